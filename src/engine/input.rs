@@ -1,0 +1,91 @@
+//! What the engine is fed: records of one partition of the canonical log, in offset order.
+
+use super::event::Event;
+use crate::units::{PartitionIndex, Position, Timestamp};
+
+/// One record of the canonical log.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// Where it stands in the log; cited as evidence.
+    pub position: Position,
+    /// When the log received it (the broker's or producer's record timestamp). Events far ahead of it are refused.
+    pub received_at: Timestamp,
+    /// What it says.
+    pub input: Input<'a>,
+}
+
+/// What a record of the canonical log says.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// Something happened to an account.
+    Event(Event<'a>),
+    /// How far the sources have been read: the only thing that moves the engine's clock.
+    Progress(Progress),
+    /// What the whole fleet teaches about the rates of accounts.
+    Fleet(Fleet),
+}
+
+/// How far the sources have been read. One record tells about the partitions that its writer reads; the engine merges them.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Every source topic there is, with its number of partitions. A source that is not listed any more is forgotten;
+    /// one that is listed but has not reported yet holds the clock. Empty: no sources, `reached` alone is the clock.
+    pub sources: Vec<SourceTopic>,
+    /// The reports of this record.
+    pub reports: Vec<SourceReport>,
+    /// Where the writer has no sources at all (producers write canonical events themselves): its wall time.
+    pub reached: Option<Timestamp>,
+}
+
+/// A source topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceTopic {
+    /// Its name.
+    pub topic: String,
+    /// How many partitions it has.
+    pub partitions: i32,
+}
+
+/// How far one partition of a source has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceReport {
+    /// The source topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: PartitionIndex,
+    /// Event time reached: the latest event time read from it, or the wall time when it was last found caught up.
+    pub reached: Timestamp,
+    /// Whether nothing was left to read.
+    pub caught_up: bool,
+}
+
+/// The fleet record (`fleet.updated`): the prior of activity rates, shared by all partitions.
+///
+/// The curve of silences and the learned weights will join it here; a record that lacks them keeps the defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fleet {
+    /// Gamma prior of the 14-day rate.
+    pub prior_14: GammaPrior,
+    /// Gamma prior of the 182-day rate.
+    pub prior_182: GammaPrior,
+}
+
+/// A gamma distribution of activity rates (active days a day): mean `shape / exposure_days`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GammaPrior {
+    /// Its shape, above 0.
+    pub shape: f64,
+    /// Its rate parameter, in days of exposure, above 0.
+    pub exposure_days: f64,
+}
+
+impl Default for Fleet {
+    /// The shipped record, on which the first day already ranks: an account is expected on about one day in six, with
+    /// the weight of a few days of evidence, so that its own history soon outvotes it.
+    fn default() -> Fleet {
+        Fleet {
+            prior_14: GammaPrior { shape: 0.6, exposure_days: 4.0 },
+            prior_182: GammaPrior { shape: 0.6, exposure_days: 4.0 },
+        }
+    }
+}

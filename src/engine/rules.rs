@@ -1,0 +1,117 @@
+//! The rules in force: everything configurable that the engine's output depends on.
+//!
+//! Part of the function that the engine computes, so their [`Rules::hash`] stands in every commit record and on every
+//! alert. Built from configuration by `config`; ranges are checked there, from the same declarations.
+
+use super::signals::{PARAMETERS_MAX, SIGNALS};
+use crate::units::{Currency, Span, stable_hash};
+
+/// The rules in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// Churn is foretold for this long ahead (28 days).
+    pub horizon: Span,
+    /// The clock stays this far behind what the sources have reached, so that stragglers are not late (10 minutes).
+    pub lateness: Span,
+    /// Events may be this far ahead of their record's timestamp (1 hour).
+    pub future_skew: Span,
+    /// An event id seen again within this time of its account's activity is a duplicate (1 hour).
+    pub dedup_window: Span,
+    /// The trait that splits the fleet into segments; `plan` is the subscription's plan.
+    pub segment_by: String,
+    /// Distinct segments shown; accounts of further ones count as `other` (50).
+    pub segments_max: usize,
+    /// Money is reported in this currency.
+    pub currency: Currency,
+    /// Worth of one major unit of other currencies in major units of [`Rules::currency`].
+    pub rates: Vec<(Currency, f64)>,
+    /// Risk of an account about which nothing speaks, as a logit (-2.2).
+    pub base_logit: f64,
+    /// Weight of the 14-day expected-activity term.
+    pub weight_14: f64,
+    /// Weight of the 182-day expected-activity term.
+    pub weight_182: f64,
+    /// Bands by probability.
+    pub bands: BandRules,
+    /// Health is published when the risk moved by this much since it was last published (0.05).
+    pub health_step: f64,
+    /// A signal this strong raises an alert of its own, whatever the band (0.7).
+    pub alert_enter: f64,
+    /// Its alert closes when it is weaker than this and the account is below `at_risk` (0.35).
+    pub alert_exit: f64,
+    /// After closing, an alert of the same type waits this long (7 days).
+    pub alert_cooldown: Span,
+    /// Settings of each signal, in the order of [`SIGNALS`].
+    pub signals: Vec<SignalRules>,
+}
+
+/// Enter and exit levels of the bands above `healthy`, as probabilities.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BandRules {
+    /// `watch`.
+    pub watch: Level,
+    /// `at_risk`.
+    pub at_risk: Level,
+    /// `critical`.
+    pub critical: Level,
+    /// A band is left for a better one only after the risk stayed below its exit level this long.
+    pub dwell: Span,
+}
+
+/// Where a band begins and where it ends; `exit` below `enter` keeps an account from flapping.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    /// Entered at this risk.
+    pub enter: f64,
+    /// Left below this risk.
+    pub exit: f64,
+}
+
+/// Settings of one signal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignalRules {
+    /// Off: the signal neither judges nor explains.
+    pub enabled: bool,
+    /// Logit added at full strength.
+    pub weight: f64,
+    /// Values of its declared parameters, in declared order.
+    pub parameters: [f64; PARAMETERS_MAX],
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            horizon: Span::from_days(28),
+            lateness: Span::from_ms(600_000),
+            future_skew: Span::from_hours(1),
+            dedup_window: Span::from_hours(1),
+            segment_by: "plan".to_owned(),
+            segments_max: 50,
+            currency: Currency::USD,
+            rates: Vec::new(),
+            base_logit: -2.2,
+            weight_14: 0.45,
+            weight_182: 0.45,
+            bands: BandRules {
+                watch: Level { enter: 0.25, exit: 0.20 },
+                at_risk: Level { enter: 0.50, exit: 0.40 },
+                critical: Level { enter: 0.75, exit: 0.65 },
+                dwell: Span::from_days(2),
+            },
+            health_step: 0.05,
+            alert_enter: 0.7,
+            alert_exit: 0.35,
+            alert_cooldown: Span::from_days(7),
+            signals: SIGNALS.iter().map(|signal| signal.declaration.defaults()).collect(),
+        }
+    }
+}
+
+impl Rules {
+    /// Stable hash of every rule: equal hashes, equal outputs for equal input.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        // Debug output names every field and prints floats exactly; it is stable within a version of the product.
+        stable_hash(format!("{self:?}").as_bytes())
+    }
+}

@@ -1,0 +1,10 @@
+//! churnwatch: usage and billing events in, churn alerts and live retention gauges out.
+//!
+//! ```text
+//! source topics ─▶ ingest ─▶ canonical log ─▶ engine ─▶ alerts, account health, state, dead letters
+//!                  (wire)    (one per account) (pure)    and /metrics
+//! ```
+
+pub mod engine;
+pub mod units;
+pub mod wire;
