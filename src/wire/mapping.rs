@@ -4,6 +4,8 @@
 //! [`Mapping`], which reads records into the same slots as the canonical decoder, so that the same checks judge them.
 //! JSON is walked along the declared paths only; everything else is passed over without recursion.
 
+mod compile;
+mod convert;
 mod read;
 mod spec;
 

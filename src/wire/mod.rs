@@ -14,6 +14,7 @@ pub mod partitioner;
 mod raw;
 pub mod refusal;
 pub mod state;
+mod types;
 
 use std::borrow::Cow;
 use std::sync::Arc;
