@@ -6,5 +6,6 @@
 //! ```
 
 pub mod engine;
+pub mod telemetry;
 pub mod units;
 pub mod wire;
