@@ -6,6 +6,7 @@
 //! ```
 
 pub mod engine;
+pub mod http;
 pub mod telemetry;
 pub mod units;
 pub mod wire;
