@@ -111,7 +111,7 @@ impl Mapping {
                 }
             }
         }
-        build(raw)
+        build(&mut raw)
     }
 
     fn read<'a>(&self, record: &'a str) -> Result<Slots<'a>, Refusal> {
