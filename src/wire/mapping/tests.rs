@@ -312,10 +312,10 @@ fn every_problem_is_told_at_once() {
         account = "b"
         type = "a"
         "#,
-        &expect![[r#"
+        &expect![[r"
             columns: column `a` is named twice; give each its own name
             id: there is no column `c`; the columns are a, b, a
-            types: is empty; say which types of the source become which of ours, or give type_default"#]],
+            types: is empty; say which types of the source become which of ours, or give type_default"]],
     );
 }
 
