@@ -6,7 +6,7 @@
 
 use super::occurrence::{Occurrence, What, Who};
 use super::plan::{ChurnKind, EXPANSION_DAYS, Trap};
-use super::profile::Profile;
+use super::profile::{Profile, Rhythm};
 use super::random::{Die, exp, whole};
 use crate::engine::event::{Role, SubscriptionChange};
 use crate::units::{DAY_MS, HOUR_MS, Timestamp};
@@ -337,9 +337,14 @@ impl Scribe<'_> {
                 self.tell(time, Who::Service, What::Feature(9, 50));
             }
         }
-        let activity = self.today.activity * profile.rhythm.weight(self.today.weekday) * self.own_activity(day);
-        let visits = profile.visits * activity;
-        if visits <= 0.0 || !self.die.chance(1.0 - exp(-visits)) {
+        let activity = self.today.activity * self.own_activity(day);
+        let (activity, chance) = if profile.cycle_days > 0 {
+            (activity, if self.is_visit_day() { 0.96 * activity } else { 0.0 })
+        } else {
+            let activity = activity * profile.rhythm.weight(self.today.weekday);
+            (activity, 1.0 - exp(-profile.visits * activity))
+        };
+        if activity <= 0.0 || !self.die.chance(chance) {
             return;
         }
         let mean = (profile.intensity - 1.0).max(0.2) * activity.clamp(0.15, 1.6);
@@ -357,6 +362,22 @@ impl Scribe<'_> {
             };
             self.tell(time, Who::User(user), what);
         }
+    }
+
+    /// Whether a steady account comes today: once in each cycle, near its middle, on a working day.
+    fn is_visit_day(&self) -> bool {
+        let (profile, day) = (self.profile, self.today.number);
+        // A visit that would fall on a weekend moves to Monday, which may be a day of the next cycle.
+        let shift = i32::from(profile.rhythm == Rhythm::Office && self.today.weekday == 0) * 2;
+        (day - shift..=day).any(|target| {
+            let cycle = (target + i32::try_from(profile.account % 512).unwrap_or(0)).div_euclid(profile.cycle_days);
+            let purpose = [u64::from(profile.account), u64::from(cycle.unsigned_abs()), 5];
+            let quarter = profile.cycle_days / 4;
+            let within = Die::new(self.seed, purpose).between(quarter, profile.cycle_days - 1 - quarter);
+            let planned = cycle * profile.cycle_days + within - i32::try_from(profile.account % 512).unwrap_or(0);
+            let is_weekend = profile.rhythm == Rhythm::Office && target == day && self.today.weekday >= 5;
+            planned == target && !is_weekend
+        })
     }
 
     /// Factor on the account's activity from its own story.

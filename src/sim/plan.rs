@@ -178,7 +178,7 @@ pub fn draw(profile: &mut Profile, days: i32, die: &mut Die) {
         let kind = draw_kind(newcomer, die);
         let lead = scaled(draw_lead(kind, profile.visits, die), scale);
         let earliest = first + scaled(BASELINE_DAYS, scale) + lead;
-        let day = if earliest < days && die.chance(CHURN_SHARE * 1.1) {
+        let day = if earliest < days && die.chance(CHURN_SHARE * 0.95) {
             die.between(earliest, days - 1)
         } else {
             let later = f64::from(days) / CHURN_SHARE * die.unit();

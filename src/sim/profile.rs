@@ -108,6 +108,8 @@ pub struct Profile {
     pub rhythm: Rhythm,
     /// Expected visits of a working day; above about 2 hardly a working day is missed.
     pub visits: f64,
+    /// Days from one visit to the next of an account that comes seldom but steadily; 0 for those who come as they like.
+    pub cycle_days: i32,
     /// Expected events of a day on which it is active.
     pub intensity: f64,
     /// How many features it has made its own.
@@ -162,6 +164,7 @@ impl Profile {
                 _ => Rhythm::Weekend,
             },
             visits,
+            cycle_days: draw_cycle(visits, &mut die),
             intensity: intensity * options.rate,
             features: 3 + die.below(plan.features() - 3),
             mood: die.range(0.35, 1.0),
@@ -235,4 +238,10 @@ fn draw_rate(plan: Plan, die: &mut Die) -> (f64, f64) {
         3 => (die.range(0.16, 0.4), die.range(1.5, 3.5)),
         _ => (die.range(0.07, 0.15), die.range(1.5, 3.0)),
     }
+}
+
+/// Most of those who come seldom come for something that recurs, such as a weekly review or a monthly report.
+fn draw_cycle(visits: f64, die: &mut Die) -> i32 {
+    let is_steady = die.chance(0.7);
+    if visits < 0.45 && is_steady { i32::try_from(whole(0.75 / visits + 2.0)).unwrap_or(7) } else { 0 }
 }

@@ -55,7 +55,7 @@ pub struct AlertsOfType {
     /// The type.
     pub alert_type: &'static str,
     /// Transitions, in the order of [`Transition::ALL`].
-    pub transitions: [u64; 4],
+    pub transitions: [u64; Transition::ALL.len()],
     /// How good those raised were.
     pub verdicts: Verdicts,
 }
@@ -66,6 +66,13 @@ impl AlertsOfType {
     pub fn raised(&self) -> u64 {
         let [raised, ..] = self.transitions;
         raised
+    }
+
+    /// How many are open.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        let [raised, _, _, resolved, churned] = self.transitions;
+        raised.saturating_sub(resolved + churned)
     }
 }
 
@@ -190,7 +197,7 @@ pub fn alert_json(change: &AlertChange) -> Value {
 }
 
 fn alerts_by_type(stage: &Stage, score: &Score) -> Vec<AlertsOfType> {
-    let mut types: BTreeMap<&'static str, [u64; 4]> = BTreeMap::new();
+    let mut types: BTreeMap<&'static str, [u64; Transition::ALL.len()]> = BTreeMap::new();
     for ((alert_type, transition), count) in stage.changes() {
         let transitions = types.entry(alert_type).or_default();
         for (slot, known) in transitions.iter_mut().zip(Transition::ALL) {
@@ -252,9 +259,10 @@ fn health_json(health: &Health) -> Value {
 }
 
 fn alerts_json(alerts: &AlertsOfType) -> Value {
-    let [raised, escalated, eased, resolved] = alerts.transitions;
+    let [raised, escalated, eased, resolved, churned] = alerts.transitions;
     json!({
         "type": alerts.alert_type, "raised": raised, "escalated": escalated, "eased": eased, "resolved": resolved,
+        "churned": churned, "open": alerts.open(),
         "right": alerts.verdicts.right, "wrong": alerts.verdicts.wrong, "early": alerts.verdicts.early,
         "folded": alerts.verdicts.folded, "not_judged": alerts.verdicts.open,
     })

@@ -123,7 +123,7 @@ pub fn alert(change: &AlertChange, look: &Look) -> String {
     let mrr = health.mrr.map_or_else(String::new, whole_money);
     let name = health.name.as_deref().unwrap_or(&health.account_id);
     let mut out = format!("{head}  {}  {mrr:>12}  {name} ({})\n", look.band(health.band, &band), health.account_id);
-    if change.transition != Transition::Resolved {
+    if matches!(change.transition, Transition::Raised | Transition::Escalated) {
         for line in reasons(health, look.width.saturating_sub(18)).iter().take(1) {
             let _ = writeln!(out, "{}{}", " ".repeat(18), look.faint(line));
         }
@@ -255,12 +255,12 @@ fn alerts(alerts: &[AlertsOfType], look: &Look) -> Vec<Line> {
         Line::painted("type               raised   open  right  wrong", |text| look.faint(text)),
     ];
     for alerts in alerts {
-        let [raised, _, _, resolved] = alerts.transitions;
         let verdicts = &alerts.verdicts;
         lines.push(Line::plain(format!(
-            "{:<17}  {raised:>6}  {:>5}  {:>5}  {:>5}",
+            "{:<18}  {:>5}  {:>5}  {:>5}  {:>5}",
             alerts.alert_type,
-            raised.saturating_sub(resolved),
+            alerts.raised(),
+            alerts.open(),
             verdicts.right,
             verdicts.wrong
         )));
@@ -421,7 +421,7 @@ mod tests {
             at_risk_accounts: 41,
             at_risk_mrr: money(84_120),
             revenue_at_risk: money(61_003),
-            alerts: vec![AlertsOfType { alert_type: "churn_risk", transitions: [15, 4, 2, 5], verdicts }],
+            alerts: vec![AlertsOfType { alert_type: "churn_risk", transitions: [15, 4, 2, 5, 1], verdicts }],
             score: Score {
                 accounts: 2_000,
                 kinds: vec![KindScore { kind: ChurnKind::BadNps, churned: 20, warned: 11, lead_days: Some(23.6) }],
@@ -452,7 +452,7 @@ mod tests {
 
             Alerts by type                                     Planted churners, alerted before they left
             type               raised   open  right  wrong     how they left          left  alerted     lead
-            churn_risk             15     10      9      3     bad nps                  20       11  24 days
+            churn_risk             15      9      9      3     bad nps                  20       11  24 days
 
             11 of 20 accounts that left were alerted before (55%), 24 days ahead in the median.
             3 of 12 judged alerts were wrong (25%), 1 of them only early: their account left later.
