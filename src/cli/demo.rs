@@ -26,7 +26,10 @@ use super::Output;
 use crate::engine::Engine;
 use crate::engine::effect::AlertChange;
 use crate::engine::rules::Rules;
+use crate::http;
 use crate::sim::Options;
+use crate::telemetry::view::PartitionView;
+use crate::telemetry::{Readiness, Role, Settings, Telemetry};
 use crate::units::{Currency, Span};
 
 /// Arguments of `churnwatch demo`.
@@ -58,7 +61,22 @@ const HOUR_LIVE: Duration = Duration::from_secs(1);
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
-    let outcome = perform(args, &mut out, &mut |_| {});
+    let rules = rules();
+    let telemetry = Telemetry::new(Settings::new(&[Role::Engine], &rules))?;
+    let mut server = None;
+    let outcome = perform(args, &mut out, &mut |engine| {
+        telemetry.publish(engine.partition().index, PartitionView::of(engine));
+        telemetry.ready(Role::Engine, Readiness::Ready);
+        if server.is_none() && !args.once {
+            // Served from the moment there is something to show; without the port the demo still goes on.
+            server = Some(http::start(http::Options { listen: args.listen, token: None }, telemetry.clone()));
+            match &server {
+                Some(Ok(server)) => eprintln!("metrics: http://{}/metrics", server.address()),
+                Some(Err(error)) => eprintln!("no metrics are served: {error}; choose another address with --listen"),
+                None => {}
+            }
+        }
+    });
     match outcome {
         // Whoever read the output has seen enough (`| head`).
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => {
