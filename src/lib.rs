@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod http;
+pub mod local;
 pub mod telemetry;
 pub mod units;
 pub mod wire;
