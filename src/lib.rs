@@ -5,6 +5,8 @@
 //!                  (wire)    (one per account) (pure)    and /metrics
 //! ```
 
+pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod units;
 pub mod wire;

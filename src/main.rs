@@ -1,1 +1,7 @@
-fn main() {}
+//! The `churnwatch` program: arguments -> run -> exit code. No logic.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    churnwatch::cli::main()
+}

