@@ -1,0 +1,4 @@
+//! Everything that talks to a broker.
+
+pub mod dump;
+pub mod topics;
