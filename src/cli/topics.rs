@@ -209,7 +209,8 @@ fn print(text: &str) -> anyhow::Result<()> {
 fn encode(message: &BorrowedMessage<'_>, line: &mut Vec<u8>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let value = message.payload().map(|value| {
-        serde_json::from_slice::<&serde_json::value::RawValue>(value).map_or_else(|_| json!(text(value)), |value| json!(value))
+        serde_json::from_slice::<&serde_json::value::RawValue>(value)
+            .map_or_else(|_| json!(text(value)), |value| json!(value))
     });
     let _ = writeln!(
         line,
