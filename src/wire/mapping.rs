@@ -11,3 +11,6 @@ mod spec;
 
 pub use read::Mapping;
 pub use spec::{Constant, FieldSpec, Layout, Paths, Problem, Spec, TimeFormat, TypeSpec};
+
+#[cfg(test)]
+mod tests;

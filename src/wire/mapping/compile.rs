@@ -166,7 +166,7 @@ impl Compiler<'_> {
         for (name, field) in given {
             let key = format!("{key}.{name}");
             let Some((target, shape)) = target(known, name) else {
-                let names: Vec<&str> = known.required.iter().chain(known.optional).map(|field| field.name()).collect();
+                let names = own_names(known);
                 self.problem(
                     key,
                     format!("events of type {} have no such field; they have {}", known.name, names.join(", ")),
@@ -239,6 +239,12 @@ fn target(known: &EventType, name: &str) -> Option<(Target, Shape)> {
     let field = Field::parse(name)?;
     let is_own = known.required.contains(&field) || known.optional.contains(&field) || field == Field::Source;
     (is_own && field != Field::Traits).then_some((Target::Field(field), field.shape()))
+}
+
+/// The fields of events of type `known`, as a mapping writes them.
+fn own_names(known: &EventType) -> Vec<&'static str> {
+    let name = |field: &Field| if *field == Field::Traits { "\"traits.NAME\"" } else { field.name() };
+    known.required.iter().chain(known.optional).chain(&[Field::Source]).map(name).collect()
 }
 
 fn plain(shape: Shape) -> Conversion {
