@@ -2,6 +2,7 @@
 //!
 //! Only the printing lives here; what topics should be, and the reading of them, live in `kafka`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -19,7 +20,8 @@ use crate::config::Config;
 use crate::kafka::dump;
 use crate::kafka::topics::spec::{TopicReport, TopicState, Verdict};
 use crate::kafka::topics::{self, Scope};
-use crate::units::PartitionIndex;
+use crate::units::{Offset, PartitionIndex, Timestamp};
+use crate::wire::dump::{DumpRecord, encode_line};
 
 /// Arguments of `churnwatch topics`.
 #[derive(Debug, clap::Args)]
@@ -182,7 +184,7 @@ fn dump_topic(
     let mut failure = None;
     dump::read(config, topic, partition, &mut |message| {
         line.clear();
-        encode(message, &mut line);
+        encode_line(&line_of(topic, message), &mut line);
         match out.write_all(&line) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
@@ -206,17 +208,17 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-fn encode(message: &BorrowedMessage<'_>, line: &mut Vec<u8>) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let value = message.payload().map(|value| {
-        serde_json::from_slice::<&serde_json::value::RawValue>(value)
-            .map_or_else(|_| json!(text(value)), |value| json!(value))
+fn line_of<'a>(topic: &'a str, message: &'a BorrowedMessage<'_>) -> DumpRecord<'a> {
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        headers.iter().map(|header| (Cow::Borrowed(header.key), header.value.map(Cow::Borrowed))).collect()
     });
-    let _ = writeln!(
-        line,
-        "{}",
-        json!({"topic": message.topic(), "partition": message.partition(), "offset": message.offset(),
-               "timestamp": message.timestamp().to_millis(), "key": message.key().map(text), "value": value,
-               "headers": message.headers().map(|h| h.count())})
-    );
+    DumpRecord {
+        topic: Cow::Borrowed(topic),
+        partition: PartitionIndex(message.partition()),
+        offset: Offset(message.offset()),
+        timestamp: message.timestamp().to_millis().and_then(Timestamp::from_ms),
+        key: message.key().map(Cow::Borrowed),
+        value: message.payload().map(Cow::Borrowed),
+        headers,
+    }
 }

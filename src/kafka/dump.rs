@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(50);
 pub enum DumpError {
     /// The configured librdkafka properties make no client.
     #[error("cannot make a kafka client of the configuration: {0}")]
-    Client(#[source] KafkaError),
+    Client(KafkaError),
     /// The broker did not answer or refused.
     #[error("cannot read topic {topic} from {brokers}: {cause}")]
     Broker {
@@ -35,7 +35,6 @@ pub enum DumpError {
         /// The brokers asked.
         brokers: String,
         /// What librdkafka says.
-        #[source]
         cause: KafkaError,
     },
     /// There is no such topic or partition.

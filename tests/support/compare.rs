@@ -61,7 +61,8 @@ pub fn replay(site: &Site) -> Replayed {
         }
     }
     fs::write(&dump, kept).unwrap();
-    let (alerts, health, rejects) = (site.path("alerts.ndjson"), site.path("health.ndjson"), site.path("rejects.ndjson"));
+    let (alerts, health, rejects) =
+        (site.path("alerts.ndjson"), site.path("health.ndjson"), site.path("rejects.ndjson"));
     let output = site
         .command(&["run", "--input"])
         .arg(&dump)

@@ -100,7 +100,9 @@ const CASES: &[(&str, Fate, Example)] = &[
         Some([format!("{{\"id\":\"bad-{n}").as_bytes(), &[0xff, 0xfe], b"\"}"].concat())
     }),
     ("5 MiB", Fate::DeadLetter("too_large"), |n, now| usage(n, now, &format!(r#","x":"{}""#, "x".repeat(5 << 20)))),
-    ("wrong type", Fate::DeadLetter("wrong_type"), |n, now| with(n, now, "a-1", r#""type":"feature.used","feature":7"#)),
+    ("wrong type", Fate::DeadLetter("wrong_type"), |n, now| {
+        with(n, now, "a-1", r#""type":"feature.used","feature":7"#)
+    }),
     ("not an object", Fate::DeadLetter("wrong_type"), |n, _| bytes(format!("[{n}]"))),
     ("missing account", Fate::DeadLetter("missing_account"), |n, now| {
         bytes(format!(r#"{{"id":"bad-{n}","time":"{now}","type":"feature.used","feature":"f"}}"#))

@@ -110,14 +110,13 @@ fn make(config: &Config, missing: &[&Spec]) -> Result<Vec<String>, TopicsError> 
 pub enum TopicsError {
     /// The configured librdkafka properties make no client.
     #[error("cannot make a kafka client of the configuration: {0}")]
-    Client(#[source] KafkaError),
+    Client(KafkaError),
     /// No answer from the brokers; worth another try.
     #[error("no answer from brokers {brokers}: {cause}; check that they run and that kafka.brokers is right")]
     Unreachable {
         /// The brokers asked.
         brokers: String,
         /// What librdkafka says.
-        #[source]
         cause: KafkaError,
     },
     /// The broker refused.
