@@ -8,6 +8,8 @@
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod kafka;
 pub mod telemetry;
 pub mod units;
 pub mod wire;
+pub mod worker;

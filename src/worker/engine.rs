@@ -6,9 +6,8 @@
 //! transaction did to memory is taken back before anything else is stepped; a record below the next offset is never
 //! stepped again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use hashbrown::HashMap;
 
 use super::dead_letter::{DeadLetterTopic, Reason, Stage};
 use super::outbox::{OutTopic, Outbox};
@@ -66,10 +65,10 @@ enum Phase {
     Running,
 }
 
-/// The changelog as far as it has been read: the latest value of each key.
+/// The changelog as far as it has been read: the latest value of each key, ordered, so that a restore is always the same.
 #[derive(Debug, Default)]
 struct Changelog {
-    accounts: HashMap<Box<[u8]>, Box<[u8]>>,
+    accounts: BTreeMap<Box<[u8]>, Box<[u8]>>,
     commit: Option<CommitRecord>,
 }
 
@@ -222,7 +221,7 @@ impl EngineMachine {
         }
         match (key.first(), value) {
             (Some(&ACCOUNT_KEY_PREFIX), Some(value)) => {
-                changelog.accounts.entry_ref(key).insert(value.into());
+                changelog.accounts.insert(key.into(), value.into());
             }
             (Some(&ACCOUNT_KEY_PREFIX), None) => {
                 changelog.accounts.remove(key);

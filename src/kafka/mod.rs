@@ -1,0 +1,20 @@
+//! The shell around the worker machines: Kafka clients, transactions, group membership, restore, threads.
+//!
+//! ```text
+//! service ─▶ one thread per worker: member (group, rebalance) ─▶ machine (worker) ─▶ transaction (producer)
+//!                                   restore (changelog) ─────────▶
+//! ```
+//!
+//! Nothing is decided here about records: that is `worker`. Invariants: offsets and outputs are committed in one
+//! transaction or not at all; a partition is read only after its state has been restored and agrees with the group's
+//! offset; a transaction never outlives the value that opened it.
+
+pub mod client;
+pub mod engine_worker;
+pub mod error;
+pub mod ingest_worker;
+pub mod member;
+pub mod restore;
+pub mod service;
+pub mod shell;
+pub mod transaction;
