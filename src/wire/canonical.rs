@@ -196,3 +196,6 @@ fn optional_integer(object: &mut Object<'_>, name: &str, value: Option<u32>) {
         object.integer(name, value);
     }
 }
+
+#[cfg(test)]
+mod tests;

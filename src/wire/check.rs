@@ -185,6 +185,10 @@ impl<'a> Raw<'a> {
         match self.take(Field::AccountId) {
             Found::Absent | Found::Null => Err(Refusal::MissingAccount),
             Found::Text(text) if is_blank(&text) => Err(Refusal::EmptyAccount),
+            // Keys of that kind belong to the product itself.
+            Found::Text(text) if text.starts_with('\0') => {
+                Err(wrong_type(field, "text that does not begin with NUL", &Found::Text(text)))
+            }
             Found::Text(text) => checked_id(field, text),
             found => Err(wrong_type(field, "text", &found)),
         }
@@ -233,7 +237,7 @@ impl<'a> Raw<'a> {
                 _ => Err(out_of_range(field, min, value.to_string())),
             },
             Found::Float(value) if value.abs() >= f64::from(u32::MAX) => {
-                Err(out_of_range(field, min, value.to_string()))
+                Err(out_of_range(field, min, format!("{value:?}")))
             }
             found => Err(wrong_type(field.name(), "a whole number", &found)),
         }
@@ -248,7 +252,7 @@ impl<'a> Raw<'a> {
             Found::Float(value) => value,
             found => return Err(wrong_type(field.name(), "a number", &found)),
         };
-        if value >= 0.0 { Ok(Some(value)) } else { Err(out_of_range(field, 0, value.to_string())) }
+        if value >= 0.0 { Ok(Some(value)) } else { Err(out_of_range(field, 0, format!("{value:?}"))) }
     }
 
     fn score(&mut self, min: u8, max: u8) -> Result<u8, Refusal> {
@@ -271,7 +275,7 @@ impl<'a> Raw<'a> {
             }
             Found::Integer(minor) if minor > MINOR_UNITS_MAX => return Err(too_large(field, minor.to_string())),
             Found::Integer(minor) => minor,
-            Found::Float(value) if value >= 9e18 => return Err(too_large(field, value.to_string())),
+            Found::Float(value) if value >= 9e18 => return Err(too_large(field, format!("{value:?}"))),
             found => return Err(wrong_type(field.name(), "a whole number of minor units", &found)),
         };
         let currency = match self.take(Field::Currency) {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::malformed_time;
 use super::raw::Found;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, excerpt};
 use crate::engine::input::{Fleet, GammaPrior, Progress, SourceReport, SourceTopic};
 use crate::units::{PartitionIndex, Timestamp};
 
@@ -145,7 +145,9 @@ fn prior(form: Option<PriorForm>, shipped: GammaPrior) -> Result<GammaPrior, Ref
 fn instant(text: String) -> Result<Timestamp, Refusal> {
     let parsed = chrono::DateTime::parse_from_rfc3339(&text).ok().map(|time| time.timestamp_millis());
     let time = parsed.and_then(Timestamp::from_ms);
-    time.ok_or_else(|| malformed_time("reached", "an RFC 3339 time from 2000 to 2100", &Found::Text(text.into())))
+    time.ok_or_else(|| {
+        malformed_time("reached", "an RFC 3339 time within the believed range", &Found::Text(text.into()))
+    })
 }
 
 fn check_version(record: &'static str, version: u32) -> Result<(), Refusal> {
@@ -157,5 +159,6 @@ fn check_version(record: &'static str, version: u32) -> Result<(), Refusal> {
 }
 
 fn damaged(record: &'static str, error: &serde_json::Error) -> Refusal {
-    Refusal::ControlRecord { record, problem: error.to_string() }
+    // The parser quotes what it met, at any length.
+    Refusal::ControlRecord { record, problem: excerpt(&error.to_string()) }
 }

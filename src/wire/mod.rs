@@ -5,19 +5,27 @@
 //! [`refusal`] -> the outputs [`alert`] and [`health`]. Every event, whatever its format, passes the same checks.
 //! No function here panics or overflows the stack, whatever the bytes.
 
+pub mod alert;
+mod base64;
 pub mod canonical;
 mod check;
 mod control;
+pub mod dump;
+pub mod health;
 mod json;
 pub mod mapping;
 pub mod partitioner;
 mod raw;
 pub mod refusal;
+pub mod schema;
 pub mod state;
+mod types;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub use alert::encode_alert;
+pub use health::encode_health;
 pub use partitioner::partition_of;
 pub use refusal::Refusal;
 

@@ -42,9 +42,10 @@ impl Found<'_> {
             Found::Absent | Found::Null => "null".to_owned(),
             Found::Bool(value) => value.to_string(),
             Found::Integer(value) => format!("the number {value}"),
-            Found::Float(value) => format!("the number {value}"),
+            Found::Float(value) => format!("the number {value:?}"),
             Found::Text(text) => format!("the text `{}`", excerpt(text)),
-            Found::Instant(ms) => format!("the instant {ms} ms after 1970"),
+            Found::Instant(ms) => chrono::DateTime::from_timestamp_millis(*ms)
+                .map_or_else(|| format!("{ms} ms after 1970"), |time| time.to_rfc3339()),
             Found::List => "an array".to_owned(),
             Found::Object => "an object".to_owned(),
         }

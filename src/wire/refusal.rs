@@ -4,6 +4,7 @@
 //! what is wanted, and quote at most [`EXCERPT_CHARS_MAX`] characters of the record.
 
 use crate::engine::event::MINOR_UNITS_MAX;
+use crate::units::Timestamp;
 
 /// Most characters of a record that a message quotes.
 pub const EXCERPT_CHARS_MAX: usize = 64;
@@ -12,10 +13,10 @@ pub const EXCERPT_CHARS_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// The record has no value at all.
-    #[error("record has no value; send one event as a JSON object")]
+    #[error("record has no value; send one event in each record")]
     NullPayload,
     /// The record has a value of no bytes, or of blanks only.
-    #[error("record is empty; send one event as a JSON object")]
+    #[error("record is empty; send one event in each record")]
     Empty,
     /// The record is longer than the configured limit; checked by whoever reads it.
     #[error("record has {bytes} bytes, the limit is {bytes_max}; raise limits.event_bytes_max or send less")]
@@ -113,8 +114,12 @@ pub enum Refusal {
         /// What it is.
         found: String,
     },
-    /// A time is outside the years that are believed.
-    #[error("{field} is {found}, which is not between the years 2000 and 2100; correct the producer's clock or unit")]
+    /// A time is outside the range that is believed.
+    #[error(
+        "{field} is {found}, which is not from {} to {}; correct the producer's clock or unit",
+        Timestamp::MIN,
+        Timestamp::MAX
+    )]
     AbsurdTime {
         /// The field.
         field: &'static str,
