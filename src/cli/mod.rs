@@ -10,7 +10,7 @@ pub mod simulate;
 pub mod topics;
 pub mod validate;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -69,7 +69,10 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// The configuration; or, its problems printed to standard error, the exit code that says so.
     pub fn load(&self) -> Result<Config, ExitCode> {
-        load_config(self.config.as_deref())
+        config::load(self.config.as_deref()).map_err(|problems| {
+            eprintln!("{problems}");
+            ExitCode::from(EXIT_CONFIG)
+        })
     }
 }
 
@@ -94,11 +97,4 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Validate(args) => validate::run(args),
         Command::Topics(args) => topics::run(args),
     }
-}
-
-fn load_config(path: Option<&Path>) -> Result<Config, ExitCode> {
-    config::load(path).map_err(|problems| {
-        eprintln!("{problems}");
-        ExitCode::from(EXIT_CONFIG)
-    })
 }

@@ -3,7 +3,21 @@
 //! Here live the resolved types that every other module reads, with their defaults. Nothing here talks to Kafka, opens
 //! a port or starts anything. Invariant: a [`Config`] that [`load`] returned has passed every check.
 
+mod checks;
+mod document;
+pub mod keys;
+mod load;
+pub mod problem;
+pub mod properties;
+mod sources;
+pub mod template;
+#[cfg(test)]
+#[allow(clippy::needless_raw_string_hashes)] // expect-test writes them
+mod tests;
+mod text;
+
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -12,6 +26,8 @@ use std::time::Duration;
 use crate::engine::rules::Rules;
 use crate::units::Span;
 use crate::wire::Format;
+use load::Surroundings;
+pub use problem::Problems;
 
 /// Everything configurable.
 #[derive(Clone, Debug)]
@@ -121,8 +137,8 @@ pub struct Commit {
     pub transaction_timeout: Duration,
 }
 
-/// The HTTP server.
-#[derive(Clone, Debug)]
+/// The HTTP server. Its `Debug` output does not show the token's hash.
+#[derive(Clone)]
 pub struct Http {
     /// Where it listens.
     pub listen: SocketAddr,
@@ -158,23 +174,18 @@ pub struct Limits {
     pub record_bytes_max: usize,
 }
 
-/// Why a configuration was refused: every problem found, in the order of the file.
-#[derive(Debug)]
-pub struct Problems(Vec<String>);
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
-impl std::error::Error for Problems {}
-
 /// The configuration of the file at `path` (defaults where there is none), with the environment's overrides; or every
 /// problem found.
 pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
-    let _ = path;
-    Ok(Config::default())
+    load_with(path, &|_| Vec::new())
+}
+
+/// As [`load`], with a further check of a configuration that has no other problem. It gives a dotted path and what is
+/// wrong there, such as a librdkafka property under `kafka.properties.` that does not exist.
+pub fn load_with(path: Option<&Path>, check: &dyn Fn(&Config) -> Vec<(String, String)>) -> Result<Config, Problems> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+    load::resolve(path, &Surroundings { read: &|path| std::fs::read_to_string(path), variables }, check)
 }
 
 impl Default for Config {
@@ -203,6 +214,13 @@ impl fmt::Debug for Kafka {
             .field("consumer", &self.consumer.keys())
             .field("producer", &self.producer.keys())
             .finish()
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token_sha256.as_ref().map(|_| "(not shown)");
+        f.debug_struct("Http").field("listen", &self.listen).field("token_sha256", &token).finish()
     }
 }
 

@@ -1,0 +1,187 @@
+//! A TOML file as written: every value with the line it stands on.
+//!
+//! Here lives reading, not judging: what the keys mean and which values they take is checked elsewhere. No text makes
+//! it panic; every syntax error of a file is reported, not only the first.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::problem::{Origin, Problem};
+
+/// A value as written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Raw {
+    /// Text.
+    Text(String),
+    /// A whole number that fits 64 bits.
+    Integer(i64),
+    /// Any other number.
+    Number(f64),
+    /// `true` or `false`.
+    Switch(bool),
+    /// A list.
+    List(Vec<Node>),
+    /// A table, in the order of its lines.
+    Table(Vec<(String, Node)>),
+    /// Something that no key takes: a date, or a whole number beyond 64 bits, as written.
+    Other(String),
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    /// The line of its key, or of itself within a list.
+    pub(super) origin: Origin,
+    /// The value.
+    pub(super) raw: Raw,
+}
+
+/// A parsed file.
+#[derive(Debug)]
+pub(super) struct Document<'t> {
+    name: Arc<str>,
+    line_starts: Vec<usize>,
+    table: DeTable<'t>,
+}
+
+impl<'t> Document<'t> {
+    /// Parses `text`, called `name` in problems; or every syntax error.
+    pub(super) fn parse(name: &str, text: &'t str) -> Result<Document<'t>, Vec<Problem>> {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let document = Document { name: Arc::from(name), line_starts, table: table.into_inner() };
+        if errors.is_empty() {
+            return Ok(document);
+        }
+        let problem = |error: &toml::de::Error| {
+            let message = error.message().trim().replace('\n', ", ");
+            Problem::new(document.origin(error.span().unwrap_or_default()), format!("not valid TOML: {message}"))
+        };
+        Err(errors.iter().map(problem).collect())
+    }
+
+    /// Its top-level entries in the order of their lines.
+    pub(super) fn entries(&self) -> Vec<(String, Node)> {
+        self.table_entries(&self.table)
+    }
+
+    /// Deserializes the table at `section.name`; the problem says what about it does not fit, on which line. `None`
+    /// when there is no such table.
+    pub(super) fn deserialize<T: Deserialize<'t>>(&self, section: &str, name: &str) -> Option<Result<T, Box<Problem>>> {
+        let value = self.table.get(section)?.get_ref().as_table()?.get(name)?.clone();
+        let span = value.span();
+        Some(T::deserialize(ValueDeserializer::from(value)).map_err(|error| {
+            let message = error.message().trim().replace('\n', ", ");
+            let origin = self.origin(error.span().unwrap_or(span));
+            Box::new(Problem::new(origin, format!("`{section}.{name}`: {message}")))
+        }))
+    }
+
+    fn origin(&self, span: Range<usize>) -> Origin {
+        Origin::Line(Arc::clone(&self.name), self.line_starts.partition_point(|start| *start <= span.start).max(1))
+    }
+
+    fn table_entries(&self, table: &DeTable<'_>) -> Vec<(String, Node)> {
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let node = |key: &str, span, value| (key.to_owned(), Node { origin: self.origin(span), raw: self.raw(value) });
+        entries.iter().map(|(key, value)| node(key.get_ref(), key.span(), value.get_ref())).collect()
+    }
+
+    fn raw(&self, value: &DeValue<'_>) -> Raw {
+        match value {
+            DeValue::String(text) => Raw::Text(text.clone().into_owned()),
+            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+                .map_or_else(|_| Raw::Other(integer.to_string()), Raw::Integer),
+            DeValue::Float(float) => float.as_str().parse().map_or_else(|_| Raw::Other(float.to_string()), Raw::Number),
+            DeValue::Boolean(switch) => Raw::Switch(*switch),
+            DeValue::Datetime(datetime) => Raw::Other(datetime.to_string()),
+            DeValue::Array(array) => Raw::List(
+                array
+                    .iter()
+                    .map(|item| Node { origin: self.origin(item.span()), raw: self.raw(item.get_ref()) })
+                    .collect(),
+            ),
+            DeValue::Table(table) => Raw::Table(self.table_entries(table)),
+        }
+    }
+}
+
+impl Raw {
+    /// The value as a report shows it: quoted text, at most 80 letters.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Raw::Text(text) if text.chars().count() > 80 => {
+                format!("{:?} (cut)", text.chars().take(80).collect::<String>())
+            }
+            Raw::Text(text) => format!("{text:?}"),
+            Raw::Integer(integer) => integer.to_string(),
+            Raw::Number(number) => format!("{number:?}"),
+            Raw::Switch(switch) => switch.to_string(),
+            Raw::List(_) => "a list".to_owned(),
+            Raw::Table(_) => "a table".to_owned(),
+            Raw::Other(written) => written.clone(),
+        }
+    }
+}
+
+impl Node {
+    /// The node at `path` below this one: names of tables, quoted or not, and indices of lists, separated by dots. As
+    /// far as the path leads: where a part is missing, the node it is missing from.
+    pub(super) fn at(&self, path: &str) -> &Node {
+        let mut node = self;
+        let mut rest = path;
+        while !rest.is_empty() {
+            let step = match &node.raw {
+                // Names may contain dots themselves, so the longest that fits is taken.
+                Raw::Table(entries) => entries
+                    .iter()
+                    .filter_map(|(name, child)| Some((after(rest, name)?, child)))
+                    .min_by_key(|(left, _)| left.len()),
+                Raw::List(items) => {
+                    let (index, left) = rest.split_once('.').unwrap_or((rest, ""));
+                    index.parse::<usize>().ok().and_then(|index| items.get(index)).map(|child| (left, child))
+                }
+                _ => None,
+            };
+            let Some((left, child)) = step else { break };
+            (rest, node) = (left, child);
+        }
+        node
+    }
+}
+
+/// What follows `name` in the dotted `path`, when it begins with that name, quoted or not.
+fn after<'p>(path: &'p str, name: &str) -> Option<&'p str> {
+    let quoted = || path.strip_prefix('"')?.strip_prefix(name)?.strip_prefix('"');
+    let rest = quoted().or_else(|| path.strip_prefix(name))?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('.') }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_syntax_error_has_its_line() {
+        let errors = Document::parse("c.toml", "a = 1\nb = \nc = 3\nd = [1,\n").unwrap_err();
+        let mut lines: Vec<String> = errors.iter().map(|problem| problem.origin.to_string()).collect();
+        lines.sort();
+        assert_eq!(lines, ["c.toml:2", "c.toml:4"]);
+    }
+
+    #[test]
+    fn paths_lead_as_far_as_they_go() {
+        let document = Document::parse("c.toml", "[m]\n\"a.b\" = 1\n[[m.list]]\nx = 1\n[[m.list]]\nx = 2\n").unwrap();
+        let root = Node { origin: Origin::Default, raw: Raw::Table(document.entries()) };
+        let line = |path: &str| root.at(path).origin.to_string();
+        assert_eq!(line("m.a.b"), "c.toml:2");
+        assert_eq!(line("m.\"a.b\""), "c.toml:2");
+        assert_eq!(line("m.list.1.x"), "c.toml:6");
+        assert_eq!(line("m.list.1.y"), "c.toml:5");
+        assert_eq!(line("m.none"), "c.toml:1");
+    }
+}

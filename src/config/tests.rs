@@ -1,0 +1,386 @@
+//! Configurations as texts: what each leads to, or what is reported about it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::load::{Surroundings, resolve};
+use super::{Config, Problems, template};
+
+/// Files by name, and variables; the configuration is the file `c.toml`.
+fn resolve_texts(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Config, Problems> {
+    let files: BTreeMap<&str, &str> = files.iter().copied().collect();
+    let read = |path: &Path| {
+        let text = path.to_str().and_then(|name| files.get(name));
+        text.map(|text| (*text).to_owned()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    };
+    let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    resolve(Some(Path::new("c.toml")), &Surroundings { read: &read, variables }, &|_| Vec::new())
+}
+
+fn report(result: Result<Config, Problems>) -> String {
+    result.map_or_else(|problems| problems.to_string(), |_| "valid".to_owned())
+}
+
+/// What is reported about the file `c.toml`.
+fn check(text: &str, expected: &Expect) {
+    expected.assert_eq(&report(resolve_texts(&[("c.toml", text)], &[])));
+}
+
+fn same(a: &Config, b: &Config) -> bool {
+    format!("{a:?}") == format!("{b:?}")
+}
+
+#[test]
+fn the_shipped_file_says_what_holds_without_it() {
+    let config = resolve_texts(&[("c.toml", &template::render())], &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(same(&config, &Config::default()));
+    let empty = resolve_texts(&[("c.toml", "")], &[]).unwrap();
+    assert!(same(&empty, &Config::default()));
+}
+
+#[test]
+fn the_shipped_mappings_load() {
+    let main = "include = [\"mappings/cdnow.toml\", \"mappings/online-retail.toml\"]\n\
+                [[sources]]\ntopic = \"a\"\nmapping = \"cdnow\"\n";
+    let files = [
+        ("c.toml", main),
+        ("mappings/cdnow.toml", include_str!("../../config/mappings/cdnow.toml")),
+        ("mappings/online-retail.toml", include_str!("../../config/mappings/online-retail.toml")),
+    ];
+    let config = resolve_texts(&files, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(matches!(config.sources[0].format, crate::wire::Format::Mapped(_)));
+}
+
+#[test]
+fn syntax_errors_are_all_reported() {
+    check(
+        "a = \n[rules\nhorizon_days = 1\nhorizon_days = 2\n",
+        &expect![[r#"
+        c.toml:1: not valid TOML: string values must be quoted, expected literal string
+        c.toml:2: not valid TOML: unclosed table, expected `]`
+        2 problems in the configuration"#]],
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused_with_what_was_meant() {
+    check(
+        "colour = 1\n[kafka]\nbroker = \"a:1\"\n[rules]\nlateness = 3\nfrobnicate = true\n[rules.band]\nx = 1\n[engine]\n\
+         \"work.ers\" = 1\n[rules.bands]\nwhatever = 1\n[[sources]]\ntopic = \"a\"\n\
+         mappin = \"x\"\n",
+        &expect![[r#"
+            c.toml:1: unknown key `colour`; remove it
+            c.toml:3: unknown key `kafka.broker`; did you mean `kafka.brokers`?
+            c.toml:5: unknown key `rules.lateness`; did you mean `rules.lateness_s`?
+            c.toml:6: unknown key `rules.frobnicate`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, segment_by, segments_max, currency, base_logit, expected_activity_14d_weight, expected_activity_182d_weight, health_step, bands, alerts, rates
+            c.toml:7: unknown key `rules.band`; did you mean `rules.bands`?
+            c.toml:10: unknown key `engine."work.ers"`; write the key without quotes
+            c.toml:12: unknown key `rules.bands.whatever`; known here: watch_enter, watch_exit, at_risk_enter, at_risk_exit, critical_enter, critical_exit, dwell_hours
+            c.toml:15: unknown key `sources.mappin`; did you mean `mapping`?
+            8 problems in the configuration"#]],
+    );
+}
+
+#[test]
+fn unknown_signals_and_parameters_are_refused() {
+    let report = report(resolve_texts(&[("c.toml", "[signals.no_such_signal]\nweight = 1\n")], &[]));
+    assert!(report.starts_with("c.toml:1: unknown key `signals"), "{report}");
+    for signal in &crate::engine::signals::SIGNALS {
+        let text = format!("[signals.{}]\nenabled = false\nno_such_parameter = 1\n", signal.declaration.name);
+        let report = self::report(resolve_texts(&[("c.toml", &text)], &[]));
+        let expected = format!("c.toml:3: unknown key `signals.{}.no_such_parameter`", signal.declaration.name);
+        assert!(report.starts_with(&expected), "{report}");
+    }
+}
+
+#[test]
+fn values_of_the_wrong_type_or_out_of_range_are_refused() {
+    check(
+        "ingest = 3\n[kafka]\nbrokers = \"localhost\"\n[topics]\nevents = \"my topic\"\npartitions = 0\n\
+         replication_factor = \"3\"\n[rules]\nhorizon_days = 1.5\nlateness_s = 99999999999999999999\nbase_logit = nan\n\
+         currency = \"XXZ\"\nsegment_by = \"\"\n[log]\nformat = \"xml\"\nlevel = 3\n[http]\nlisten = \"localhost:80\"\n\
+         token_sha256 = \"secret\"\n[limits]\nevent_bytes_max = [1]\n[commit]\nevents_max = 2026-01-01\n",
+        &expect![[r#"
+            c.toml:1: `ingest`: found 3, allowed: a table; write [ingest] above its keys
+            c.toml:3: `kafka.brokers`: found "localhost", allowed: HOST:PORT of one or more brokers, separated by commas
+            c.toml:5: `topics.events`: found "my topic", allowed: a topic name of 1 to 249 letters, digits, `.`, `_` and `-`
+            c.toml:6: `topics.partitions`: found 0, allowed: whole number from 1 to 1000
+            c.toml:7: `topics.replication_factor`: found "3", allowed: whole number from 1 to 10; write it without quotes
+            c.toml:9: `rules.horizon_days`: found 1.5, allowed: whole number from 1 to 182
+            c.toml:10: `rules.lateness_s`: found 99999999999999999999, allowed: whole number from 0 to 604800
+            c.toml:11: `rules.base_logit`: found NaN, allowed: number from -10 to 10
+            c.toml:12: `rules.currency`: found "XXZ", allowed: three letters of an ISO 4217 currency in use, such as "USD"
+            c.toml:13: `rules.segment_by`: found "", allowed: "plan" or the name of a trait, 1 to 64 letters, digits, `.`, `_` and `-`
+            c.toml:15: `log.format`: found "xml", allowed: "pretty" or "json"
+            c.toml:16: `log.level`: found 3, allowed: error, warn, info, debug, trace or off, or directives such as "info,churnwatch::kafka=debug"; put the text in quotes
+            c.toml:18: `http.listen`: found "localhost:80", allowed: IP:PORT, such as 127.0.0.1:9464 or [::1]:9464
+            c.toml:19: `http.token_sha256`: found (not shown), allowed: 64 hexadecimal digits, such as `printf %s TOKEN | sha256sum` prints
+            c.toml:21: `limits.event_bytes_max`: found a list, allowed: whole number from 1024 to 1000000000
+            c.toml:23: `commit.events_max`: found 2026-01-01, allowed: whole number from 1 to 10000000
+            16 problems in the configuration"#]],
+    );
+}
+
+#[test]
+fn settings_must_fit_each_other() {
+    check(
+        "[topics]\nevents = \"x\"\nalerts = \"x\"\n[engine]\ngroup_id = \"churnwatch-ingest\"\n[commit]\n\
+         interval_lagging_ms = 20000\n[http]\nlisten = \"0.0.0.0:9464\"\n[limits]\nevent_bytes_max = 100000000\n\
+         [rules.bands]\nwatch_enter = 0.6\nat_risk_exit = 0.5\n[rules.alerts]\nexit = 0.9\n[kafka.consumer]\n\
+         session.timeout.ms = 10000\n[rules.rates]\nUSD = 1\nEUR = -1\nXXZ = 2\neur = 1.1\nGBP = \"1\"\n",
+        &expect![[r#"
+            c.toml:3: `topics.alerts` and `topics.events` are both "x"; each of the product's topics needs its own name
+            c.toml:5: `ingest.group_id` and `engine.group_id` are both "churnwatch-ingest"; the roles read different topics and need a group each
+            c.toml:7: `commit.transaction_timeout_ms` (30000) must be at least twice `commit.interval_lagging_ms` (20000); the broker would abort transactions that are still filling
+            c.toml:9: `http.listen` (0.0.0.0:9464) is open to other machines and there is no token; set `http.token_sha256`, or listen on 127.0.0.1
+            c.toml:11: `limits.event_bytes_max` (100000000) must not be above `limits.record_bytes_max` (16777216)
+            c.toml:13: `rules.bands.watch_enter` (0.6) must be below `rules.bands.at_risk_enter` (0.5); bands follow each other: watch, at_risk, critical
+            c.toml:14: `rules.bands.at_risk_exit` (0.5) must be below `rules.bands.at_risk_enter` (0.5); an account near the level would come and go
+            c.toml:16: `rules.alerts.exit` (0.9) must be below `rules.alerts.enter` (0.7); an account near the level would come and go
+            c.toml:18: `commit.transaction_timeout_ms` (30000) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` (10000); the successor of a dead worker would wait for its transaction to end
+            c.toml:20: `rules.rates.USD` is the rate of the reporting currency itself; leave it out: it is worth 1 of itself
+            c.toml:21: `rules.rates.EUR`: found -1, allowed: number above 0, at most 1000000000
+            c.toml:22: `rules.rates.XXZ` is not a currency; write the three letters of an ISO 4217 currency in use
+            c.toml:24: `rules.rates.GBP`: found "1", allowed: number above 0, at most 1000000000
+            13 problems in the configuration"#]],
+    );
+}
+
+#[test]
+fn one_mistake_is_reported_once() {
+    check(
+        "[rules.bands]\nwatch_enter = 7\n[commit]\ntransaction_timeout_ms = 1\n",
+        &expect![[r#"
+        c.toml:2: `rules.bands.watch_enter`: found 7, allowed: number from 0 to 1
+        c.toml:4: `commit.transaction_timeout_ms`: found 1, allowed: whole number from 1000 to 900000
+        2 problems in the configuration"#]],
+    );
+}
+
+#[test]
+fn sources_are_checked() {
+    check(
+        "[[sources]]\ntopic = \"a\"\n[[sources]]\ntopic = \"a\"\nformat = \"canonical\"\n[[sources]]\nformat = \"avro\"\n\
+         [[sources]]\nformat = \"canonical\"\n[[sources]]\ntopic = \"churnwatch.alerts.v1\"\n[[sources]]\ntopic = \"b/c\"\n\
+         [[sources]]\ntopic = \"d\"\nmapping = \"shp\"\n[[sources]]\ntopic = \"e\"\nmapping = \"shop\"\n\
+         format = \"canonical\"\n[[sources]]\ntopic = 5\n[mappings.shop]\ntime = \"t\"\naccount = \"a\"\nid = \"i\"\n\
+         type = \"y\"\n",
+        &expect![[r#"
+            c.toml:4: topic "a" is already a source at c.toml:2; its events would count twice
+            c.toml:7: `sources.format`: found "avro", allowed: "canonical"; for anything else leave it out and name a `mapping`
+            c.toml:8: a source has no `topic`; say which topic to read
+            c.toml:11: source topic "churnwatch.alerts.v1" is also `topics.alerts`, which the product writes; reading what it writes never ends; canonical events in the canonical log need no source
+            c.toml:13: `sources.topic`: found "b/c", allowed: a topic name of 1 to 249 letters, digits, `.`, `_` and `-`
+            c.toml:16: mapping `shp` is not defined; did you mean `shop`?
+            c.toml:17: a source has both `format` and `mapping`; leave one of them out
+            c.toml:22: `sources.topic`: found 5, allowed: text in quotes
+            c.toml:23: `mappings.shop.types`: is empty; say which types of the source become which of ours, or give type_default
+            9 problems in the configuration"#]],
+    );
+    check(
+        "sources = \"product.usage\"\n",
+        &expect![[r#"
+        c.toml:1: `sources` must be a list of tables: found "product.usage"; write [[sources]] above each
+        1 problem in the configuration"#]],
+    );
+    check("sources = []\n", &expect!["valid"]);
+}
+
+#[test]
+fn problems_of_mappings_have_their_line() {
+    check(
+        "[mappings.a]\ntime = \"t\"\ncolour = 1\n\n[mappings.b]\nid = \"id\"\ntime = \"t\"\naccount = \"a\"\n\
+         type_default = \"feature.usd\"\n\n[mappings.b.fields.\"feature.used\"]\nquantity = { path = \"n\", constant = 1 }\n",
+        &expect![[r#"
+            c.toml:3: `mappings.a`: unknown field `colour`, expected one of `format`, `columns`, `delimiter`, `id`, `time`, `time_format`, `account`, `user`, `type`, `types`, `type_default`, `skip`, `fields`
+            c.toml:9: `mappings.b.type_default`: `feature.usd` is no event type; see docs/schemas/event.schema.json
+            c.toml:11: `mappings.b.fields."feature.used"`: no type of the source becomes this one; add it to types or leave this out
+            3 problems in the configuration"#]],
+    );
+}
+
+#[test]
+fn included_files_have_mappings_and_nothing_else() {
+    let main = "include = [\"m.toml\", \"none.toml\", 3, \"n.toml\"]\n";
+    let mapping = "[kafka]\nbrokers = \"a:1\"\n[mappings.x]\nid = \"i\"\ntime = \"t\"\naccount = \"a\"\n\
+                   type_default = \"feature.used\"\nfields.\"feature.used\".feature = { constant = \"x\" }\n";
+    let files = [("c.toml", main), ("m.toml", mapping), ("n.toml", mapping)];
+    expect![[r#"
+        c.toml:1: `include`: none.toml cannot be read: entity not found
+        c.toml:1: `include`: found 3, allowed: a list of file names in quotes
+        m.toml:1: `kafka` cannot stand in an included file; only [mappings.NAME] can; move it to the main file
+        n.toml:1: `kafka` cannot stand in an included file; only [mappings.NAME] can; move it to the main file
+        n.toml:3: `mappings.x` is already defined at m.toml:3; rename one of them
+        5 problems in the configuration"#]]
+    .assert_eq(&report(resolve_texts(&files, &[])));
+}
+
+#[test]
+fn properties_pass_through() {
+    let text = "[kafka.properties]\nsecurity.protocol = \"SASL_SSL\"\n\"sasl.username\" = \"me\"\n\
+                sasl.password_file = \"secret\"\nsocket.keepalive.enable = true\n[kafka.consumer]\nfetch.min.bytes = 7\n\
+                [kafka.producer]\nlinger.ms = 0.5\nmax.in.flight = 5\n";
+    let variables = [
+        ("CHURNWATCH__KAFKA__CONSUMER__CLIENT_RACK", "r1"),
+        ("CHURNWATCH__KAFKA__PRODUCER__SSL_KEY_PASSWORD_FILE", "key"),
+        ("CHURNWATCH__KAFKA__PROPERTIES__SASL_USERNAME", "you"),
+    ];
+    let files = [("c.toml", text), ("secret", "s3cret\n"), ("key", "k3y\r\n")];
+    let kafka = resolve_texts(&files, &variables).unwrap_or_else(|problems| panic!("{problems}")).kafka;
+    let values = format!("{:?}\n{:?}\n{:?}", kafka.properties, kafka.consumer, kafka.producer);
+    expect![[r#"
+        {"sasl.password": "s3cret", "sasl.username": "you", "security.protocol": "SASL_SSL", "socket.keepalive.enable": "true"}
+        {"client.rack": "r1", "fetch.min.bytes": "7"}
+        {"linger.ms": "0.5", "max.in.flight": "5", "ssl.key.password": "k3y"}"#]].assert_eq(&values);
+    let shown = format!("{kafka:?}");
+    assert!(shown.contains("sasl.password") && !shown.contains("s3cret") && !shown.contains("k3y"), "{shown}");
+}
+
+#[test]
+fn properties_that_break_the_guarantees_are_refused() {
+    check(
+        "[kafka.properties]\nbootstrap.servers = \"a:1\"\nenable.auto.commit = false\nisolation.level = \"read_committed\"\n\
+         transactional.id = \"x\"\nrebalance_cb = \"f\"\ntest.mock.num.brokers = 3\nsasl.password = [\"secret\"]\n\
+         [kafka.consumer]\ngroup.id = \"g\"\nauto.offset.reset = \"latest\"\ngroup.protocol = \"consumer\"\n\
+         session.timeout.ms = 60000\n[kafka.producer]\nacks = 1\npartitioner = \"random\"\nmax.in.flight = 6\n\
+         linger.ms = 5\n\"linger.ms\" = 6\nssl.key.password = \"a\"\nssl.key.password_file = \"f\"\n",
+        &expect![[r#"
+            c.toml:2: `kafka.properties.bootstrap.servers` cannot be set; set `kafka.brokers` instead
+            c.toml:3: `kafka.properties.enable.auto.commit` cannot be set; offsets are committed in the transaction that carries the outputs, never beside it; see `commit.interval_caught_up_ms`
+            c.toml:4: `kafka.properties.isolation.level` cannot be set; only committed records may be read: it is always read_committed
+            c.toml:5: `kafka.properties.transactional.id` cannot be set; each worker has its own, stable over restarts, so that its dead predecessor is fenced off
+            c.toml:6: `kafka.properties.rebalance_cb` cannot be set; callbacks are code
+            c.toml:7: `kafka.properties.test.mock.num.brokers` cannot be set; it replaces the brokers by an imitation that guarantees nothing
+            c.toml:8: `kafka.properties.sasl.password`: found a list, allowed: text, a number, true or false
+            c.toml:10: `kafka.consumer.group.id` cannot be set; each role has its own group: set `ingest.group_id` and `engine.group_id` instead
+            c.toml:11: `kafka.consumer.auto.offset.reset` cannot be set; a position that is lost is recovered from the commit record or reported, never guessed: guessing skips or repeats events
+            c.toml:13: `kafka.consumer.session.timeout.ms` cannot be set with `group.protocol` = "consumer"; the broker decides it
+            c.toml:15: `kafka.producer.acks` cannot be set; transactions need idempotence and acks of all replicas
+            c.toml:16: `kafka.producer.partitioner` cannot be set; every producer of the canonical log must agree where an account lives: murmur2 of its id
+            c.toml:17: `kafka.producer.max.in.flight`: found 6, allowed: whole number from 1 to 5; beyond 5 requests in flight a broker cannot keep records in order
+            c.toml:19: `kafka.producer.linger.ms` is given twice, also at c.toml:18; leave one of them out
+            c.toml:21: `kafka.producer.ssl.key.password_file`: f cannot be read: entity not found
+            15 problems in the configuration"#]],
+    );
+}
+
+#[test]
+fn every_refused_property_says_why() {
+    for (name, reason) in super::properties::refused() {
+        let text = format!("[kafka.properties]\n\"{name}\" = \"x\"\n");
+        let problems = resolve_texts(&[("c.toml", &text)], &[]).unwrap_err().to_string();
+        let expected = format!("c.toml:2: `kafka.properties.{name}` cannot be set; {reason}\n");
+        assert!(problems.starts_with(&expected), "{problems}");
+    }
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let text = "[rules]\nlateness_s = 1\n[rules.rates]\nEUR = 1.0\n[kafka]\nbrokers = \"file:1\"\n";
+    let token = "0123456789ABCDEF".repeat(4);
+    let variables = [
+        ("CHURNWATCH__RULES__LATENESS_S", "2"),
+        ("CHURNWATCH__RULES__BANDS__WATCH_ENTER", "0.3"),
+        ("CHURNWATCH__RULES__RATES__EUR", "1.2"),
+        ("CHURNWATCH__KAFKA__BROKERS", "env:1"),
+        ("CHURNWATCH__HTTP__LISTEN", "0.0.0.0:80"),
+        ("CHURNWATCH__HTTP__TOKEN_SHA256_FILE", "token"),
+        ("CHURNWATCH__ENGINE__INSTANCE_ID", "3"),
+        ("OTHER", "x"),
+    ];
+    let config = resolve_texts(&[("c.toml", text), ("token", &token)], &variables).unwrap();
+    assert_eq!(config.rules.lateness.ms(), 2_000);
+    assert_eq!(format!("{}", config.rules.bands.watch.enter), "0.3");
+    assert_eq!(format!("{:?}", config.rules.rates), "[(Currency([69, 85, 82]), 1.2)]");
+    assert_eq!(config.kafka.brokers, "env:1");
+    assert_eq!(config.http.token_sha256.as_deref(), Some(token.to_lowercase().as_str()));
+    assert_eq!(config.engine.instance_id.as_deref(), Some("3"));
+}
+
+#[test]
+fn problems_of_the_environment_name_the_variable() {
+    let variables = [
+        ("CHURNWATCH__RULES__LATENES_S", "2"),
+        ("CHURNWATCH__RULES__HORIZON_DAYS", "a month"),
+        ("CHURNWATCH__X", "2"),
+        ("CHURNWATCH__KAFKA__PRODUCER__ACKS", "0"),
+        ("CHURNWATCH__HTTP__LISTEN", "0.0.0.0:80"),
+        ("CHURNWATCH__HTTP__TOKEN_SHA256_FILE", "none"),
+        ("CHURNWATCH__RULES__RATES__EUR", "much"),
+    ];
+    expect![[r#"
+        c.toml:2: unknown key `rules.foo`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, segment_by, segments_max, currency, base_logit, expected_activity_14d_weight, expected_activity_182d_weight, health_step, bands, alerts, rates
+        CHURNWATCH__HTTP__TOKEN_SHA256_FILE: `http.token_sha256_file`: none cannot be read: entity not found
+        CHURNWATCH__KAFKA__PRODUCER__ACKS: `kafka.producer.acks` cannot be set; transactions need idempotence and acks of all replicas
+        CHURNWATCH__RULES__HORIZON_DAYS: `rules.horizon_days`: found "a month", allowed: whole number from 1 to 182
+        CHURNWATCH__RULES__LATENES_S: unknown environment variable; did you mean CHURNWATCH__RULES__LATENESS_S?
+        CHURNWATCH__RULES__RATES__EUR: `rules.rates.EUR`: found "much", allowed: number above 0, at most 1000000000
+        CHURNWATCH__X: unknown environment variable; the name is CHURNWATCH__SECTION__KEY, from the section and key of the file
+        7 problems in the configuration"#]].assert_eq(&report(resolve_texts(&[("c.toml", "[rules]\nfoo = 1\n")], &variables)));
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let text = "[http]\ntoken_sha256_file = \"token\"\n[kafka.properties]\nmax.in.flight_file = \"secret\"\n";
+    let files = [("c.toml", text), ("token", "t0ken"), ("secret", "s3cret")];
+    let shown = report(resolve_texts(&files, &[]));
+    assert!(shown.contains("c.toml:2: `http.token_sha256`") && shown.contains("c.toml:4"), "{shown}");
+    assert!(!shown.contains("t0ken") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
+fn a_missing_file_is_a_problem() {
+    expect![[r#"
+        c.toml: the configuration cannot be read: entity not found
+        1 problem in the configuration"#]]
+    .assert_eq(&report(resolve_texts(&[], &[])));
+}
+
+#[test]
+fn a_further_check_gets_its_line() {
+    let text = "[kafka.properties]\nno.such = 1\n";
+    let complain = |_: &Config| vec![("kafka.properties.no.such".to_owned(), "unknown to librdkafka".to_owned())];
+    let read = |_: &Path| Ok(text.to_owned());
+    let surroundings = Surroundings { read: &read, variables: Vec::new() };
+    let problems = resolve(Some(Path::new("c.toml")), &surroundings, &complain).unwrap_err();
+    expect![[r#"
+        c.toml:2: `kafka.properties.no.such`: unknown to librdkafka
+        1 problem in the configuration"#]]
+    .assert_eq(&problems.to_string());
+    expect![[r#"[{"file":"c.toml","line":2,"message":"`kafka.properties.no.such`: unknown to librdkafka"}]"#]]
+        .assert_eq(&problems.to_json().to_string());
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "(?s).{0,400}") {
+        let _ = resolve_texts(&[("c.toml", &text)], &[]);
+    }
+
+    /// Lines of the shipped file with damage here and there come much further than noise does.
+    #[test]
+    fn no_damaged_file_panics(cuts in prop::collection::vec((0_usize..20_000, ".{0,6}"), 1..12)) {
+        let mut text = template::render().replace("# ", "");
+        for (at, with) in cuts {
+            let at = text.char_indices().map(|(at, _)| at).nth(at % text.chars().count().max(1)).unwrap_or(0);
+            let end = text[at..].char_indices().nth(3).map_or(text.len(), |(len, _)| at + len);
+            text.replace_range(at..end, &with);
+        }
+        let _ = resolve_texts(&[("c.toml", &text)], &[]);
+    }
+
+    #[test]
+    fn no_value_panics(
+        key in prop::sample::select(super::keys::all().into_iter().map(|key| key.path).collect::<Vec<_>>()),
+        value in prop::sample::select(vec![
+            "0", "-1", "1e400", "nan", "\"\"", "\"x\"", "[]", "{}", "true", "9223372036854775807", "1979-05-27", "inf",
+        ]),
+    ) {
+        let (section, name) = key.rsplit_once('.').unwrap();
+        let _ = resolve_texts(&[("c.toml", &format!("[{section}]\n{name} = {value}\n"))], &[]);
+    }
+}
