@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::TelemetryError;
 
@@ -23,15 +24,25 @@ pub enum LogStyle {
 /// Starts logging to standard error. `level` is a level (`info`) or a filter by module
 /// (`info,churnwatch::kafka=debug`). Fails when the filter is not understood or logging is already set up.
 pub fn start(style: LogStyle, level: &str) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::builder()
-        .parse(level)
-        .map_err(|error| TelemetryError::Level { level: level.to_owned(), reason: error.to_string() })?;
+    let filter = filter(level)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match style {
         LogStyle::Pretty => builder.with_ansi(colours_wanted()).try_init(),
         LogStyle::Json => builder.json().flatten_event(true).with_ansi(false).try_init(),
     };
     started.map_err(|_| TelemetryError::LoggingTwice)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
+    let refuse = |reason: String| TelemetryError::Level { level: level.to_owned(), reason };
+    // A bare word that is no level would be taken for a module, and a misspelt level silence everything.
+    let words = level.split(',').map(str::trim).filter(|part| !part.contains('='));
+    for word in words {
+        // The parser would take an empty word for `error`.
+        let level = Some(word).filter(|word| !word.is_empty()).and_then(|word| word.parse::<LevelFilter>().ok());
+        level.ok_or_else(|| refuse(format!("{word:?} is no level")))?;
+    }
+    EnvFilter::builder().parse(level).map_err(|error| refuse(error.to_string()))
 }
 
 fn colours_wanted() -> bool {
@@ -73,5 +84,21 @@ impl RateLimit {
         }
         *state = (Some(now), 0);
         Some(left_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn levels_and_filters_are_understood_and_slips_refused() {
+        for good in ["info", "off", "DEBUG", "info,churnwatch::kafka=debug", "churnwatch=trace, warn"] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+        for bad in ["", "inf", "info,,", "churnwatch", "churnwatch=loud"] {
+            let message = filter(bad).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("log level {bad:?} is not understood: ")), "{message}");
+        }
     }
 }

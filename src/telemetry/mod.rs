@@ -1,6 +1,6 @@
 //! What the process tells about itself: one handle that every part reports to, and the page that Prometheus reads.
 //!
-//! [`metric`] declares every metric; [`view`] holds the published state of each partition; [`gauges`] turns it into
+//! [`metric`] declares every metric; [`view`] holds the published state of each partition; `gauges` turns it into
 //! series when somebody reads; [`logging`] sets up the log. Nothing here decides anything, serves HTTP or knows Kafka.
 //! Invariants: a method of [`Telemetry`] never blocks on a reader and never fails; the number of series is bounded;
 //! no label carries an account, a user or the text of an error.
@@ -8,6 +8,8 @@
 mod gauges;
 pub mod logging;
 pub mod metric;
+#[cfg(test)]
+mod reference;
 mod status;
 pub mod view;
 
@@ -32,7 +34,7 @@ use status::{Status, WorkerIndex};
 use view::PartitionView;
 
 /// Content type of the page that [`Telemetry::render`] makes.
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the telemetry of a process must know from the start.
 #[derive(Clone, Debug)]
@@ -53,21 +55,21 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings for `roles` under `rules`, with the default limits.
+    /// Settings for a process that runs `roles` under the rules `in_force`, with the default limits.
     #[must_use]
-    pub fn new(roles: &[Role], rules: &Rules) -> Settings {
+    pub fn new(roles: &[Role], in_force: &Rules) -> Settings {
         Settings {
             roles: roles.to_vec(),
-            currency: rules.currency,
+            currency: in_force.currency,
             alert_types: signals::SIGNALS
                 .iter()
                 .map(|signal| signal.declaration.name)
                 .chain(std::iter::once("churn_risk"))
                 .collect(),
-            rules_hash: format!("{:016x}", rules.hash()),
+            rules_hash: format!("{:016x}", in_force.hash()),
             partition_series_max: 256,
             // Room for `unknown` and `other` beside the segments that each partition keeps.
-            segment_series_max: rules.segments_max.saturating_add(2),
+            segment_series_max: in_force.segments_max.saturating_add(2),
         }
     }
 }
@@ -201,7 +203,8 @@ impl Telemetry {
         self.0.status.forget_lag(role, topic, partition);
     }
 
-    /// How far the restore of a partition's state has come. While any has `remaining`, the engine is not ready.
+    /// How far the restore of a partition's state has come. While any has `remaining`, the engine is not ready: a
+    /// restore that is given up must be ended by [`Telemetry::unpublish`].
     pub fn restore(&self, partition: PartitionIndex, progress: RestoreProgress) {
         self.0.status.restores.insert(partition, progress);
     }
