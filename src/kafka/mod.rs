@@ -1,4 +1,4 @@
-//! The shell around the worker machines: Kafka clients, transactions, group membership, restore, threads.
+//! Everything that talks to a broker: the shell around the worker machines, and the topics themselves.
 //!
 //! ```text
 //! service ─▶ one thread per worker: member (group, rebalance) ─▶ machine (worker) ─▶ transaction (producer)
@@ -10,6 +10,7 @@
 //! offset; a transaction never outlives the value that opened it.
 
 pub mod client;
+pub mod dump;
 pub mod engine_worker;
 pub mod error;
 pub mod ingest_worker;
@@ -17,4 +18,5 @@ pub mod member;
 pub mod restore;
 pub mod service;
 pub mod shell;
+pub mod topics;
 pub mod transaction;
