@@ -8,6 +8,9 @@
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod http;
 pub mod kafka;
+pub mod telemetry;
 pub mod units;
 pub mod wire;
+pub mod worker;

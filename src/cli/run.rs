@@ -1,11 +1,20 @@
 //! `churnwatch run`: the service against Kafka, or the same engine over a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::ValueEnum;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::ConfigArgs;
+use crate::config::{Config, LogFormat};
+use crate::http::{self, TokenHash};
+use crate::kafka::service;
+use crate::telemetry::logging::{self, LogStyle};
+use crate::telemetry::{Readiness, Role, Settings, Telemetry};
 
 /// Arguments of `churnwatch run`.
 #[derive(Debug, clap::Args)]
@@ -41,11 +50,69 @@ pub enum RoleName {
     Serve,
 }
 
+impl RoleName {
+    fn role(self) -> Role {
+        match self {
+            RoleName::Ingest => Role::Ingest,
+            RoleName::Engine => Role::Engine,
+            RoleName::Serve => Role::Serve,
+        }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let _config = match args.config.load() {
+    let config = match args.config.load() {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    anyhow::bail!("the service is not in this build")
+    let style = match config.log.format {
+        LogFormat::Pretty => LogStyle::Pretty,
+        LogFormat::Json => LogStyle::Json,
+    };
+    logging::start(style, &config.log.level)?;
+    match &args.input {
+        Some(input) => run_over_file(args, input, &config),
+        None => run_service(args, &config),
+    }
+}
+
+/// The same engine over a file or standard input.
+fn run_over_file(args: &Args, input: &Path, config: &Config) -> anyhow::Result<ExitCode> {
+    let _ = (args, config);
+    anyhow::bail!("running over {} is not in this build", input.display())
+}
+
+/// The service, until `SIGTERM` or Ctrl-C; a second signal ends the process at once.
+fn run_service(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
+    let mut roles: Vec<Role> = args.role.iter().map(|name| name.role()).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    let telemetry = Telemetry::new(Settings::new(&roles, &config.rules))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let server = if roles.contains(&Role::Serve) {
+        let token = config.http.token_sha256.as_deref().map(TokenHash::parse).transpose()?;
+        let options = http::Options { listen: config.http.listen, token };
+        telemetry.ready(Role::Serve, Readiness::Ready);
+        Some(http::start(options, telemetry.clone())?)
+    } else {
+        None
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), roles = ?roles, "churnwatch starts");
+    if roles.iter().any(|role| role.reads()) {
+        service::run(config, &roles, telemetry, Arc::clone(&stop))?;
+    }
+    // Serving alone: nothing else ends the process.
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    if let Some(server) = server {
+        server.stop();
+    }
+    tracing::info!("churnwatch has stopped");
+    Ok(ExitCode::SUCCESS)
 }

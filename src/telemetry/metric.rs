@@ -1,0 +1,262 @@
+//! Every metric the product exports, declared once: registration, `docs/metrics.md` and the tests follow from it.
+//!
+//! A new metric is one variant and one arm here, plus the place that feeds it. Names are never reused with another
+//! meaning.
+
+/// Upper bounds of duration buckets, in seconds: from a quick commit to a stalled pipeline, fine around the few commit
+/// intervals that an alert may take.
+pub const DURATION_BUCKETS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// A metric. The order is that of the documentation: the pipeline first, then the business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)] // each is documented by its declaration, which is what users read
+pub enum Metric {
+    BuildInfo,
+    Ready,
+    RecordsRead,
+    ReadBytes,
+    RecordsRejected,
+    UnknownTypes,
+    EventsAccepted,
+    EventsDuplicate,
+    EventsTooLate,
+    Judgements,
+    CommitDuration,
+    Aborts,
+    Rebalances,
+    EventToAlert,
+    Lag,
+    PartitionLag,
+    Clock,
+    PartitionClock,
+    SourceReached,
+    Partitions,
+    RestoredRecords,
+    RestoreRemaining,
+    PartitionRestoreRemaining,
+    SeriesOmitted,
+    StateAccounts,
+    StateBytes,
+    AlertTransitions,
+    OpenAlerts,
+    Accounts,
+    Mrr,
+    RevenueAtRisk,
+    PayingCustomers,
+    MrrMovementAmount,
+    MrrMovements,
+    ActiveUsers,
+    NpsRespondents,
+}
+
+/// How a metric behaves over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows; begins at 0 with the process.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Durations by bucket, with their count and sum; begins at 0 with the process.
+    Histogram,
+}
+
+/// What a value is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Whole things, named by the metric.
+    Count,
+    /// Seconds.
+    Seconds,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    TimestampSeconds,
+    /// Bytes.
+    Bytes,
+    /// Major units (dollars, not cents) of the currency in the `currency` label.
+    CurrencyAmount,
+    /// Always 1; the labels carry the information.
+    Info,
+}
+
+/// Which part of the product feeds a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Counted by this process as it works.
+    Work,
+    /// The present assignment and progress of this process.
+    Status,
+    /// The engine's state as of the last commit of each partition held; the same after a restart.
+    State,
+}
+
+/// How a metric of several instances becomes one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregation {
+    /// `sum`: instances add up.
+    Sum,
+    /// `min`: the slowest decides.
+    Min,
+    /// Each instance for itself.
+    PerInstance,
+}
+
+/// All there is to know about a metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Declaration {
+    /// Its name, with prefix and unit suffix.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// What it is measured in.
+    pub unit: Unit,
+    /// Its labels, in order.
+    pub labels: &'static [&'static str],
+    /// Who feeds it.
+    pub origin: Origin,
+    /// How instances are put together.
+    pub aggregation: Aggregation,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+use Aggregation::{Min, PerInstance, Sum};
+use Kind::{Counter, Gauge, Histogram};
+use Origin::{State, Status, Work};
+use Unit::{Bytes, Count, CurrencyAmount, Info, Seconds, TimestampSeconds};
+
+impl Metric {
+    /// All metrics, in the order of the documentation.
+    pub const ALL: [Metric; 36] = [
+        Metric::BuildInfo,
+        Metric::Ready,
+        Metric::RecordsRead,
+        Metric::ReadBytes,
+        Metric::RecordsRejected,
+        Metric::UnknownTypes,
+        Metric::EventsAccepted,
+        Metric::EventsDuplicate,
+        Metric::EventsTooLate,
+        Metric::Judgements,
+        Metric::CommitDuration,
+        Metric::Aborts,
+        Metric::Rebalances,
+        Metric::EventToAlert,
+        Metric::Lag,
+        Metric::PartitionLag,
+        Metric::Clock,
+        Metric::PartitionClock,
+        Metric::SourceReached,
+        Metric::Partitions,
+        Metric::RestoredRecords,
+        Metric::RestoreRemaining,
+        Metric::PartitionRestoreRemaining,
+        Metric::SeriesOmitted,
+        Metric::StateAccounts,
+        Metric::StateBytes,
+        Metric::AlertTransitions,
+        Metric::OpenAlerts,
+        Metric::Accounts,
+        Metric::Mrr,
+        Metric::RevenueAtRisk,
+        Metric::PayingCustomers,
+        Metric::MrrMovementAmount,
+        Metric::MrrMovements,
+        Metric::ActiveUsers,
+        Metric::NpsRespondents,
+    ];
+
+    /// Its declaration.
+    #[must_use]
+    #[rustfmt::skip] // a table, two lines a metric
+    #[allow(clippy::too_many_lines)] // likewise
+    pub const fn declaration(self) -> Declaration {
+        match self {
+            Metric::BuildInfo => declare("churnwatch_build_info", Gauge, Info, &["version", "rules"], Status, PerInstance,
+                "Always 1: the version of the program and the hash of the rules in force."),
+            Metric::Ready => declare("churnwatch_ready", Gauge, Count, &["role"], Status, PerInstance,
+                "1 when the role is assigned and restored in this process, else 0."),
+            Metric::RecordsRead => declare("churnwatch_records_read_total", Counter, Count, &["role"], Work, Sum,
+                "Records read, good or bad."),
+            Metric::ReadBytes => declare("churnwatch_read_bytes_total", Counter, Bytes, &["role"], Work, Sum,
+                "Bytes of the values of records read."),
+            Metric::RecordsRejected => declare("churnwatch_records_rejected_total", Counter, Count, &["role", "reason"], Work, Sum,
+                "Records that could not become events and went to the dead letters, by reason."),
+            Metric::UnknownTypes => declare("churnwatch_unknown_type_records_total", Counter, Count, &["role"], Work, Sum,
+                "Well-formed records of an event type that the product does not know; skipped."),
+            Metric::EventsAccepted => declare("churnwatch_events_accepted_total", Counter, Count, &[], Work, Sum,
+                "Events that changed the state of an account."),
+            Metric::EventsDuplicate => declare("churnwatch_events_duplicate_total", Counter, Count, &[], Work, Sum,
+                "Events ignored because their id had been seen within the deduplication window."),
+            Metric::EventsTooLate => declare("churnwatch_events_too_late_total", Counter, Count, &[], Work, Sum,
+                "Events too old for the activity windows; they still reached billing and identity."),
+            Metric::Judgements => declare("churnwatch_judgements_total", Counter, Count, &[], Work, Sum,
+                "Times an account was judged anew."),
+            Metric::CommitDuration => declare("churnwatch_commit_duration_seconds", Histogram, Seconds, &["role"], Work, Sum,
+                "Time of a transaction from its begin to the broker's answer; the count is the number of commits."),
+            Metric::Aborts => declare("churnwatch_transactions_aborted_total", Counter, Count, &["role", "cause"], Work, Sum,
+                "Transactions aborted, by cause; their work is done again."),
+            Metric::Rebalances => declare("churnwatch_rebalances_total", Counter, Count, &["role", "kind"], Work, Sum,
+                "Rebalances that assigned partitions to this process, revoked them, or found them lost."),
+            Metric::EventToAlert => declare("churnwatch_event_to_alert_seconds", Histogram, Seconds, &[], Work, Sum,
+                "Time from the arrival of a record on the canonical topic to the commit of the alert it caused."),
+            Metric::Lag => declare("churnwatch_lag_records", Gauge, Count, &["role", "topic"], Status, Sum,
+                "Records of the topic still to be read by this process."),
+            Metric::PartitionLag => declare("churnwatch_partition_lag_records", Gauge, Count, &["role", "topic", "partition"], Status, Sum,
+                "Records of the partition still to be read."),
+            Metric::Clock => declare("churnwatch_clock_timestamp_seconds", Gauge, TimestampSeconds, &[], State, Min,
+                "Engine clock of the partition furthest behind; everything up to it has been judged. Absent until every partition has one."),
+            Metric::PartitionClock => declare("churnwatch_partition_clock_timestamp_seconds", Gauge, TimestampSeconds, &["partition"], State, Min,
+                "Engine clock of the partition. Absent until every source has reported."),
+            Metric::SourceReached => declare("churnwatch_source_reached_timestamp_seconds", Gauge, TimestampSeconds, &["topic"], State, Min,
+                "Event time that the slowest partition of the source topic has reached; the source with the smallest holds the clock."),
+            Metric::Partitions => declare("churnwatch_partitions", Gauge, Count, &[], Status, Sum,
+                "Engine partitions whose state is held by this process."),
+            Metric::RestoredRecords => declare("churnwatch_restored_records", Gauge, Count, &[], Status, Sum,
+                "Changelog records read to restore the partitions now held."),
+            Metric::RestoreRemaining => declare("churnwatch_restore_remaining_records", Gauge, Count, &[], Status, Sum,
+                "Changelog offsets still to be read before the partitions now held are restored; 0 when done."),
+            Metric::PartitionRestoreRemaining => declare("churnwatch_partition_restore_remaining_records", Gauge, Count, &["partition"], Status, Sum,
+                "Changelog offsets still to be read before the partition is restored; 0 when done."),
+            Metric::SeriesOmitted => declare("churnwatch_series_omitted", Gauge, Count, &["dimension"], Status, Sum,
+                "Partitions or segments that have no series of their own because there are more than the limit; sums still contain them."),
+            Metric::StateAccounts => {
+                declare("churnwatch_state_accounts", Gauge, Count, &[], State, Sum, "Accounts held in memory.")
+            }
+            Metric::StateBytes => declare("churnwatch_state_bytes", Gauge, Bytes, &[], State, Sum,
+                "Size of the state as written to the changelog, where known."),
+            Metric::AlertTransitions => declare("churnwatch_alert_transitions_total", Counter, Count, &["type", "transition"], Work, Sum,
+                "Changes of alerts committed, by alert type and transition."),
+            Metric::OpenAlerts => {
+                declare("churnwatch_open_alerts", Gauge, Count, &["type", "severity"], State, Sum, "Alerts open now.")
+            }
+            Metric::Accounts => declare("churnwatch_accounts", Gauge, Count, &["segment", "band"], State, Sum,
+                "Accounts by segment and risk band."),
+            Metric::Mrr => declare("churnwatch_mrr_amount", Gauge, CurrencyAmount, &["segment", "band", "currency"], State, Sum,
+                "Monthly recurring revenue by segment and risk band."),
+            Metric::RevenueAtRisk => declare("churnwatch_revenue_at_risk_amount", Gauge, CurrencyAmount, &["segment", "band", "currency"], State, Sum,
+                "Monthly recurring revenue expected to be lost: the sum of risk times MRR."),
+            Metric::PayingCustomers => declare("churnwatch_paying_customers", Gauge, Count, &["segment"], State, Sum,
+                "Accounts with monthly recurring revenue above 0."),
+            Metric::MrrMovementAmount => declare("churnwatch_mrr_movements_amount", Gauge, CurrencyAmount, &["movement", "currency"], State, Sum,
+                "Size of all movements of monthly recurring revenue since the beginning of the log; late events correct it."),
+            Metric::MrrMovements => declare("churnwatch_mrr_movements", Gauge, Count, &["movement"], State, Sum,
+                "Number of movements of monthly recurring revenue since the beginning of the log; late events correct it."),
+            Metric::ActiveUsers => declare("churnwatch_active_users", Gauge, Count, &["window"], State, Sum,
+                "Distinct users seen in the 1, 7 or 30 days that end with the clock's day."),
+            Metric::NpsRespondents => declare("churnwatch_nps_respondents", Gauge, Count, &["class"], State, Sum,
+                "Users by the class of their latest valid NPS answer: promoter (9-10), passive (7-8), detractor (0-6)."),
+        }
+    }
+}
+
+const fn declare(
+    name: &'static str,
+    kind: Kind,
+    unit: Unit,
+    labels: &'static [&'static str],
+    origin: Origin,
+    aggregation: Aggregation,
+    help: &'static str,
+) -> Declaration {
+    Declaration { name, kind, unit, labels, origin, aggregation, help }
+}

@@ -1,0 +1,38 @@
+//! What is shown of one partition: a copy of its sums as of the last commit. No account is named here.
+
+use crate::engine::input::SourceReport;
+use crate::engine::totals::Totals;
+use crate::engine::{Counts, Engine};
+use crate::units::Timestamp;
+
+/// A partition as of its last commit.
+#[derive(Clone, Debug, Default)]
+pub struct PartitionView {
+    /// The engine's clock. While absent, the partition shows no business gauges: nothing is known yet, which is not 0.
+    pub clock: Option<Timestamp>,
+    /// The latest report of each source partition.
+    pub sources: Vec<SourceReport>,
+    /// Sums over the accounts.
+    pub totals: Totals,
+    /// What the engine has counted since it was created or restored.
+    pub counts: Counts,
+    /// Accounts held.
+    pub accounts: usize,
+    /// Bytes of the state as it stands in the changelog, where known.
+    pub state_bytes: Option<u64>,
+}
+
+impl PartitionView {
+    /// The view of `engine` as it stands; to be taken when everything in it has been committed.
+    #[must_use]
+    pub fn of(engine: &Engine) -> PartitionView {
+        PartitionView {
+            clock: engine.partition().clock,
+            sources: engine.partition().reports.clone(),
+            totals: engine.totals().clone(),
+            counts: *engine.counts(),
+            accounts: engine.accounts_len(),
+            state_bytes: None,
+        }
+    }
+}
