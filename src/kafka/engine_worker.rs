@@ -310,4 +310,3 @@ fn indices(partitions: &TopicPartitionList) -> Vec<PartitionIndex> {
 fn numbers(partitions: &TopicPartitionList) -> Vec<i32> {
     partitions.elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect()
 }
-

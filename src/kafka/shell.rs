@@ -200,7 +200,13 @@ impl<'a> Shell<'a> {
 
     fn note_abort(&mut self, cause: &'static str, detail: &str) -> Result<(), WorkerError> {
         self.context.telemetry.aborted(self.context.role, cause);
-        tracing::warn!(role = self.context.role.name(), worker = self.context.index, cause, detail, "transaction aborted");
+        tracing::warn!(
+            role = self.context.role.name(),
+            worker = self.context.index,
+            cause,
+            detail,
+            "transaction aborted"
+        );
         self.aborts_in_a_row += 1;
         if self.aborts_in_a_row >= ABORTS_MAX {
             let detail = detail.to_owned();

@@ -167,7 +167,7 @@ impl Site {
         let topic = |kind| self.topic(kind);
         let Settings { workers, head, format } = &self.settings;
         let mut text = format!(
-            "{head}\n[kafka]\nbrokers = \"{}\"\n[kafka.consumer]\n\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"500\"\n",
+            "{head}\n[kafka]\nbrokers = \"{}\"\n[kafka.consumer]\n\"session.timeout.ms\" = \"14000\"\n\"heartbeat.interval.ms\" = \"500\"\n",
             self.brokers
         );
         let _ = write!(
@@ -193,7 +193,7 @@ impl Site {
         }
         let _ = write!(
             text,
-            "[commit]\ninterval_lagging_ms = 200\ntransaction_timeout_ms = 5000\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"info\"\n"
+            "[commit]\ninterval_lagging_ms = 200\ntransaction_timeout_ms = 4000\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"info\"\n"
         );
         let path = self.path(&format!("{instance}.toml"));
         fs::write(&path, text).unwrap();
@@ -435,4 +435,17 @@ pub fn ends(brokers: &str, topic: &str) -> Vec<i64> {
 /// Whether `group` has committed everything that `topic` held when `ends` was taken.
 pub fn has_reached(brokers: &str, group: &str, topic: &str, ends: &[i64]) -> bool {
     committed(brokers, group, topic).iter().zip(ends).all(|(position, end)| position >= end)
+}
+
+/// The end of each partition of `topic` as it is written, open transactions included.
+pub fn written(brokers: &str, topic: &str) -> Vec<i64> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "test-reader")
+        .set("isolation.level", "read_uncommitted")
+        .create()
+        .unwrap();
+    (0..partitions_of(&consumer, topic))
+        .map(|partition| consumer.fetch_watermarks(topic, partition, SOON).unwrap().1)
+        .collect()
 }
