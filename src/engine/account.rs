@@ -1,8 +1,236 @@
-//! The state of one account.
+//! The state of one account: facts, what has been judged of it, and which event ids it has shown.
+
+use compact_str::CompactString;
+
+use super::dedup::Dedup;
+use super::effect::{Band, Severity};
+use super::event::{Event, Kind};
+use super::facts::Stamp;
+use super::facts::activity::{Activity, Taken};
+use super::facts::billing::{Billing, Booked, Failure};
+use super::facts::crowd::{Crowd, Seen};
+use super::facts::limits::Limits;
+use super::facts::people::{People, Statement};
+use super::facts::profile::Profile;
+use super::facts::voice::{Answer, Voice};
+use super::rules::Rules;
+use crate::units::{Money, Offset, Timestamp};
 
 /// Everything known about one account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     /// Its id.
-    pub id: Box<str>,
+    pub id: CompactString,
+    /// When it was active.
+    pub activity: Activity,
+    /// Its users.
+    pub users: Crowd,
+    /// The features it has used.
+    pub features: Crowd,
+    /// Hits of plan limits, once there are any.
+    pub limits: Option<Box<Limits>>,
+    /// The people who matter, once one is known.
+    pub people: Option<Box<People>>,
+    /// Survey answers, once there are any.
+    pub voice: Option<Box<Voice>>,
+    /// What it pays, once something is known.
+    pub billing: Option<Box<Billing>>,
+    /// Who it is, once something is known.
+    pub profile: Option<Box<Profile>>,
+    /// Event ids seen lately.
+    pub dedup: Dedup,
+    /// What has been judged of it.
+    pub judgement: Judgement,
+}
+
+/// What has been judged of an account. Unlike facts, this is history: it depends on when the account was judged.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Judgement {
+    /// When it was last judged; `None` before the first time.
+    pub at: Option<Timestamp>,
+    /// When it is to be judged again if nothing happens; `None` once it has left.
+    pub due: Option<Timestamp>,
+    /// Its band.
+    pub band: Band,
+    /// Since when the risk has been below the exit level of `band`.
+    pub below_since: Option<Timestamp>,
+    /// What was last published about it.
+    pub published: Option<Published>,
+    /// Its alerts by type, those that were ever raised.
+    pub alerts: Vec<AlertState>,
+}
+
+/// What was last published about an account: it is published again when this has changed enough.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Published {
+    /// The risk.
+    pub risk: f32,
+    /// The band.
+    pub band: Band,
+    /// MRR in minor units of the reporting currency, where known.
+    pub mrr_minor: Option<i64>,
+    /// Hash of name, owner, segment and renewal date.
+    pub profile: u32,
+}
+
+/// The alerts of one type on one account.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AlertState {
+    /// Index of the alert type: 0 is `churn_risk`, `n + 1` the signal `n`.
+    pub kind: u8,
+    /// The latest episode, from 1.
+    pub episode: u32,
+    /// How loud it is; `None` when it is closed.
+    pub open: Option<Severity>,
+    /// When the episode was raised.
+    pub raised_at: Timestamp,
+    /// When it was closed; meaningless while it is open.
+    pub closed_at: Timestamp,
+}
+
+/// What taking in an event did to an account's facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Whether it may change the judgement, so that the account is judged now.
+    pub judge: bool,
+    /// Whether the event came too late for some of its effect.
+    pub too_late: bool,
+    /// Whether money in it could not be converted to the reporting currency.
+    pub unpriced: bool,
+    /// What it changed about when users were last seen.
+    pub user: Seen,
+}
+
+impl Account {
+    /// An account of which nothing is known.
+    #[must_use]
+    pub fn new(id: &str) -> Account {
+        Account {
+            id: id.into(),
+            activity: Activity::default(),
+            users: Crowd::default(),
+            features: Crowd::default(),
+            limits: None,
+            people: None,
+            voice: None,
+            billing: None,
+            profile: None,
+            dedup: Dedup::default(),
+            judgement: Judgement::default(),
+        }
+    }
+
+    /// Takes in the facts of an event that is not a repetition.
+    pub fn take(&mut self, event: &Event<'_>, event_hash: u64, offset: Offset, rules: &Rules) -> Change {
+        let stamp = Stamp { time: event.time, tie: event_hash };
+        let mut change = Change { judge: true, too_late: false, unpriced: false, user: Seen::Known };
+        self.activity.note(event.time);
+        if event.kind.is_usage() {
+            let quantity = if let Kind::FeatureUsed { quantity, .. } = event.kind { quantity.max(1) } else { 1 };
+            match self.activity.take(event.time, quantity, offset) {
+                Taken::NewDay => {}
+                // More of the same on an active day: nothing a judgement would see.
+                Taken::SameDay => change.judge = false,
+                Taken::TooLate => {
+                    return Change { judge: false, too_late: true, ..change };
+                }
+            }
+            if let Some(user_id) = &event.user_id {
+                change.user = self.see_user(user_id, event.time);
+            }
+        }
+        match &event.kind {
+            Kind::FeatureUsed { feature, .. } => {
+                self.features.see(Crowd::hash(feature), event.time.day());
+            }
+            Kind::LimitReached(limit) => {
+                self.limits.get_or_insert_default().hit(stamp, limit, offset);
+                change.judge = true;
+            }
+            Kind::UserAdded { role, .. } | Kind::UserRoleChanged { role, .. } => {
+                self.speak_of(event, Statement::Role(*role), stamp, offset);
+            }
+            Kind::UserDeactivated => self.speak_of(event, Statement::Deactivated, stamp, offset),
+            Kind::NpsResponded { score } => {
+                let respondent = Crowd::hash(event.user_id.as_ref().unwrap_or(&event.id));
+                let answer = Answer { respondent, stamp, score: *score, offset };
+                self.voice.get_or_insert_default().answer(answer);
+            }
+            Kind::SurveySent => self.voice.get_or_insert_default().survey_sent(event.time),
+            Kind::Subscription { change: kind, terms } => {
+                let mrr_minor = terms.mrr.and_then(|mrr| rules.in_reporting_currency(mrr));
+                change.unpriced = terms.mrr.is_some() && mrr_minor.is_none();
+                let booked = self.billing.get_or_insert_default().take(stamp, *kind, terms, mrr_minor);
+                change.too_late = booked == Booked::TooLate;
+            }
+            Kind::InvoicePaid { .. } => self.billing.get_or_insert_default().paid(event.time),
+            Kind::PaymentFailed { amount, attempt, .. } => self.billing.get_or_insert_default().failed(Failure {
+                stamp,
+                attempt: attempt.unwrap_or(0),
+                amount_minor: amount.minor,
+                offset,
+            }),
+            Kind::AccountUpdated(traits) => self.profile.get_or_insert_default().take(stamp, traits),
+            Kind::SessionStarted { .. }
+            | Kind::OnboardingStep { .. }
+            | Kind::LimitUsage(_)
+            | Kind::CsatResponded { .. }
+            | Kind::TicketOpened { .. }
+            | Kind::TicketClosed { .. }
+            | Kind::TrialStarted { .. }
+            | Kind::TrialConverted
+            | Kind::TrialExpired
+            | Kind::PaymentRefunded { .. }
+            | Kind::AlertAction { .. } => {}
+        }
+        change
+    }
+
+    fn see_user(&mut self, user_id: &str, time: Timestamp) -> Seen {
+        let hash = Crowd::hash(user_id);
+        let seen = self.users.see(hash, time.day());
+        if let (Some(people), Some(member)) = (&mut self.people, self.users.get(hash)) {
+            people.see(*member);
+        }
+        seen
+    }
+
+    fn speak_of(&mut self, event: &Event<'_>, statement: Statement, stamp: Stamp, offset: Offset) {
+        if let Some(user_id) = &event.user_id {
+            self.people.get_or_insert_default().take(user_id, statement, stamp, offset, &self.users);
+        }
+    }
+
+    /// Its MRR in the reporting currency; `None` when it has no known subscription.
+    #[must_use]
+    pub fn mrr(&self, rules: &Rules) -> Option<Money> {
+        self.mrr_minor().map(|minor| Money { minor, currency: rules.currency })
+    }
+
+    /// Its MRR in minor units of the reporting currency; `None` when it has no known subscription.
+    #[must_use]
+    pub fn mrr_minor(&self) -> Option<i64> {
+        let ledger = &self.billing.as_ref()?.ledger;
+        (!ledger.subscriptions.is_empty()).then_some(ledger.mrr_minor)
+    }
+
+    /// Whether it has left: every subscription it had has ended.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.billing.as_ref().is_some_and(|billing| billing.ledger.has_left())
+    }
+
+    /// The value by which it belongs to a segment; `unknown` when it has none.
+    #[must_use]
+    pub fn segment(&self, rules: &Rules) -> &str {
+        let stated = self.profile.as_ref().and_then(|profile| profile.value(&rules.segment_by));
+        let plan = || self.billing.as_ref().filter(|_| rules.segment_by == "plan")?.ledger.plan();
+        stated.or_else(plan).unwrap_or("unknown")
+    }
+
+    /// The open or past alerts of a type.
+    #[must_use]
+    pub fn alert(&self, kind: u8) -> Option<&AlertState> {
+        self.judgement.alerts.iter().find(|alert| alert.kind == kind)
+    }
 }

@@ -82,12 +82,14 @@ pub enum Transition {
     Eased,
     /// Its cause is gone: closed by recovery.
     Resolved,
+    /// The account has left: closed by outcome.
+    Churned,
 }
 
 impl Transition {
     /// All transitions.
-    pub const ALL: [Transition; 4] =
-        [Transition::Raised, Transition::Escalated, Transition::Eased, Transition::Resolved];
+    pub const ALL: [Transition; 5] =
+        [Transition::Raised, Transition::Escalated, Transition::Eased, Transition::Resolved, Transition::Churned];
 
     /// Stable snake-case name.
     #[must_use]
@@ -97,6 +99,7 @@ impl Transition {
             Transition::Escalated => "escalated",
             Transition::Eased => "eased",
             Transition::Resolved => "resolved",
+            Transition::Churned => "churned",
         }
     }
 }
@@ -171,6 +174,8 @@ pub struct Health {
     pub revenue_at_risk: Option<Money>,
     /// End of the running term, where known.
     pub renewal_at: Option<Timestamp>,
+    /// When it left, while it is gone: its health stays as it was then.
+    pub churned_at: Option<Timestamp>,
     /// Signals that cannot judge this account for want of data.
     pub unknown: Vec<&'static str>,
 }

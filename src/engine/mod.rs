@@ -6,22 +6,37 @@
 //! [`risk`] -> [`alert`] -> [`effect`]; this file joins them.
 
 pub mod account;
+pub mod alert;
+mod clock;
+pub mod dedup;
 pub mod effect;
 pub mod event;
+pub mod facts;
+mod health;
 pub mod input;
+pub mod risk;
 pub mod rules;
 pub mod signals;
+mod store;
+mod sums;
+mod timers;
 pub mod totals;
 
 use std::sync::Arc;
 
-use account::Account;
-use effect::{Effect, Health};
-use input::{Fleet, Record, SourceReport, SourceTopic};
+use account::{Account, Judgement};
+use effect::{AlertChange, Effect, Health, Reject, Transition};
+use event::{Event, Kind};
+use input::{Fleet, Input, Record, SourceReport, SourceTopic};
+use risk::{Assessment, assess};
 use rules::Rules;
+use signals::SIGNALS;
+use store::{Slot, Store};
+use sums::Sums;
+use timers::Timers;
 use totals::Totals;
 
-use crate::units::Timestamp;
+use crate::units::{Offset, PartitionIndex, Span, Timestamp, stable_hash};
 
 /// Whether the engine remembers how to take back what it did since the last commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +51,24 @@ pub enum Journal {
 #[derive(Debug)]
 pub struct Engine {
     rules: Arc<Rules>,
+    rules_hash: String,
     journal: Journal,
     partition: PartitionState,
-    totals: Totals,
     counts: Counts,
-    accounts: Vec<Account>,
+    /// What partition and counts were at the last commit, once something has changed since.
+    committed: Option<(PartitionState, Counts)>,
+    store: Store,
+    sums: Sums,
+    timers: Timers,
+    /// Reused between records.
+    alert_changes: Vec<(u8, Transition)>,
 }
 
 /// What belongs to the partition rather than to an account; part of the commit record.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionState {
+    /// Which partition of the canonical log it is.
+    pub index: PartitionIndex,
     /// The engine's clock: everything up to it has been read from every source. `None` until all have reported.
     pub clock: Option<Timestamp>,
     /// The sources that must report.
@@ -63,29 +86,148 @@ pub struct Counts {
     pub accepted: u64,
     /// Events seen before.
     pub duplicates: u64,
-    /// Events too old for the activity windows (they still reached billing and identity).
+    /// Events too old for the activity windows or for the billing timeline; the rest of what they say was taken in.
     pub too_late: u64,
+    /// Subscription events whose money is in a currency without a configured rate: their MRR is left as it was.
+    pub unpriced: u64,
     /// Times an account was judged.
     pub judgements: u64,
 }
+
+/// An account in trouble is looked at this often; a healthy one when a signal asks for it, at least weekly.
+const TROUBLED_LOOK: Span = Span::from_days(1);
+/// See [`TROUBLED_LOOK`].
+const REGULAR_LOOK: Span = Span::from_days(7);
+/// An account silent for longer than the volumes reach is looked at weekly, whatever its band.
+const LONG_QUIET_DAYS: u16 = facts::activity::HORIZON_DAYS;
+/// No account is looked at again sooner than this by its timer, so that time always moves on.
+const SOONEST_LOOK: Span = Span::from_hours(1);
 
 impl Engine {
     /// An empty partition under `rules`.
     #[must_use]
     pub fn new(rules: Arc<Rules>, journal: Journal) -> Engine {
         Engine {
+            rules_hash: format!("{:016x}", rules.hash()),
             rules,
             journal,
             partition: PartitionState::default(),
-            totals: Totals::default(),
             counts: Counts::default(),
-            accounts: Vec::new(),
+            committed: None,
+            store: Store::new(journal),
+            sums: Sums::default(),
+            timers: Timers::default(),
+            alert_changes: Vec::new(),
         }
     }
 
     /// Takes in one record and appends what is to be done about it to `effects`, in order.
     pub fn step(&mut self, record: &Record<'_>, effects: &mut Vec<Effect>) {
-        let _ = (record, effects, &self.rules, self.journal);
+        if self.journal == Journal::Keep && self.committed.is_none() {
+            self.committed = Some((self.partition.clone(), self.counts));
+        }
+        self.partition.index = record.position.partition;
+        match &record.input {
+            Input::Event(event) => {
+                if event.time > record.received_at.plus(self.rules.future_skew) {
+                    effects.push(Effect::Reject(Reject::FutureTime));
+                } else {
+                    self.take(event, record.position.offset, effects);
+                }
+            }
+            Input::Progress(progress) => {
+                self.partition.advance(progress, &self.rules);
+                self.fire(effects);
+            }
+            Input::Fleet(fleet) => self.partition.fleet = fleet.clone(),
+        }
+    }
+
+    /// Takes in an event and judges its account where the event can have changed something.
+    fn take(&mut self, event: &Event<'_>, offset: Offset, effects: &mut Vec<Effect>) {
+        let slot = self.store.find_or_add(&event.account_id);
+        let Some(account) = self.store.change(slot) else { return };
+        let event_hash = stable_hash(event.id.as_bytes());
+        if account.dedup.is_repeated(event_hash, event.time, self.rules.dedup_window) {
+            self.counts.duplicates += 1;
+            return;
+        }
+        let weight = account.users.weight();
+        let is_billing = matches!(event.kind, Kind::Subscription { .. });
+        let moved = if is_billing { sums::movements(account) } else { Default::default() };
+        let change = account.take(event, event_hash, offset, &self.rules);
+        self.counts.accepted += 1;
+        self.counts.too_late += u64::from(change.too_late);
+        self.counts.unpriced += u64::from(change.unpriced);
+        if let (Some(user_id), true) = (&event.user_id, change.user != facts::crowd::Seen::Known) {
+            let hash = facts::crowd::Crowd::hash(user_id);
+            self.sums.see_user(&account.users, weight, hash, event.time.day(), change.user);
+        }
+        if is_billing {
+            self.sums.book(moved, account);
+        }
+        if change.judge {
+            let now =
+                self.partition.clock.map_or(account.activity.latest_at, |clock| clock.max(account.activity.latest_at));
+            self.judge(slot, now, effects);
+        }
+    }
+
+    /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time.
+    fn fire(&mut self, effects: &mut Vec<Effect>) {
+        let Some(clock) = self.partition.clock else { return };
+        while let Some(slot) = self.timers.pop(clock) {
+            let Some(account) = self.store.get(slot) else { continue };
+            match account.judgement.due {
+                Some(due) if due <= clock => self.judge(slot, due.max(account.activity.latest_at), effects),
+                Some(due) => self.timers.set(slot, stable_hash(account.id.as_bytes()), due),
+                None => {}
+            }
+        }
+    }
+
+    /// Judges the account in `slot` at `now`: risk, band, alerts, what is told, when to look again.
+    fn judge(&mut self, slot: Slot, now: Timestamp, effects: &mut Vec<Effect>) {
+        let rules = &*self.rules;
+        let Some(account) = self.store.change(slot) else { return };
+        let left = account.has_left();
+        if left && account.judgement.due.is_none() && account.judgement.at.is_some() {
+            // Its health is frozen as it was when it left.
+            return;
+        }
+        self.counts.judgements += 1;
+        let assessment = assess(account, now, rules, &self.partition.fleet);
+        account.judgement.at = Some(now);
+        if !left {
+            alert::settle_band(&mut account.judgement, &assessment, &rules.bands);
+        }
+        self.alert_changes.clear();
+        alert::settle_alerts(account, &assessment, rules, &mut self.alert_changes);
+        account.judgement.due = if left { None } else { Some(next_look(account, &assessment, rules)) };
+        let next = health::publishable(account, &assessment, rules);
+        let outdated = account.judgement.published.is_none_or(|published| published.is_outdated_by(&next, rules));
+        if outdated {
+            account.judgement.published = Some(next);
+        }
+        if outdated || !self.alert_changes.is_empty() {
+            let health = health::tell(account, &assessment, rules, self.partition.index);
+            for (kind, transition) in &self.alert_changes {
+                effects.extend(alert_effect(account, *kind, *transition, &health, &self.rules_hash));
+            }
+            if outdated {
+                effects.push(Effect::Health(Box::new(health)));
+            }
+        }
+        self.sums.recount(slot, account, rules);
+        if let Some(due) = account.judgement.due {
+            self.timers.set(slot, stable_hash(account.id.as_bytes()), due);
+        }
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
     }
 
     /// Clock, sources and fleet record.
@@ -97,7 +239,7 @@ impl Engine {
     /// Sums over its accounts.
     #[must_use]
     pub fn totals(&self) -> &Totals {
-        &self.totals
+        &self.sums.totals
     }
 
     /// Counters since creation or restore.
@@ -109,34 +251,74 @@ impl Engine {
     /// How many accounts it holds.
     #[must_use]
     pub fn accounts_len(&self) -> usize {
-        self.accounts.len()
+        self.store.len()
+    }
+
+    /// The accounts, in no particular order.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.store.iter()
+    }
+
+    /// The account of `id`.
+    #[must_use]
+    pub fn account(&self, id: &str) -> Option<&Account> {
+        self.store.get(self.store.find(id)?)
     }
 
     /// The health of every account as of the clock, in no particular order.
     pub fn healths(&self) -> impl Iterator<Item = Health> + '_ {
-        std::iter::empty()
+        self.store.iter().map(|account| self.health(account))
+    }
+
+    /// The health of one of its accounts as of the clock.
+    #[must_use]
+    pub fn health(&self, account: &Account) -> Health {
+        let PartitionState { index, clock, fleet, .. } = &self.partition;
+        health::tell_at(account, *clock, &self.rules, fleet, *index)
     }
 
     /// The accounts changed since the last commit, each once, in order of first change. Needs [`Journal::Keep`].
     pub fn changed(&self) -> impl Iterator<Item = &Account> {
-        std::iter::empty()
+        self.store.changed().filter_map(|slot| self.store.get(slot))
     }
 
     /// How many accounts have changed since the last commit. Needs [`Journal::Keep`].
     #[must_use]
     pub fn changed_len(&self) -> usize {
-        0
+        self.store.changed_len()
     }
 
     /// Makes everything since the last commit final.
-    pub fn commit(&mut self) {}
+    pub fn commit(&mut self) {
+        self.store.commit();
+        self.committed = None;
+    }
 
     /// Takes back everything since the last commit: accounts, partition state, totals, timers, counts.
-    pub fn roll_back(&mut self) {}
+    pub fn roll_back(&mut self) {
+        let Engine { store, sums, timers, rules, .. } = self;
+        while store.roll_back_one(|slot, now, before| {
+            sums.subtract(now);
+            if let Some(before) = before {
+                sums.add(before);
+                sums.recount(slot, before, rules);
+                if let Some(due) = before.judgement.due {
+                    timers.set(slot, stable_hash(before.id.as_bytes()), due);
+                }
+            } else {
+                sums.remove_last(slot);
+                timers.truncate(slot.index());
+            }
+        }) {}
+        if let Some((partition, counts)) = self.committed.take() {
+            self.partition = partition;
+            self.counts = counts;
+        }
+    }
 
     /// Puts back an account from the changelog; a later one of the same id replaces it.
     pub fn restore_account(&mut self, account: Account) {
-        self.accounts.push(account);
+        self.store.restore(account);
     }
 
     /// Puts back the partition state from the commit record.
@@ -145,5 +327,57 @@ impl Engine {
     }
 
     /// Ends a restore: derives totals and timers from the accounts.
-    pub fn finish_restore(&mut self) {}
+    pub fn finish_restore(&mut self) {
+        for slot in self.store.slots() {
+            let Some(account) = self.store.get(slot) else { continue };
+            self.sums.add(account);
+            self.sums.recount(slot, account, &self.rules);
+            if let Some(due) = account.judgement.due {
+                self.timers.set(slot, stable_hash(account.id.as_bytes()), due);
+            }
+        }
+    }
+}
+
+/// When an account that has just been judged is to be looked at again if nothing happens.
+fn next_look(account: &Account, assessment: &Assessment, rules: &Rules) -> Timestamp {
+    let now = assessment.now;
+    let Judgement { band, below_since, alerts, .. } = &account.judgement;
+    let speaks = (0..SIGNALS.len()).any(|index| assessment.strength(index) > 0.0);
+    let troubled = *band > effect::Band::Healthy || speaks || alerts.iter().any(|alert| alert.open.is_some());
+    let long_quiet = account.activity.quiet_days(now) > LONG_QUIET_DAYS;
+    let look = if troubled && !long_quiet { TROUBLED_LOOK } else { REGULAR_LOOK };
+    let mut due = now.plus(look);
+    for reading in assessment.readings.iter().filter_map(|reading| reading.next_due) {
+        due = due.min(reading);
+    }
+    if let Some(since) = below_since {
+        due = due.min(since.plus(rules.bands.dwell));
+    }
+    due.max(now.plus(SOONEST_LOOK))
+}
+
+fn alert_effect(
+    account: &Account,
+    kind: u8,
+    transition: Transition,
+    health: &Health,
+    rules_hash: &str,
+) -> Option<Effect> {
+    let state = account.alert(kind)?;
+    let severity = if account.judgement.band == effect::Band::Critical {
+        effect::Severity::Critical
+    } else {
+        effect::Severity::Warning
+    };
+    Some(Effect::Alert(Box::new(AlertChange {
+        alert_id: alert::alert_id(&account.id, kind, state.episode),
+        alert_type: alert::type_name(kind),
+        episode: state.episode,
+        transition,
+        severity: state.open.unwrap_or(severity),
+        raised_at: state.raised_at,
+        health: health.clone(),
+        rules: rules_hash.to_owned(),
+    })))
 }

@@ -4,7 +4,7 @@
 //! alert. Built from configuration by `config`; ranges are checked there, from the same declarations.
 
 use super::signals::{PARAMETERS_MAX, SIGNALS};
-use crate::units::{Currency, Span, stable_hash};
+use crate::units::{Currency, Money, Span, stable_hash};
 
 /// The rules in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,5 +113,19 @@ impl Rules {
     pub fn hash(&self) -> u64 {
         // Debug output names every field and prints floats exactly; it is stable within a version of the product.
         stable_hash(format!("{self:?}").as_bytes())
+    }
+}
+
+impl Rules {
+    /// `money` in minor units of the reporting currency, rounded to the nearest; `None` when no rate is configured.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // amounts are held below 10^12
+    pub fn in_reporting_currency(&self, money: Money) -> Option<i64> {
+        if money.currency == self.currency {
+            return Some(money.minor);
+        }
+        let (_, rate) = self.rates.iter().find(|(currency, _)| *currency == money.currency)?;
+        let digits = i32::from(self.currency.minor_digits()) - i32::from(money.currency.minor_digits());
+        Some((money.minor as f64 * rate * 10_f64.powi(digits)).round() as i64)
     }
 }

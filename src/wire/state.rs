@@ -1,7 +1,13 @@
 //! The changelog's binary forms: one record per account, one commit record per partition, both versioned.
 //!
-//! Keys are a type byte and, for accounts, the account id; values begin with a version byte. Every version ever written
-//! stays readable.
+//! Keys are a type byte and, for accounts, the account id; values are a version byte and that version's structure in
+//! postcard (variable-length integers, no field names). Every version ever written stays readable: a new version adds a
+//! structure here and a golden file under `tests/golden/`, and never changes an old one.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+mod v1;
 
 use crate::engine::PartitionState;
 use crate::engine::account::Account;
@@ -11,6 +17,11 @@ use crate::units::NextOffset;
 pub const COMMIT_KEY: &[u8] = b"\0P";
 /// First byte of the key of an account's record.
 pub const ACCOUNT_KEY_PREFIX: u8 = b'a';
+/// Largest encoded account, in bytes: the bounds of its parts see to it.
+pub const ACCOUNT_BYTES_MAX: usize = 8 * 1024;
+
+/// The version written.
+const VERSION: u8 = 1;
 
 /// What a commit stood for; written in the transaction that also commits the group offset.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,22 +49,57 @@ pub enum StateError {
 
 /// Appends the changelog value of `account` to `out`.
 pub fn encode_account(account: &Account, out: &mut Vec<u8>) {
-    out.push(1);
-    out.extend_from_slice(account.id.as_bytes());
+    append(&v1::AccountForm::of(account), out);
 }
 
 /// The account of a changelog value.
 pub fn decode_account(value: &[u8]) -> Result<Account, StateError> {
-    let id = std::str::from_utf8(value.get(1..).unwrap_or_default()).map_err(|e| StateError::Damaged(e.to_string()))?;
-    Ok(Account { id: id.into() })
+    let (version, body) = split(value)?;
+    match version {
+        1 => decode::<v1::AccountForm<'_>>(body)?.into_account(),
+        newer => Err(StateError::Version(newer)),
+    }
 }
 
 /// Appends the value of a commit record to `out`.
 pub fn encode_commit(commit: &CommitRecord, out: &mut Vec<u8>) {
-    let _ = (commit, out);
+    append(&v1::CommitForm::of(commit), out);
 }
 
 /// The commit record of a changelog value.
 pub fn decode_commit(value: &[u8]) -> Result<CommitRecord, StateError> {
-    Err(StateError::Damaged(format!("{} bytes", value.len())))
+    let (version, body) = split(value)?;
+    match version {
+        1 => decode::<v1::CommitForm>(body)?.into_commit(),
+        newer => Err(StateError::Version(newer)),
+    }
 }
+
+fn append<T: Serialize>(form: &T, out: &mut Vec<u8>) {
+    out.push(VERSION);
+    let start = out.len();
+    // Writing to a vector fails only for sequences of unknown length, of which the forms have none.
+    match postcard::to_extend(form, std::mem::take(out)) {
+        Ok(written) => *out = written,
+        Err(error) => debug_assert!(false, "state form cannot be written at {start}: {error}"),
+    }
+}
+
+fn split(value: &[u8]) -> Result<(u8, &[u8]), StateError> {
+    match value.split_first() {
+        Some((0, _)) => Err(StateError::Damaged("version 0".to_owned())),
+        Some((version, body)) => Ok((*version, body)),
+        None => Err(StateError::Damaged("no bytes".to_owned())),
+    }
+}
+
+fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, StateError> {
+    match postcard::take_from_bytes(body) {
+        Ok((form, [])) => Ok(form),
+        Ok((_, rest)) => Err(StateError::Damaged(format!("{} bytes too many", rest.len()))),
+        Err(error) => Err(StateError::Damaged(error.to_string())),
+    }
+}
+
+/// A text field of a form.
+type Text = CompactString;

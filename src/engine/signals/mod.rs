@@ -4,18 +4,43 @@
 //! validation and reference documentation follow; it reads the account's facts and says how strongly they speak for
 //! churn, or that it cannot know. Signals keep no state, see one account at a time and never each other.
 
+mod breadth;
+mod champion_departure;
+mod engagement_lag;
+mod limit_hits;
+mod nps;
+mod payment_failures;
+mod statistics;
+mod usage_frequency;
+
+use super::account::Account;
 use super::rules::SignalRules;
+use crate::units::{Money, Offset, Ratio, Span, Timestamp};
 
 /// Most parameters a signal may declare.
 pub const PARAMETERS_MAX: usize = 8;
+/// Most signals there may be: the states of alerts refer to them by a small number.
+pub const SIGNALS_MAX: usize = 16;
 
 /// Every signal, in the order in which rules and states refer to them. Append only: the order is part of the state.
-pub static SIGNALS: [Signal; 0] = [];
+pub static SIGNALS: &[Signal] = &[
+    usage_frequency::SIGNAL,
+    breadth::SIGNAL,
+    nps::SIGNAL,
+    champion_departure::SIGNAL,
+    limit_hits::SIGNAL,
+    engagement_lag::SIGNAL,
+    payment_failures::SIGNAL,
+];
 
 /// A signal: what it declares and how it judges.
 pub struct Signal {
     /// Name, meaning and parameters.
     pub declaration: Declaration,
+    /// Reads the facts; called at every judgement.
+    pub read: fn(&Case<'_>) -> Reading,
+    /// Explains a reading that speaks; called when something is published.
+    pub tell: fn(&Case<'_>) -> Telling,
 }
 
 /// What a signal says about itself.
@@ -46,6 +71,39 @@ pub struct Parameter {
     pub max: f64,
 }
 
+/// One account at one moment, with the parameters of the signal that looks at it.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The account.
+    pub account: &'a Account,
+    /// The moment; everything before it is taken into account.
+    pub now: Timestamp,
+    /// Values of the signal's parameters, in declared order.
+    pub parameters: &'a [f64; PARAMETERS_MAX],
+    /// The reporting currency, for sentences about money.
+    pub currency: crate::units::Currency,
+}
+
+/// What a signal says about a case.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Reading {
+    /// How strongly the facts speak for churn; `None`: there are not enough data to tell.
+    pub strength: Option<Ratio>,
+    /// When it would speak up, or change, if nothing more happened; `None`: not before the next regular look.
+    pub next_due: Option<Timestamp>,
+}
+
+/// A reading in words and numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Telling {
+    /// One plain sentence.
+    pub sentence: String,
+    /// The numbers behind it, by name with the unit last.
+    pub numbers: Vec<(&'static str, f64)>,
+    /// The newest record behind it, where one record is.
+    pub offset: Option<Offset>,
+}
+
 impl Declaration {
     /// The settings that a configuration which says nothing leads to.
     #[must_use]
@@ -57,3 +115,64 @@ impl Declaration {
         SignalRules { enabled: true, weight: self.weight, parameters }
     }
 }
+
+impl Reading {
+    /// There are not enough data to tell.
+    pub const UNKNOWN: Reading = Reading { strength: None, next_due: None };
+    /// Nothing speaks for churn.
+    pub const QUIET: Reading = Reading { strength: Some(Ratio::ZERO), next_due: None };
+
+    /// The facts speak with `strength`, held to [0, 1].
+    #[must_use]
+    pub fn of(strength: f64) -> Reading {
+        Reading { strength: Some(Ratio::clamped(strength)), next_due: None }
+    }
+
+    /// The same, changing at `next_due` if nothing more happens.
+    #[must_use]
+    pub fn until(self, next_due: Timestamp) -> Reading {
+        Reading { next_due: Some(next_due), ..self }
+    }
+}
+
+impl Case<'_> {
+    /// The value of the parameter declared at `index`.
+    fn parameter(&self, index: usize) -> f64 {
+        self.parameters.get(index).copied().unwrap_or_default()
+    }
+
+    /// The same, as a number of days.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // declared ranges are small and positive
+    fn days(&self, index: usize) -> u16 {
+        self.parameter(index) as u16
+    }
+
+    /// The same, as a span of days.
+    fn span(&self, index: usize) -> Span {
+        Span::from_days(i64::from(self.days(index)))
+    }
+
+    fn money(&self, minor: i64) -> Money {
+        Money { minor, currency: self.currency }
+    }
+}
+
+/// Where `value` lies between `start` (0) and `full` (1); either may be the larger.
+fn ramp(value: f64, start: f64, full: f64) -> f64 {
+    if (full - start).abs() < f64::EPSILON { 0.0 } else { ((value - start) / (full - start)).clamp(0.0, 1.0) }
+}
+
+/// `count` with its noun, such as `1 day` and `2 days`.
+fn counted(count: impl Into<u64>, noun: &str) -> String {
+    let count = count.into();
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A share as whole percent, for sentences.
+#[allow(clippy::cast_possible_truncation)] // shares of what is countable
+fn percent(share: f64) -> i64 {
+    (share * 100.0).round() as i64
+}
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,373 @@
+//! When an account was active: days, volumes, rates and gaps.
+//!
+//! A day is active when a person used the product on it; active days, not raw events, are the unit of activity, since
+//! they predict. The last 128 days are an exact bitmap; older active days are folded, in day order, into one decayed
+//! sum, so that the result does not depend on the order of arrival. Volumes are kept by day for 13 weeks.
+
+use crate::engine::input::GammaPrior;
+use crate::units::{Day, Offset, Span, Timestamp};
+
+/// Days within which late events still count: 13 weeks.
+pub const HORIZON_DAYS: u16 = 91;
+/// Days of the activity bitmap.
+const BITMAP_DAYS: u16 = 128;
+/// Half-life of the short rate, in days.
+pub const SHORT_DAYS: f64 = 14.0;
+/// Half-life of the long rate, in days.
+pub const LONG_DAYS: f64 = 182.0;
+
+/// When an account was active. `Default` is an account that never was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activity {
+    /// Time of the first event of any kind.
+    pub first_at: Timestamp,
+    /// Time of the last event of any kind.
+    pub latest_at: Timestamp,
+    /// Time of the last usage; meaningless while `active_days` is 0.
+    pub last_at: Timestamp,
+    /// The record of that usage.
+    pub last_offset: Offset,
+    /// Its day: the anchor of `days` and `volumes`.
+    pub last_day: Day,
+    /// First active day.
+    pub first_day: Day,
+    /// Bit `i`: active `i` days before `last_day`.
+    pub days: u128,
+    /// Active days in all.
+    pub active_days: u32,
+    /// Sum over the active days older than the bitmap of `2^(-(folded_day - day)/182)`.
+    pub folded: f64,
+    /// The day up to which they are folded.
+    pub folded_day: Day,
+    /// Uses by day, at `day % 91`, for the 91 days up to `last_day`.
+    pub volumes: [u32; HORIZON_DAYS as usize],
+    /// `A_14` and `A_182` as of `last_day`; derived from `days` and `folded`.
+    pub(crate) decayed: [f32; 2],
+}
+
+/// What taking in a usage did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// A day that was not active became active.
+    NewDay,
+    /// One more use on a day that was active already.
+    SameDay,
+    /// The day lies before the horizon: not counted.
+    TooLate,
+}
+
+/// The decayed active days of an account and the exposure they came from, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evidence {
+    /// Decayed active days, the first day left out.
+    pub active: f64,
+    /// Decayed days of exposure.
+    pub exposure: f64,
+}
+
+impl Evidence {
+    /// Expected active days a day: the posterior mean under a gamma prior.
+    ///
+    /// `(shape + active) / (exposure_days + exposure)`, the gamma-Poisson (negative binomial) model with exponential
+    /// forgetting; see West and Harrison, *Bayesian Forecasting and Dynamic Models*, on discounting.
+    ///
+    /// ```
+    /// use churnwatch::engine::{facts::activity::Evidence, input::GammaPrior};
+    /// // Five active days in ten days of exposure, against a prior of one day in four worth four days:
+    /// let rate = Evidence { active: 5.0, exposure: 10.0 }.rate(GammaPrior { shape: 1.0, exposure_days: 4.0 });
+    /// assert!((rate - 6.0 / 14.0).abs() < 1e-12);
+    /// ```
+    #[must_use]
+    pub fn rate(&self, prior: GammaPrior) -> f64 {
+        (prior.shape + self.active) / (prior.exposure_days + self.exposure)
+    }
+}
+
+/// Gaps between successive active days within the bitmap.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Gaps {
+    /// How many.
+    pub count: u32,
+    /// Their sum, in days.
+    pub days: f64,
+    /// Sum of their squares.
+    pub squares: f64,
+    /// The longest, in days.
+    pub longest: u16,
+}
+
+impl Default for Activity {
+    fn default() -> Activity {
+        Activity {
+            first_at: Timestamp::MAX,
+            latest_at: Timestamp::default(),
+            last_at: Timestamp::default(),
+            last_offset: Offset::default(),
+            last_day: Day::default(),
+            first_day: Day::default(),
+            days: 0,
+            active_days: 0,
+            folded: 0.0,
+            folded_day: Day::default(),
+            volumes: [0; HORIZON_DAYS as usize],
+            decayed: [0.0; 2],
+        }
+    }
+}
+
+impl Activity {
+    /// Notes that an event of any kind happened at `time`.
+    pub fn note(&mut self, time: Timestamp) {
+        self.first_at = self.first_at.min(time);
+        self.latest_at = self.latest_at.max(time);
+    }
+
+    /// Takes in `quantity` uses at `time`, told by the record at `offset`.
+    pub fn take(&mut self, time: Timestamp, quantity: u32, offset: Offset) -> Taken {
+        let day = time.day();
+        if self.active_days == 0 {
+            self.last_day = day;
+            self.first_day = day;
+        } else if day > self.last_day {
+            self.advance_to(day);
+        } else if self.last_day.since(day) >= HORIZON_DAYS {
+            return Taken::TooLate;
+        }
+        if (time, offset) > (self.last_at, self.last_offset) {
+            (self.last_at, self.last_offset) = (time, offset);
+        }
+        self.first_day = self.first_day.min(day);
+        if let Some(volume) = self.volumes.get_mut(usize::from(day.number() % HORIZON_DAYS)) {
+            *volume = volume.saturating_add(quantity);
+        }
+        let bit = 1_u128 << self.last_day.since(day);
+        if self.days & bit != 0 {
+            return Taken::SameDay;
+        }
+        self.days |= bit;
+        self.active_days = self.active_days.saturating_add(1);
+        self.derive();
+        Taken::NewDay
+    }
+
+    /// Moves the anchor to a later `day`: empties the volumes in between and folds what leaves the bitmap, oldest first.
+    fn advance_to(&mut self, day: Day) {
+        let shift = day.since(self.last_day);
+        for step in 1..=shift.min(HORIZON_DAYS) {
+            if let Some(volume) = self.volumes.get_mut(usize::from((self.last_day.number() + step) % HORIZON_DAYS)) {
+                *volume = 0;
+            }
+        }
+        let leaving = if shift >= BITMAP_DAYS { self.days } else { self.days & !(u128::MAX >> shift) };
+        for age in (0..BITMAP_DAYS).rev().filter(|age| leaving >> age & 1 == 1) {
+            let left = Day::new(self.last_day.number().saturating_sub(age));
+            self.folded = self.folded * half(left.since(self.folded_day), LONG_DAYS) + 1.0;
+            self.folded_day = left;
+        }
+        self.days = self.days.checked_shl(u32::from(shift)).filter(|_| shift < BITMAP_DAYS).unwrap_or(0);
+        self.last_day = day;
+    }
+
+    /// Recomputes the decayed sums from the bitmap; also after decoding.
+    pub(crate) fn derive(&mut self) {
+        let mut sums = [0.0_f64; 2];
+        let [short, long] = &*decay::WEIGHTS;
+        for (nibble, (short, long)) in short.iter().zip(long).enumerate() {
+            let bits = (self.days >> (4 * nibble)) as usize & 15;
+            sums[0] += short.get(bits).copied().unwrap_or_default();
+            sums[1] += long.get(bits).copied().unwrap_or_default();
+        }
+        sums[1] += self.folded * half(self.last_day.since(self.folded_day), LONG_DAYS);
+        #[allow(clippy::cast_possible_truncation)] // seven digits are more than the estimate deserves
+        {
+            self.decayed = sums.map(|sum| sum as f32);
+        }
+    }
+
+    /// Whether the product was ever used.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.active_days > 0
+    }
+
+    /// Whole days without usage at `now`, counted after the last active day; 0 on that day and when never used.
+    #[must_use]
+    pub fn quiet_days(&self, now: Timestamp) -> u16 {
+        if self.is_used() { now.day().since(self.last_day) } else { 0 }
+    }
+
+    /// Decayed active days and exposure at `now` for the 14-day and the 182-day half-life.
+    ///
+    /// `exposure = (1 - 2^(-(T-b)/h)) h / ln 2`; `active = A 2^(-(T-1-dl)/h) - x0 2^(-(T-1-floor(b))/h)`, where `b` is
+    /// the first event, `dl` the last active day and `x0` 1 when the day of the first event was active: that day is
+    /// the reason why the account is known, not evidence of its rate.
+    #[must_use]
+    pub fn evidence(&self, now: Timestamp) -> [Evidence; 2] {
+        let t = now.days();
+        let known = (t - self.first_at.days()).max(0.0);
+        let first_day = self.first_at.day();
+        let x0 = self.is_used() && self.first_day == first_day;
+        let mut evidence = [Evidence { active: 0.0, exposure: 0.0 }; 2];
+        for ((out, half_life), decayed) in evidence.iter_mut().zip([SHORT_DAYS, LONG_DAYS]).zip(self.decayed) {
+            out.exposure = (1.0 - libm::exp2(-known / half_life)) * half_life / std::f64::consts::LN_2;
+            if self.is_used() {
+                let age = t - 1.0 - f64::from(self.last_day.number());
+                out.active = f64::from(decayed) * libm::exp2(-age / half_life);
+            }
+            if x0 {
+                out.active -= libm::exp2(-(t - 1.0 - f64::from(first_day.number())) / half_life);
+            }
+            out.active = out.active.max(0.0);
+        }
+        evidence
+    }
+
+    /// Uses in the `days` days that end `skip` days before the day of `now`, that day left out since it is not over.
+    #[must_use]
+    pub fn volume(&self, now: Timestamp, skip: u16, days: u16) -> u64 {
+        let newest = now.day().number().saturating_sub(1 + skip);
+        (0..days).filter_map(|age| self.volume_on(newest.checked_sub(age)?)).map(u64::from).sum()
+    }
+
+    fn volume_on(&self, day: u16) -> Option<u32> {
+        let age = self.last_day.number().checked_sub(day)?;
+        if age >= HORIZON_DAYS {
+            return None;
+        }
+        self.volumes.get(usize::from(day % HORIZON_DAYS)).copied()
+    }
+
+    /// Active days among the `days` days that end `skip` days before the day of `now`, that day left out.
+    #[must_use]
+    pub fn active_days_within(&self, now: Timestamp, skip: u16, days: u16) -> u32 {
+        let newest = i32::from(now.day().number()) - 1 - i32::from(skip);
+        let age_min = i32::from(self.last_day.number()) - newest;
+        let age_max = age_min + i32::from(days) - 1;
+        if age_max < 0 || age_min >= i32::from(BITMAP_DAYS) || !self.is_used() {
+            return 0;
+        }
+        let low = age_min.max(0);
+        let high = age_max.min(i32::from(BITMAP_DAYS) - 1);
+        let width = high - low + 1;
+        let mask = if width >= 128 { u128::MAX } else { (1_u128 << width) - 1 };
+        (self.days >> low & mask).count_ones()
+    }
+
+    /// The gaps between successive active days of the bitmap.
+    #[must_use]
+    pub fn gaps(&self) -> Gaps {
+        let mut gaps = Gaps::default();
+        let mut rest = self.days >> 1;
+        // Bit 0 is the last active day; each further set bit closes one gap.
+        while rest != 0 {
+            let gap = rest.trailing_zeros() + 1;
+            gaps.count += 1;
+            gaps.days += f64::from(gap);
+            gaps.squares += f64::from(gap) * f64::from(gap);
+            gaps.longest = gaps.longest.max(u16::try_from(gap).unwrap_or(u16::MAX));
+            rest = rest.checked_shr(gap).unwrap_or(0);
+        }
+        gaps
+    }
+
+    /// How long the account is known at `now`.
+    #[must_use]
+    pub fn known_for(&self, now: Timestamp) -> Span {
+        now.since(self.first_at.min(now))
+    }
+}
+
+/// `2^(-days / half_life)`.
+fn half(days: u16, half_life: f64) -> f64 {
+    libm::exp2(-f64::from(days) / half_life)
+}
+
+/// Weights of four days at a time, so that a bitmap sums up in 32 look-ups.
+mod decay {
+    use std::sync::LazyLock;
+
+    use super::{LONG_DAYS, SHORT_DAYS, half};
+
+    type Table = [[f64; 16]; 32];
+
+    pub static WEIGHTS: LazyLock<[Table; 2]> = LazyLock::new(|| [SHORT_DAYS, LONG_DAYS].map(table));
+
+    fn table(half_life: f64) -> Table {
+        let mut table = [[0.0; 16]; 32];
+        for (first, sums) in (0_u16..).step_by(4).zip(&mut table) {
+            for (bits, sum) in sums.iter_mut().enumerate() {
+                *sum = (0..4).filter(|bit| bits >> bit & 1 == 1).map(|bit| half(first + bit, half_life)).sum();
+            }
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::DAY_MS;
+
+    fn at(day: u16) -> Timestamp {
+        Timestamp::clamped((i64::from(day) + 20_000) * DAY_MS + 3_600_000)
+    }
+
+    fn active_on(days: &[u16]) -> Activity {
+        let mut activity = Activity::default();
+        for day in days {
+            activity.note(at(*day));
+            activity.take(at(*day), 1, Offset(0));
+        }
+        activity
+    }
+
+    #[test]
+    fn decayed_sums_follow_the_recursion_of_the_formula() {
+        let days: Vec<u16> = (0..400).filter(|day| day % 3 == 0 || day % 7 == 1).collect();
+        let activity = active_on(&days);
+        for (half_life, got) in [(SHORT_DAYS, activity.decayed[0]), (LONG_DAYS, activity.decayed[1])] {
+            let mut expected = 0.0;
+            let mut last = days[0];
+            for day in &days {
+                expected = expected * half(day - last, half_life) + 1.0;
+                last = *day;
+            }
+            // The short sum leaves out what is older than the bitmap: 2^(-128/14) of it at most.
+            assert!((f64::from(got) - expected).abs() < 0.02, "{half_life}: {got} against {expected}");
+        }
+        assert_eq!(activity.active_days as usize, days.len());
+    }
+
+    #[test]
+    fn order_within_the_horizon_does_not_matter() {
+        let forwards = active_on(&[0, 3, 10, 80, 90, 150]);
+        let shuffled = active_on(&[80, 0, 90, 10, 3, 150]);
+        assert_eq!(forwards, shuffled);
+    }
+
+    #[test]
+    fn what_lies_before_the_horizon_is_too_late() {
+        let mut activity = active_on(&[100]);
+        assert_eq!(activity.take(at(100 - HORIZON_DAYS), 1, Offset(1)), Taken::TooLate);
+        assert_eq!(activity.take(at(101 - HORIZON_DAYS), 1, Offset(1)), Taken::NewDay);
+    }
+
+    #[test]
+    fn gaps_are_those_between_active_days() {
+        let gaps = active_on(&[0, 1, 4, 11]).gaps();
+        assert_eq!(gaps, Gaps { count: 3, days: 11.0, squares: 1.0 + 9.0 + 49.0, longest: 7 });
+        assert_eq!(active_on(&[5]).gaps().count, 0);
+        assert_eq!(active_on(&[0, 127]).gaps().longest, 127);
+    }
+
+    #[test]
+    fn windows_count_whole_days_before_today() {
+        let activity = active_on(&[0, 1, 2, 27, 28, 40]);
+        assert_eq!(activity.volume(at(41), 0, 28), 3);
+        assert_eq!(activity.active_days_within(at(41), 0, 28), 3);
+        assert_eq!(activity.volume(at(41), 28, 28), 3);
+        assert_eq!(activity.active_days_within(at(41), 28, 28), 3);
+        assert_eq!(activity.active_days_within(at(200), 0, 28), 0);
+        assert_eq!(activity.quiet_days(at(45)), 5);
+    }
+}

@@ -1,0 +1,385 @@
+//! What an account pays: its subscriptions' timeline, the MRR movements that follow from it, and its payments.
+//!
+//! The timeline is sorted by event time, so a late or disordered event lands at its place and the movements are derived
+//! anew. Of a long timeline the oldest changes are folded into a starting point that no later event corrects.
+
+use compact_str::CompactString;
+
+use super::{Stamp, profile::clip};
+use crate::engine::event::{SubscriptionChange, Terms};
+use crate::engine::totals::Movement;
+use crate::units::{Offset, Timestamp};
+
+/// Subscription changes kept one by one.
+pub const CHANGES_MAX: usize = 24;
+/// Subscriptions of one account that are told apart; changes of further ones are left out and counted.
+pub const SUBSCRIPTIONS_MAX: usize = 8;
+/// Failed payments kept.
+pub const FAILURES_MAX: usize = 8;
+
+/// What an account pays.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Billing {
+    /// What the folded changes led to.
+    pub folded: Ledger,
+    /// The latest stamp folded; earlier changes come too late.
+    pub folded_to: Option<Stamp>,
+    /// The changes since, oldest first, at most [`CHANGES_MAX`].
+    pub changes: Vec<Change>,
+    /// What they lead to; derived.
+    pub ledger: Ledger,
+    /// The latest successful payment.
+    pub paid_at: Option<Timestamp>,
+    /// The latest failed payments, oldest first, at most [`FAILURES_MAX`].
+    pub failures: Vec<Failure>,
+}
+
+/// One change of one subscription, in the reporting currency.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// When it was reported to happen.
+    pub stamp: Stamp,
+    /// Hash of the subscription's id.
+    pub subscription: u64,
+    /// What happened.
+    pub kind: SubscriptionChange,
+    /// Its MRR from then on, in minor units; absent: unchanged.
+    pub mrr_minor: Option<i64>,
+    /// Its plan; absent: unchanged.
+    pub plan: Option<CompactString>,
+    /// Its seats; absent: unchanged.
+    pub seats: Option<u32>,
+    /// End of its term; absent: unchanged.
+    pub term_ends_at: Option<Timestamp>,
+}
+
+/// A failed payment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Failure {
+    /// When.
+    pub stamp: Stamp,
+    /// The attempt, from 1; 0 where not told.
+    pub attempt: u32,
+    /// The amount in minor units of the currency it was to be paid in.
+    pub amount_minor: i64,
+    /// The record that told it.
+    pub offset: Offset,
+}
+
+/// Where the subscriptions stand and how the account's MRR has moved.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Ledger {
+    /// The subscriptions by order of appearance, at most [`SUBSCRIPTIONS_MAX`].
+    pub subscriptions: Vec<Subscription>,
+    /// The account's MRR in minor units of the reporting currency.
+    pub mrr_minor: i64,
+    /// Amounts moved, by [`Movement`].
+    pub moved_minor: [i64; 5],
+    /// Number of movements, likewise.
+    pub moved: [u32; 5],
+    /// When the account last fell to nothing, while it is there.
+    pub churned_at: Option<Timestamp>,
+    /// When its MRR last rose.
+    pub expanded_at: Option<Timestamp>,
+}
+
+/// Where one subscription stands.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Subscription {
+    /// Hash of its id.
+    pub id: u64,
+    /// Its MRR when it is not paused or canceled.
+    pub full_minor: i64,
+    /// Its MRR now.
+    pub mrr_minor: i64,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// Its plan.
+    pub plan: Option<CompactString>,
+    /// Its seats.
+    pub seats: Option<u32>,
+    /// End of its term.
+    pub term_ends_at: Option<Timestamp>,
+    /// Since when its end is scheduled.
+    pub cancel_scheduled_at: Option<Timestamp>,
+}
+
+/// What taking in a change led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Booked {
+    /// It stands in the timeline.
+    Yes,
+    /// It lies before what has been folded already.
+    TooLate,
+}
+
+impl Billing {
+    /// Takes in a change of a subscription; `mrr_minor` is its new MRR in the reporting currency, where it is told.
+    pub fn take(
+        &mut self,
+        stamp: Stamp,
+        kind: SubscriptionChange,
+        terms: &Terms<'_>,
+        mrr_minor: Option<i64>,
+    ) -> Booked {
+        if self.folded_to.is_some_and(|folded| stamp <= folded) {
+            return Booked::TooLate;
+        }
+        let change = Change {
+            stamp,
+            subscription: crate::units::stable_hash(terms.subscription.as_bytes()),
+            kind,
+            mrr_minor,
+            plan: terms.plan.as_deref().map(clip),
+            seats: terms.seats,
+            term_ends_at: terms.term_ends_at,
+        };
+        let index = self.changes.partition_point(|known| known.stamp < stamp);
+        self.changes.insert(index, change);
+        if self.changes.len() > CHANGES_MAX {
+            let oldest = self.changes.remove(0);
+            self.folded.apply(&oldest);
+            self.folded_to = Some(oldest.stamp);
+        }
+        self.derive();
+        Booked::Yes
+    }
+
+    /// Derives the ledger from the timeline; also after decoding.
+    pub(crate) fn derive(&mut self) {
+        let mut ledger = self.folded.clone();
+        for change in &self.changes {
+            ledger.apply(change);
+        }
+        self.ledger = ledger;
+    }
+
+    /// Notes a successful payment.
+    pub fn paid(&mut self, time: Timestamp) {
+        self.paid_at = self.paid_at.max(Some(time));
+    }
+
+    /// Notes a failed payment.
+    pub fn failed(&mut self, failure: Failure) {
+        let index = self.failures.partition_point(|known| known.stamp < failure.stamp);
+        self.failures.insert(index, failure);
+        if self.failures.len() > FAILURES_MAX {
+            self.failures.remove(0);
+        }
+    }
+
+    /// Payments failed since the last successful one, oldest first.
+    #[must_use]
+    pub fn unpaid(&self) -> &[Failure] {
+        let from = self.failures.partition_point(|failure| Some(failure.stamp.time) <= self.paid_at);
+        self.failures.get(from..).unwrap_or_default()
+    }
+}
+
+impl Ledger {
+    /// Applies one change and books the movement of the account that follows from it.
+    fn apply(&mut self, change: &Change) {
+        let index = match self.subscriptions.iter().position(|known| known.id == change.subscription) {
+            Some(index) => index,
+            None if self.subscriptions.len() < SUBSCRIPTIONS_MAX => {
+                self.subscriptions.push(Subscription { id: change.subscription, ..Subscription::default() });
+                self.subscriptions.len() - 1
+            }
+            None => match self.subscriptions.iter().position(|known| known.ended) {
+                Some(index) => {
+                    self.subscriptions.remove(index);
+                    self.subscriptions.push(Subscription { id: change.subscription, ..Subscription::default() });
+                    self.subscriptions.len() - 1
+                }
+                None => return,
+            },
+        };
+        if let Some(subscription) = self.subscriptions.get_mut(index) {
+            subscription.apply(change);
+        }
+        let before = self.mrr_minor;
+        let after = self.subscriptions.iter().fold(0_i64, |sum, known| sum.saturating_add(known.mrr_minor));
+        self.book(before, after, change.stamp.time);
+    }
+
+    fn book(&mut self, before: i64, after: i64, time: Timestamp) {
+        self.mrr_minor = after;
+        let had_paid = self.moved.first().is_some_and(|new| *new > 0);
+        let movement = match (before, after) {
+            _ if before == after => return,
+            (0, _) if had_paid => Movement::Reactivation,
+            (0, _) => Movement::New,
+            (_, 0) => Movement::Churned,
+            _ if after > before => Movement::Expansion,
+            _ => Movement::Contraction,
+        };
+        if let (Some(amount), Some(count)) =
+            (self.moved_minor.get_mut(movement as usize), self.moved.get_mut(movement as usize))
+        {
+            *amount = amount.saturating_add((after - before).abs());
+            *count = count.saturating_add(1);
+        }
+        self.churned_at = (after == 0).then_some(time);
+        if after > before {
+            self.expanded_at = Some(time);
+        }
+    }
+
+    /// The plan of the subscription that pays most; of the latest one where none pays.
+    #[must_use]
+    pub fn plan(&self) -> Option<&str> {
+        self.subscriptions
+            .iter()
+            .filter(|subscription| subscription.plan.is_some())
+            .max_by_key(|subscription| (!subscription.ended, subscription.mrr_minor))
+            .and_then(|subscription| subscription.plan.as_deref())
+    }
+
+    /// The next end of a running term.
+    #[must_use]
+    pub fn renewal_at(&self) -> Option<Timestamp> {
+        self.subscriptions.iter().filter(|known| !known.ended).filter_map(|known| known.term_ends_at).min()
+    }
+
+    /// Whether every subscription has ended.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        !self.subscriptions.is_empty() && self.subscriptions.iter().all(|known| known.ended)
+    }
+}
+
+impl Subscription {
+    fn apply(&mut self, change: &Change) {
+        if let Some(mrr) = change.mrr_minor {
+            self.full_minor = mrr;
+        }
+        if change.plan.is_some() {
+            self.plan.clone_from(&change.plan);
+        }
+        self.seats = change.seats.or(self.seats);
+        self.term_ends_at = change.term_ends_at.or(self.term_ends_at);
+        match change.kind {
+            SubscriptionChange::Started | SubscriptionChange::Resumed | SubscriptionChange::Renewed => {
+                self.ended = false;
+                self.cancel_scheduled_at = None;
+                self.mrr_minor = self.full_minor;
+            }
+            SubscriptionChange::Changed => {
+                if !self.ended {
+                    self.mrr_minor = self.full_minor;
+                }
+            }
+            SubscriptionChange::Paused => self.mrr_minor = 0,
+            SubscriptionChange::CancelScheduled => {
+                self.cancel_scheduled_at = Some(change.stamp.time);
+                if !self.ended && self.mrr_minor == 0 && self.full_minor > 0 {
+                    self.mrr_minor = self.full_minor;
+                }
+            }
+            SubscriptionChange::Canceled => {
+                self.ended = true;
+                self.mrr_minor = 0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+    use std::borrow::Cow;
+
+    /// Lines of `day change subscription mrr`; shows MRR and movements after each, then checks every other order.
+    fn check(script: &str, expected: &Expect) {
+        let events: Vec<_> = script.lines().map(str::trim).filter(|line| !line.is_empty()).map(parse).collect();
+        let mut billing = Billing::default();
+        let mut shown = String::new();
+        for (stamp, kind, terms, mrr) in &events {
+            billing.take(*stamp, *kind, terms, *mrr);
+            let Ledger { mrr_minor, moved_minor, .. } = &billing.ledger;
+            shown += &format!("{:>3} mrr {mrr_minor:>5} moved {moved_minor:?}\n", stamp.tie);
+        }
+        expected.assert_eq(&shown);
+        let mut reversed = Billing::default();
+        for (stamp, kind, terms, mrr) in events.iter().rev() {
+            reversed.take(*stamp, *kind, terms, *mrr);
+        }
+        assert_eq!(reversed.ledger, billing.ledger, "the order of arrival matters");
+        let [new, up, down, gone, back] = billing.ledger.moved_minor;
+        assert_eq!(billing.ledger.mrr_minor, new + up + back - down - gone, "ledger identity");
+    }
+
+    fn parse(line: &str) -> (Stamp, SubscriptionChange, Terms<'static>, Option<i64>) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let day: u64 = words[0].parse().unwrap();
+        let kind = match words[1] {
+            "start" => SubscriptionChange::Started,
+            "change" => SubscriptionChange::Changed,
+            "renew" => SubscriptionChange::Renewed,
+            "pause" => SubscriptionChange::Paused,
+            "resume" => SubscriptionChange::Resumed,
+            "schedule" => SubscriptionChange::CancelScheduled,
+            "cancel" => SubscriptionChange::Canceled,
+            other => panic!("{other}"),
+        };
+        let terms = Terms {
+            subscription: Cow::Owned(words[2].to_owned()),
+            plan: None,
+            mrr: None,
+            seats: None,
+            interval: None,
+            term_ends_at: None,
+            effective_at: None,
+            reason: None,
+        };
+        let time = Timestamp::clamped(1_700_000_000_000 + i64::try_from(day).unwrap() * crate::units::DAY_MS);
+        (Stamp { time, tie: day }, kind, terms, words.get(3).map(|mrr| mrr.parse().unwrap()))
+    }
+
+    #[test]
+    fn movements_are_those_of_the_account() {
+        check(
+            "1 start a 100
+             2 start b 50
+             3 change a 80
+             4 cancel b
+             5 pause a
+             6 resume a
+             7 schedule a
+             8 cancel a
+             9 start c 30",
+            &expect![[r#"
+                  1 mrr   100 moved [100, 0, 0, 0, 0]
+                  2 mrr   150 moved [100, 50, 0, 0, 0]
+                  3 mrr   130 moved [100, 50, 20, 0, 0]
+                  4 mrr    80 moved [100, 50, 70, 0, 0]
+                  5 mrr     0 moved [100, 50, 70, 80, 0]
+                  6 mrr    80 moved [100, 50, 70, 80, 80]
+                  7 mrr    80 moved [100, 50, 70, 80, 80]
+                  8 mrr     0 moved [100, 50, 70, 160, 80]
+                  9 mrr    30 moved [100, 50, 70, 160, 110]
+            "#]],
+        );
+    }
+
+    #[test]
+    fn contradictory_changes_keep_the_identity() {
+        check(
+            "1 cancel a
+             2 change b 70
+             3 start a 10
+             4 start a 20
+             5 change a 0
+             6 renew a 25",
+            &expect![[r#"
+                  1 mrr     0 moved [0, 0, 0, 0, 0]
+                  2 mrr    70 moved [70, 0, 0, 0, 0]
+                  3 mrr    80 moved [70, 10, 0, 0, 0]
+                  4 mrr    90 moved [70, 20, 0, 0, 0]
+                  5 mrr    70 moved [70, 20, 20, 0, 0]
+                  6 mrr    95 moved [70, 45, 20, 0, 0]
+            "#]],
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! What is known about one account, by subject.
+//!
+//! Every structure here is a function of the SET of events it has taken in, not of their order, as long as they arrive
+//! within [`activity::HORIZON_DAYS`]: maxima, minima, counts by day, latest-by-event-time with ties broken by the hash
+//! of the event id. Every structure is bounded. Nothing here judges; that is for `signals` and `risk`.
+
+pub mod activity;
+pub mod billing;
+pub mod crowd;
+pub mod limits;
+pub mod people;
+pub mod profile;
+pub mod voice;
+
+use crate::units::Timestamp;
+
+/// Orders events of the same subject: by event time, then by the hash of the event id.
+///
+/// Of two contradicting facts the one with the greater stamp holds, whichever arrived first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Stamp {
+    /// Event time.
+    pub time: Timestamp,
+    /// Hash of the event id.
+    pub tie: u64,
+}

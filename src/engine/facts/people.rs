@@ -1,0 +1,141 @@
+//! The people who matter at an account: champions, sponsors, admins, and what became of them.
+//!
+//! Ordinary users are only counted (see `crowd`). A person is kept here from the first event that speaks of them as a
+//! person: added, role changed, deactivated.
+
+use compact_str::CompactString;
+
+use super::crowd::{Crowd, Member};
+use super::{Stamp, profile::clip};
+use crate::engine::event::Role;
+use crate::units::Offset;
+
+/// Most people kept.
+pub const PEOPLE_MAX: usize = 12;
+
+/// The people who matter, by hash of their user id.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct People {
+    /// Sorted by hash; of too many, those who ever held a role and then those last spoken of stay.
+    pub list: Vec<Person>,
+}
+
+/// One person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// Hash of the user id, as in the crowd of users.
+    pub hash: u32,
+    /// The user id.
+    pub user_id: CompactString,
+    /// The latest statement of their role.
+    pub role: Option<(Stamp, Role)>,
+    /// The latest statement that made them champion or sponsor.
+    pub champion_since: Option<Stamp>,
+    /// When they were last added or given a role.
+    pub present: Option<Stamp>,
+    /// When they were last deactivated.
+    pub deactivated: Option<Stamp>,
+    /// The latest record about them.
+    pub offset: Offset,
+    /// Their activity, where it has been seen; kept here since a sampled crowd may lose it.
+    pub activity: Option<Member>,
+}
+
+/// What is said of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// They were added or changed role.
+    Role(Option<Role>),
+    /// They were deactivated.
+    Deactivated,
+}
+
+impl Person {
+    /// When they stopped being champion: deactivated, or given a lesser role, after having been one.
+    #[must_use]
+    pub fn departed(&self) -> Option<Stamp> {
+        let since = self.champion_since?;
+        let gone = self.deactivated.filter(|at| *at > since && self.present.is_none_or(|present| *at > present));
+        let demoted = self.role.filter(|(at, role)| *at > since && !is_champion(*role)).map(|(at, _)| at);
+        gone.or(demoted)
+    }
+
+    /// Whether they are champion or sponsor now.
+    #[must_use]
+    pub fn is_champion(&self) -> bool {
+        self.champion_since.is_some() && self.departed().is_none()
+    }
+
+    /// Whether they are an admin who has not left.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.role.is_some_and(|(_, role)| role == Role::Admin)
+            && self.deactivated.is_none_or(|at| self.present.is_some_and(|present| present > at))
+    }
+
+    /// What decides who stays when there are too many.
+    fn weight(&self) -> (bool, Option<Stamp>, u32) {
+        (self.champion_since.is_some(), self.present.max(self.deactivated), self.hash)
+    }
+}
+
+fn is_champion(role: Role) -> bool {
+    matches!(role, Role::Champion | Role::Sponsor)
+}
+
+impl People {
+    /// Takes in a statement about a person; `users` may know their activity.
+    pub fn take(&mut self, user_id: &str, statement: Statement, stamp: Stamp, offset: Offset, users: &Crowd) {
+        let hash = Crowd::hash(user_id);
+        let index = match self.list.binary_search_by_key(&hash, |person| person.hash) {
+            Ok(index) => index,
+            Err(index) => {
+                self.list.insert(
+                    index,
+                    Person {
+                        hash,
+                        user_id: clip(user_id),
+                        role: None,
+                        champion_since: None,
+                        present: None,
+                        deactivated: None,
+                        offset,
+                        activity: users.get(hash).copied(),
+                    },
+                );
+                index
+            }
+        };
+        if let Some(person) = self.list.get_mut(index) {
+            person.offset = person.offset.max(offset);
+            match statement {
+                Statement::Deactivated => person.deactivated = person.deactivated.max(Some(stamp)),
+                Statement::Role(role) => {
+                    person.present = person.present.max(Some(stamp));
+                    if let Some(role) = role {
+                        if person.role.is_none_or(|(known, _)| known < stamp) {
+                            person.role = Some((stamp, role));
+                        }
+                        if is_champion(role) {
+                            person.champion_since = person.champion_since.max(Some(stamp));
+                        }
+                    }
+                }
+            }
+        }
+        if self.list.len() > PEOPLE_MAX
+            && let Some(least) = (0..self.list.len()).min_by_key(|i| self.list.get(*i).map(Person::weight))
+        {
+            self.list.remove(least);
+        }
+    }
+
+    /// Notes the activity of a person who is kept here.
+    pub fn see(&mut self, activity: Member) {
+        if let Ok(index) = self.list.binary_search_by_key(&activity.hash, |person| person.hash)
+            && let Some(person) = self.list.get_mut(index)
+        {
+            person.activity = Some(activity);
+        }
+    }
+}

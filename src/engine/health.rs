@@ -1,0 +1,93 @@
+//! The health of one account as it is told: when it is worth telling again, and the whole story.
+
+use super::account::{Account, Published};
+use super::effect::Health;
+use super::input::Fleet;
+use super::risk::{Assessment, assess};
+use super::rules::Rules;
+use crate::units::{Money, PartitionIndex, Timestamp, stable_hash};
+
+/// What would be published now, for comparison with what was.
+#[must_use]
+pub fn publishable(account: &Account, assessment: &Assessment, rules: &Rules) -> Published {
+    #[allow(clippy::cast_possible_truncation)] // seven digits of a probability
+    Published {
+        risk: assessment.risk.get() as f32,
+        band: account.judgement.band,
+        mrr_minor: account.mrr_minor(),
+        profile: profile_hash(account, rules),
+    }
+}
+
+impl Published {
+    /// Whether `next` differs enough to be told: anything but the risk at once, the risk from `health_step` on.
+    #[must_use]
+    pub fn is_outdated_by(&self, next: &Published, rules: &Rules) -> bool {
+        let moved = f64::from((next.risk - self.risk).abs()) >= rules.health_step;
+        moved || (self.band, self.mrr_minor, self.profile) != (next.band, next.mrr_minor, next.profile)
+    }
+}
+
+/// Hash of everything told that is neither risk nor MRR; 0 for an account of which nothing of it is known.
+#[allow(clippy::cast_possible_truncation)] // a half of a good hash
+fn profile_hash(account: &Account, rules: &Rules) -> u32 {
+    if account.profile.is_none() && account.billing.is_none() {
+        return 0;
+    }
+    let (name, owner) = name_and_owner(account);
+    let ledger = account.billing.as_ref().map(|billing| &billing.ledger);
+    let renewal = ledger.and_then(super::facts::billing::Ledger::renewal_at).map_or(0, Timestamp::ms);
+    let told = [name.unwrap_or_default(), owner.unwrap_or_default(), account.segment(rules)];
+    let mut hash = stable_hash(&renewal.to_le_bytes()) ^ u64::from(account.has_left());
+    for text in told {
+        hash = hash.rotate_left(7) ^ stable_hash(text.as_bytes());
+    }
+    hash as u32
+}
+
+fn name_and_owner(account: &Account) -> (Option<&str>, Option<&str>) {
+    let profile = account.profile.as_deref();
+    let name = profile.and_then(|profile| profile.name.as_ref()).map(|name| name.value.as_str());
+    let owner = profile.and_then(|profile| profile.owner.as_ref()).map(|owner| owner.value.as_str());
+    (name, owner)
+}
+
+/// The whole story of `account` as `assessment` found it.
+#[must_use]
+pub fn tell(account: &Account, assessment: &Assessment, rules: &Rules, partition: PartitionIndex) -> Health {
+    let (name, owner) = name_and_owner(account);
+    let mrr = account.mrr(rules);
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // amounts are held below 10^13
+    let at_risk = |mrr: Money| Money { minor: (mrr.minor as f64 * assessment.risk.get()).round() as i64, ..mrr };
+    let ledger = account.billing.as_ref().map(|billing| &billing.ledger);
+    Health {
+        account_id: account.id.to_string(),
+        name: name.map(str::to_owned),
+        owner: owner.map(str::to_owned),
+        segment: account.segment(rules).to_owned(),
+        as_of: assessment.now,
+        last_seen: account.activity.is_used().then_some(account.activity.last_at),
+        band: account.judgement.band,
+        risk: assessment.risk,
+        contributions: assessment.contributions(),
+        evidence: assessment.evidence(account, rules, partition),
+        mrr,
+        revenue_at_risk: mrr.map(at_risk),
+        renewal_at: ledger.and_then(super::facts::billing::Ledger::renewal_at),
+        churned_at: account.has_left().then(|| ledger.and_then(|ledger| ledger.churned_at)).flatten(),
+        unknown: assessment.unknown(rules),
+    }
+}
+
+/// The story of `account` at `clock`, or at its own latest event where that is later.
+#[must_use]
+pub fn tell_at(
+    account: &Account,
+    clock: Option<Timestamp>,
+    rules: &Rules,
+    fleet: &Fleet,
+    partition: PartitionIndex,
+) -> Health {
+    let now = clock.map_or(account.activity.latest_at, |clock| clock.max(account.activity.latest_at));
+    tell(account, &assess(account, now, rules, fleet), rules, partition)
+}

@@ -1,0 +1,130 @@
+//! S5, limit hits: the account keeps running into a limit of its plan without an upgrade.
+//!
+//! Hits within `window_days`, against the number that is friction. An account whose usage grows at the same time is
+//! more likely to buy than to leave: there the same evidence counts a third and the sentence says so.
+
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
+use crate::units::Span;
+
+pub(super) const SIGNAL: Signal = Signal {
+    declaration: Declaration {
+        name: "limit_hits",
+        summary: "repeated hits of a plan limit without an upgrade since",
+        weight: 1.8,
+        parameters: &[
+            Parameter {
+                name: "window_days",
+                summary: "Hits older than this do not count.",
+                default: 14.0,
+                min: 1.0,
+                max: 90.0,
+            },
+            Parameter {
+                name: "hits_start",
+                summary: "So many hits within the window begin to count.",
+                default: 2.0,
+                min: 1.0,
+                max: 15.0,
+            },
+            Parameter {
+                name: "hits_full",
+                summary: "So many hits within the window count fully.",
+                default: 5.0,
+                min: 2.0,
+                max: 16.0,
+            },
+        ],
+    },
+    read,
+    tell,
+};
+
+const WINDOW: usize = 0;
+const HITS_START: usize = 1;
+const HITS_FULL: usize = 2;
+/// Usage that grew by this factor makes the hits an opportunity.
+const GROWTH: f64 = 1.1;
+/// What is left of the strength then.
+const GROWING_SHARE: f64 = 1.0 / 3.0;
+
+/// Hits within the window and since the last rise of revenue.
+fn hits(case: &Case<'_>) -> usize {
+    let Some(limits) = &case.account.limits else { return 0 };
+    let upgraded = case.account.billing.as_ref().and_then(|billing| billing.ledger.expanded_at);
+    limits.hits_after(case.now.minus(case.span(WINDOW)).max(upgraded.unwrap_or_default()))
+}
+
+#[allow(clippy::cast_precision_loss)] // counts of events
+fn grows(case: &Case<'_>) -> bool {
+    let activity = &case.account.activity;
+    let before = activity.volume(case.now, 28, 28) as f64;
+    before > 0.0 && activity.volume(case.now, 0, 28) as f64 >= before * GROWTH
+}
+
+#[allow(clippy::cast_precision_loss)] // at most HITS_MAX
+fn read(case: &Case<'_>) -> Reading {
+    if case.account.limits.is_none() {
+        return Reading::QUIET;
+    }
+    // One hit below the start counts nothing, so that the start itself counts something.
+    let strength = ramp(hits(case) as f64, case.parameter(HITS_START) - 1.0, case.parameter(HITS_FULL));
+    if strength <= 0.0 {
+        return Reading::QUIET;
+    }
+    Reading::of(if grows(case) { strength * GROWING_SHARE } else { strength }).until(case.now.plus(Span::from_days(1)))
+}
+
+#[allow(clippy::cast_precision_loss)] // at most HITS_MAX
+fn tell(case: &Case<'_>) -> Telling {
+    let hits = hits(case);
+    let latest = case.account.limits.as_ref().and_then(|limits| limits.latest.as_ref());
+    let limit = latest.map_or("of the plan", |hit| hit.limit.as_str());
+    let outlook = if grows(case) { "usage grows: an upgrade would help" } else { "no upgrade since" };
+    let mut numbers = vec![("hits", hits as f64), ("window_days", case.parameter(WINDOW))];
+    for (name, value) in [("used", latest.and_then(|hit| hit.used)), ("allowed", latest.and_then(|hit| hit.allowed))] {
+        numbers.extend(value.map(|value| (name, value)));
+    }
+    Telling {
+        sentence: format!(
+            "Limit {limit} hit {} in {} days; {outlook}.",
+            counted(hits as u64, "time"),
+            case.days(WINDOW)
+        ),
+        numbers,
+        offset: latest.map(|hit| hit.offset),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::check;
+    use expect_test::expect;
+
+    #[test]
+    fn fires_on_repeated_hits_without_an_upgrade() {
+        check(
+            "limit_hits",
+            &[
+                ("none", "uses 0..120 every 1"),
+                ("one", "limit 118 api_calls"),
+                ("two", "limit 115 api_calls; limit 118 api_calls"),
+                ("many", "limit 108 seats; limit 110 seats; limit 112 seats; limit 114 seats; limit 118 seats"),
+                ("upgraded", "start 0 100; limit 112 seats; limit 114 seats; limit 116 seats; change 118 200"),
+                ("old", "limit 10 seats; limit 11 seats; limit 12 seats; limit 13 seats"),
+                (
+                    "growing",
+                    "uses 60..92 every 2; uses 90..120 every 1; limit 112 seats; limit 113 seats; limit 114 seats; limit 116 seats",
+                ),
+            ],
+            &expect![[r"
+                none         quiet
+                one          quiet
+                two          0.25 Limit api_calls hit 2 times in 14 days; no upgrade since.
+                many         1.00 Limit seats hit 5 times in 14 days; no upgrade since.
+                upgraded     quiet
+                old          quiet
+                growing      0.25 Limit seats hit 4 times in 14 days; usage grows: an upgrade would help.
+            "]],
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! The accounts of a partition: found by id, kept in slots, with a journal of what changed since the last commit.
+//!
+//! Accounts are never removed but by taking back their creation, so a slot stays valid. Memory grows in fixed chunks,
+//! which never move.
+
+use hashbrown::HashTable;
+
+use super::Journal;
+use super::account::Account;
+use crate::units::stable_hash;
+
+/// Accounts in one chunk.
+const CHUNK: usize = 256;
+
+/// Where an account is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// As an index from 0, dense.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The accounts of a partition.
+#[derive(Debug)]
+pub struct Store {
+    chunks: Vec<Vec<Account>>,
+    len: usize,
+    index: HashTable<(u64, Slot)>,
+    journal: Journal,
+    /// Accounts changed since the last commit, with what they were; `None`: they were not there.
+    changed: Vec<(Slot, Option<Box<Account>>)>,
+    /// The commit in which each slot was last changed; equal to `commit` when it stands in `changed`.
+    changed_in: Vec<u32>,
+    commit: u32,
+}
+
+impl Store {
+    /// No accounts.
+    #[must_use]
+    pub fn new(journal: Journal) -> Store {
+        Store {
+            chunks: Vec::new(),
+            len: 0,
+            index: HashTable::new(),
+            journal,
+            changed: Vec::new(),
+            changed_in: Vec::new(),
+            commit: 1,
+        }
+    }
+
+    /// How many accounts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// All accounts, in order of their first event.
+    pub fn iter(&self) -> impl Iterator<Item = &Account> {
+        self.chunks.iter().flatten()
+    }
+
+    /// All slots.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        (0..u32::try_from(self.len).unwrap_or(u32::MAX)).map(Slot)
+    }
+
+    /// The account in `slot`.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&Account> {
+        self.chunks.get(slot.index() / CHUNK)?.get(slot.index() % CHUNK)
+    }
+
+    /// Where the account of `id` is kept.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<Slot> {
+        let hash = stable_hash(id.as_bytes());
+        self.index.find(hash, |entry| self.is(entry, hash, id)).map(|(_, slot)| *slot)
+    }
+
+    /// Where the account of `id` is kept, made when it is new.
+    pub fn find_or_add(&mut self, id: &str) -> Slot {
+        let hash = stable_hash(id.as_bytes());
+        if let Some((_, slot)) = self.index.find(hash, |entry| self.is(entry, hash, id)) {
+            return *slot;
+        }
+        let slot = self.push(Account::new(id));
+        self.index.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
+        if self.journal == Journal::Keep {
+            self.changed.push((slot, None));
+            self.mark(slot);
+        }
+        slot
+    }
+
+    fn is(&self, entry: &(u64, Slot), hash: u64, id: &str) -> bool {
+        entry.0 == hash && self.get(entry.1).is_some_and(|account| account.id == id)
+    }
+
+    fn push(&mut self, account: Account) -> Slot {
+        let slot = Slot(u32::try_from(self.len).unwrap_or(u32::MAX));
+        if self.len.is_multiple_of(CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.push(account);
+            self.len += 1;
+        }
+        slot
+    }
+
+    /// The account in `slot`, to be changed: the journal notes what it was.
+    pub fn change(&mut self, slot: Slot) -> Option<&mut Account> {
+        if self.journal == Journal::Keep && self.changed_in.get(slot.index()) != Some(&self.commit) {
+            let before = self.get(slot).map(|account| Box::new(account.clone()));
+            self.changed.push((slot, before));
+            self.mark(slot);
+        }
+        self.chunks.get_mut(slot.index() / CHUNK)?.get_mut(slot.index() % CHUNK)
+    }
+
+    fn mark(&mut self, slot: Slot) {
+        if slot.index() >= self.changed_in.len() {
+            self.changed_in.resize(slot.index() + 1, 0);
+        }
+        if let Some(commit) = self.changed_in.get_mut(slot.index()) {
+            *commit = self.commit;
+        }
+    }
+
+    /// The slots changed since the last commit, each once, in order of first change.
+    pub fn changed(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.changed.iter().map(|(slot, _)| *slot)
+    }
+
+    /// How many accounts have changed since the last commit.
+    #[must_use]
+    pub fn changed_len(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// Makes all changes final.
+    pub fn commit(&mut self) {
+        self.changed.clear();
+        self.commit = self.commit.wrapping_add(1);
+        if self.commit == 0 {
+            // The numbers have come round: forget the old marks rather than mistake one for the present.
+            self.changed_in.clear();
+            self.commit = 1;
+        }
+    }
+
+    /// Takes back the latest change that is left to take back: calls `undone` with the account as it is and as it was
+    /// (`None`: it was not there), then puts it back. False when nothing is left.
+    pub fn roll_back_one(&mut self, undone: impl FnOnce(Slot, &Account, Option<&Account>)) -> bool {
+        let Some((slot, before)) = self.changed.pop() else {
+            self.commit();
+            return false;
+        };
+        if let Some(now) = self.get(slot) {
+            undone(slot, now, before.as_deref());
+        }
+        match before {
+            Some(before) => {
+                if let Some(place) =
+                    self.chunks.get_mut(slot.index() / CHUNK).and_then(|chunk| chunk.get_mut(slot.index() % CHUNK))
+                {
+                    *place = *before;
+                }
+            }
+            None => self.remove_last(),
+        }
+        true
+    }
+
+    /// Accounts are made one after the other, so taking back the latest creation first removes the last slot.
+    fn remove_last(&mut self) {
+        let Some(chunk) = self.chunks.last_mut() else { return };
+        if let Some(account) = chunk.pop() {
+            self.len -= 1;
+            let hash = stable_hash(account.id.as_bytes());
+            let slot = Slot(u32::try_from(self.len).unwrap_or(u32::MAX));
+            if let Ok(entry) = self.index.find_entry(hash, |(_, known)| *known == slot) {
+                entry.remove();
+            }
+        }
+        if chunk.is_empty() {
+            self.chunks.pop();
+        }
+        self.changed_in.truncate(self.len);
+    }
+
+    /// Puts back an account read from the changelog; one of the same id is replaced.
+    pub fn restore(&mut self, account: Account) {
+        match self.find(&account.id) {
+            Some(slot) => {
+                if let Some(place) =
+                    self.chunks.get_mut(slot.index() / CHUNK).and_then(|chunk| chunk.get_mut(slot.index() % CHUNK))
+                {
+                    *place = account;
+                }
+            }
+            None => {
+                let hash = stable_hash(account.id.as_bytes());
+                let slot = self.push(account);
+                self.index.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
+            }
+        }
+    }
+}

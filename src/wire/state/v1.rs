@@ -1,0 +1,637 @@
+//! Version 1 of the state forms. Frozen: what differs from it becomes version 2.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CommitRecord, StateError, Text};
+use crate::engine::PartitionState;
+use crate::engine::account::{Account, AlertState, Judgement, Published};
+use crate::engine::dedup::Dedup;
+use crate::engine::effect::{Band, Severity};
+use crate::engine::event::{Role, SubscriptionChange};
+use crate::engine::facts::Stamp;
+use crate::engine::facts::activity::{Activity, HORIZON_DAYS};
+use crate::engine::facts::billing::{Billing, Change, Failure, Ledger, Subscription};
+use crate::engine::facts::crowd::{Crowd, Member};
+use crate::engine::facts::limits::{Hit, Limits};
+use crate::engine::facts::people::{People, Person};
+use crate::engine::facts::profile::{Profile, Stated};
+use crate::engine::facts::voice::{Answer, Voice};
+use crate::engine::input::{Fleet, GammaPrior, SourceReport, SourceTopic};
+use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
+
+/// An account.
+#[derive(Serialize, Deserialize)]
+pub struct AccountForm<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    activity: ActivityForm,
+    users: CrowdForm,
+    features: CrowdForm,
+    limits: Option<LimitsForm>,
+    people: Option<Vec<PersonForm>>,
+    voice: Option<VoiceForm>,
+    billing: Option<BillingForm>,
+    profile: Option<ProfileForm>,
+    dedup: (i64, Cow<'a, [u64]>, Cow<'a, [u64]>),
+    judgement: JudgementForm,
+}
+
+/// Milliseconds and tie.
+type StampForm = (i64, u64);
+
+#[derive(Serialize, Deserialize)]
+struct ActivityForm {
+    first_ms: i64,
+    latest_ms: i64,
+    last_ms: i64,
+    last_offset: i64,
+    last_day: u16,
+    first_day: u16,
+    days: u128,
+    active_days: u32,
+    folded: f64,
+    folded_day: u16,
+    /// Days before `last_day` and uses on them, where there are any.
+    volumes: Vec<(u8, u32)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CrowdForm {
+    /// Difference of the hash to the one before, last day, weeks.
+    members: Vec<(u32, u16, u16)>,
+    sampled: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LimitsForm {
+    hits: Vec<StampForm>,
+    latest: Option<(StampForm, Text, Option<f64>, Option<f64>, i64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PersonForm {
+    hash: u32,
+    user_id: Text,
+    role: Option<(StampForm, u8)>,
+    champion_since: Option<StampForm>,
+    present: Option<StampForm>,
+    deactivated: Option<StampForm>,
+    offset: i64,
+    activity: Option<(u16, u16)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VoiceForm {
+    answers: Vec<(u32, StampForm, u8, i64)>,
+    survey_sent_ms: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BillingForm {
+    folded: LedgerForm,
+    folded_to: Option<StampForm>,
+    changes: Vec<ChangeForm>,
+    paid_ms: Option<i64>,
+    failures: Vec<(StampForm, u32, i64, i64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LedgerForm {
+    subscriptions: Vec<SubscriptionForm>,
+    mrr_minor: i64,
+    moved_minor: [i64; 5],
+    moved: [u32; 5],
+    churned_ms: Option<i64>,
+    expanded_ms: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SubscriptionForm {
+    id: u64,
+    full_minor: i64,
+    mrr_minor: i64,
+    ended: bool,
+    plan: Option<Text>,
+    seats: Option<u32>,
+    term_ends_ms: Option<i64>,
+    cancel_scheduled_ms: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChangeForm {
+    stamp: StampForm,
+    subscription: u64,
+    kind: u8,
+    mrr_minor: Option<i64>,
+    plan: Option<Text>,
+    seats: Option<u32>,
+    term_ends_ms: Option<i64>,
+}
+
+/// A value and when it was stated.
+type StatedForm = (StampForm, Text);
+
+#[derive(Serialize, Deserialize)]
+struct ProfileForm {
+    name: Option<StatedForm>,
+    owner: Option<StatedForm>,
+    traits: Vec<(Text, StatedForm)>,
+    plan_features: Option<(StampForm, u16)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JudgementForm {
+    at_ms: Option<i64>,
+    due_ms: Option<i64>,
+    band: u8,
+    below_since_ms: Option<i64>,
+    /// Risk, band, MRR, profile hash.
+    published: Option<(f32, u8, Option<i64>, u32)>,
+    alerts: Vec<AlertForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AlertForm {
+    kind: u8,
+    episode: u32,
+    /// 0 closed, 1 warning, 2 critical.
+    open: u8,
+    raised_ms: i64,
+    closed_ms: i64,
+}
+
+/// A commit record.
+#[derive(Serialize, Deserialize)]
+pub struct CommitForm {
+    next_offset: i64,
+    transaction: u64,
+    rules_hash: u64,
+    partition: i32,
+    clock_ms: Option<i64>,
+    sources: Vec<(String, i32)>,
+    /// Topic, partition, reached, caught up.
+    reports: Vec<(String, i32, i64, bool)>,
+    /// Shape and exposure of the two priors.
+    fleet: [(f64, f64); 2],
+}
+
+impl<'a> AccountForm<'a> {
+    pub fn of(account: &'a Account) -> AccountForm<'a> {
+        AccountForm {
+            id: Cow::Borrowed(&account.id),
+            activity: ActivityForm::of(&account.activity),
+            users: CrowdForm::of(&account.users),
+            features: CrowdForm::of(&account.features),
+            limits: account.limits.as_deref().map(LimitsForm::of),
+            people: account.people.as_deref().map(|people| people.list.iter().map(PersonForm::of).collect()),
+            voice: account.voice.as_deref().map(VoiceForm::of),
+            billing: account.billing.as_deref().map(BillingForm::of),
+            profile: account.profile.as_deref().map(ProfileForm::of),
+            dedup: (
+                account.dedup.window,
+                Cow::Borrowed(&account.dedup.current),
+                Cow::Borrowed(&account.dedup.previous),
+            ),
+            judgement: JudgementForm::of(&account.judgement),
+        }
+    }
+
+    pub fn into_account(self) -> Result<Account, StateError> {
+        let mut account = Account::new(&self.id);
+        account.activity = self.activity.into_activity()?;
+        account.users = self.users.into_crowd();
+        account.features = self.features.into_crowd();
+        account.limits = self.limits.map(LimitsForm::into_limits).transpose()?.map(Box::new);
+        account.people = match self.people {
+            Some(list) => {
+                let list = list.into_iter().map(PersonForm::into_person).collect::<Result<_, _>>()?;
+                Some(Box::new(People { list }))
+            }
+            None => None,
+        };
+        account.voice = self.voice.map(VoiceForm::into_voice).transpose()?.map(Box::new);
+        account.billing = self.billing.map(BillingForm::into_billing).transpose()?.map(Box::new);
+        account.profile = self.profile.map(ProfileForm::into_profile).transpose()?.map(Box::new);
+        let (window, current, previous) = self.dedup;
+        account.dedup = Dedup { window, current: current.into_owned(), previous: previous.into_owned() };
+        account.judgement = self.judgement.into_judgement()?;
+        Ok(account)
+    }
+}
+
+impl ActivityForm {
+    fn of(activity: &Activity) -> ActivityForm {
+        let last_day = activity.last_day.number();
+        let volume = |age: u8| {
+            let day = last_day.checked_sub(u16::from(age))?;
+            activity.volumes.get(usize::from(day % HORIZON_DAYS)).copied().filter(|uses| *uses > 0)
+        };
+        let ages = 0..u8::try_from(HORIZON_DAYS).unwrap_or(u8::MAX);
+        ActivityForm {
+            first_ms: activity.first_at.ms(),
+            latest_ms: activity.latest_at.ms(),
+            last_ms: activity.last_at.ms(),
+            last_offset: activity.last_offset.0,
+            last_day,
+            first_day: activity.first_day.number(),
+            days: activity.days,
+            active_days: activity.active_days,
+            folded: activity.folded,
+            folded_day: activity.folded_day.number(),
+            volumes: ages.filter_map(|age| Some((age, volume(age)?))).collect(),
+        }
+    }
+
+    fn into_activity(self) -> Result<Activity, StateError> {
+        let mut activity = Activity {
+            first_at: time(self.first_ms)?,
+            latest_at: time(self.latest_ms)?,
+            last_at: time(self.last_ms)?,
+            last_offset: Offset(self.last_offset),
+            last_day: Day::new(self.last_day),
+            first_day: Day::new(self.first_day),
+            days: self.days,
+            active_days: self.active_days,
+            folded: self.folded,
+            folded_day: Day::new(self.folded_day),
+            ..Activity::default()
+        };
+        for (age, uses) in self.volumes {
+            let day = self.last_day.checked_sub(u16::from(age)).ok_or_else(|| damaged("a volume before 1970"))?;
+            if let Some(volume) = activity.volumes.get_mut(usize::from(day % HORIZON_DAYS)) {
+                *volume = uses;
+            }
+        }
+        activity.derive();
+        Ok(activity)
+    }
+}
+
+impl CrowdForm {
+    fn of(crowd: &Crowd) -> CrowdForm {
+        let mut before = 0;
+        let members = crowd
+            .members
+            .iter()
+            .map(|member| {
+                let difference = member.hash - before;
+                before = member.hash;
+                (difference, member.last_day.number(), member.weeks)
+            })
+            .collect();
+        CrowdForm { members, sampled: crowd.sampled }
+    }
+
+    fn into_crowd(self) -> Crowd {
+        let mut hash = 0_u32;
+        let members = self.members.into_iter().map(|(difference, last_day, weeks)| {
+            hash = hash.wrapping_add(difference);
+            Member { hash, last_day: Day::new(last_day), weeks }
+        });
+        Crowd { members: members.collect(), sampled: self.sampled }
+    }
+}
+
+impl LimitsForm {
+    fn of(limits: &Limits) -> LimitsForm {
+        let hit = |hit: &Hit| (stamp_form(hit.stamp), hit.limit.clone(), hit.used, hit.allowed, hit.offset.0);
+        LimitsForm {
+            hits: limits.hits.iter().copied().map(stamp_form).collect(),
+            latest: limits.latest.as_ref().map(hit),
+        }
+    }
+
+    fn into_limits(self) -> Result<Limits, StateError> {
+        let latest = match self.latest {
+            Some((at, limit, used, allowed, offset)) => {
+                Some(Hit { stamp: stamp(at)?, limit, used, allowed, offset: Offset(offset) })
+            }
+            None => None,
+        };
+        Ok(Limits { hits: self.hits.into_iter().map(stamp).collect::<Result<_, _>>()?, latest })
+    }
+}
+
+impl PersonForm {
+    fn of(person: &Person) -> PersonForm {
+        PersonForm {
+            hash: person.hash,
+            user_id: person.user_id.clone(),
+            role: person.role.map(|(at, role)| (stamp_form(at), role as u8)),
+            champion_since: person.champion_since.map(stamp_form),
+            present: person.present.map(stamp_form),
+            deactivated: person.deactivated.map(stamp_form),
+            offset: person.offset.0,
+            activity: person.activity.map(|seen| (seen.last_day.number(), seen.weeks)),
+        }
+    }
+
+    fn into_person(self) -> Result<Person, StateError> {
+        let role = |(at, role)| Ok((stamp(at)?, pick(role, &ROLES, "role")?));
+        let hash = self.hash;
+        Ok(Person {
+            hash,
+            user_id: self.user_id,
+            role: self.role.map(role).transpose()?,
+            champion_since: self.champion_since.map(stamp).transpose()?,
+            present: self.present.map(stamp).transpose()?,
+            deactivated: self.deactivated.map(stamp).transpose()?,
+            offset: Offset(self.offset),
+            activity: self.activity.map(|(day, weeks)| Member { hash, last_day: Day::new(day), weeks }),
+        })
+    }
+}
+
+impl VoiceForm {
+    fn of(voice: &Voice) -> VoiceForm {
+        let answer = |answer: &Answer| (answer.respondent, stamp_form(answer.stamp), answer.score, answer.offset.0);
+        VoiceForm {
+            answers: voice.answers.iter().map(answer).collect(),
+            survey_sent_ms: voice.survey_sent_at.map(Timestamp::ms),
+        }
+    }
+
+    fn into_voice(self) -> Result<Voice, StateError> {
+        let answer = |(respondent, at, score, offset)| {
+            Ok(Answer { respondent, stamp: stamp(at)?, score, offset: Offset(offset) })
+        };
+        Ok(Voice {
+            answers: self.answers.into_iter().map(answer).collect::<Result<_, _>>()?,
+            survey_sent_at: maybe_time(self.survey_sent_ms)?,
+        })
+    }
+}
+
+impl BillingForm {
+    fn of(billing: &Billing) -> BillingForm {
+        let failure = |known: &Failure| (stamp_form(known.stamp), known.attempt, known.amount_minor, known.offset.0);
+        BillingForm {
+            folded: LedgerForm::of(&billing.folded),
+            folded_to: billing.folded_to.map(stamp_form),
+            changes: billing.changes.iter().map(ChangeForm::of).collect(),
+            paid_ms: billing.paid_at.map(Timestamp::ms),
+            failures: billing.failures.iter().map(failure).collect(),
+        }
+    }
+
+    fn into_billing(self) -> Result<Billing, StateError> {
+        let failure = |(at, attempt, amount_minor, offset)| {
+            Ok(Failure { stamp: stamp(at)?, attempt, amount_minor, offset: Offset(offset) })
+        };
+        let mut billing = Billing {
+            folded: self.folded.into_ledger()?,
+            folded_to: self.folded_to.map(stamp).transpose()?,
+            changes: self.changes.into_iter().map(ChangeForm::into_change).collect::<Result<_, _>>()?,
+            ledger: Ledger::default(),
+            paid_at: maybe_time(self.paid_ms)?,
+            failures: self.failures.into_iter().map(failure).collect::<Result<_, _>>()?,
+        };
+        billing.derive();
+        Ok(billing)
+    }
+}
+
+impl LedgerForm {
+    fn of(ledger: &Ledger) -> LedgerForm {
+        LedgerForm {
+            subscriptions: ledger.subscriptions.iter().map(SubscriptionForm::of).collect(),
+            mrr_minor: ledger.mrr_minor,
+            moved_minor: ledger.moved_minor,
+            moved: ledger.moved,
+            churned_ms: ledger.churned_at.map(Timestamp::ms),
+            expanded_ms: ledger.expanded_at.map(Timestamp::ms),
+        }
+    }
+
+    fn into_ledger(self) -> Result<Ledger, StateError> {
+        let subscriptions = self.subscriptions.into_iter().map(SubscriptionForm::into_subscription);
+        Ok(Ledger {
+            subscriptions: subscriptions.collect::<Result<_, _>>()?,
+            mrr_minor: self.mrr_minor,
+            moved_minor: self.moved_minor,
+            moved: self.moved,
+            churned_at: maybe_time(self.churned_ms)?,
+            expanded_at: maybe_time(self.expanded_ms)?,
+        })
+    }
+}
+
+impl SubscriptionForm {
+    fn of(known: &Subscription) -> SubscriptionForm {
+        SubscriptionForm {
+            id: known.id,
+            full_minor: known.full_minor,
+            mrr_minor: known.mrr_minor,
+            ended: known.ended,
+            plan: known.plan.clone(),
+            seats: known.seats,
+            term_ends_ms: known.term_ends_at.map(Timestamp::ms),
+            cancel_scheduled_ms: known.cancel_scheduled_at.map(Timestamp::ms),
+        }
+    }
+
+    fn into_subscription(self) -> Result<Subscription, StateError> {
+        Ok(Subscription {
+            id: self.id,
+            full_minor: self.full_minor,
+            mrr_minor: self.mrr_minor,
+            ended: self.ended,
+            plan: self.plan,
+            seats: self.seats,
+            term_ends_at: maybe_time(self.term_ends_ms)?,
+            cancel_scheduled_at: maybe_time(self.cancel_scheduled_ms)?,
+        })
+    }
+}
+
+impl ChangeForm {
+    fn of(change: &Change) -> ChangeForm {
+        ChangeForm {
+            stamp: stamp_form(change.stamp),
+            subscription: change.subscription,
+            kind: change.kind as u8,
+            mrr_minor: change.mrr_minor,
+            plan: change.plan.clone(),
+            seats: change.seats,
+            term_ends_ms: change.term_ends_at.map(Timestamp::ms),
+        }
+    }
+
+    fn into_change(self) -> Result<Change, StateError> {
+        Ok(Change {
+            stamp: stamp(self.stamp)?,
+            subscription: self.subscription,
+            kind: pick(self.kind, &SUBSCRIPTION_CHANGES, "subscription change")?,
+            mrr_minor: self.mrr_minor,
+            plan: self.plan,
+            seats: self.seats,
+            term_ends_at: maybe_time(self.term_ends_ms)?,
+        })
+    }
+}
+
+impl ProfileForm {
+    fn of(profile: &Profile) -> ProfileForm {
+        let stated = |stated: &Stated| (stamp_form(stated.stamp), stated.value.clone());
+        ProfileForm {
+            name: profile.name.as_ref().map(stated),
+            owner: profile.owner.as_ref().map(stated),
+            traits: profile.traits.iter().map(|(key, value)| (key.clone(), stated(value))).collect(),
+            plan_features: profile.plan_features.map(|(at, count)| (stamp_form(at), count)),
+        }
+    }
+
+    fn into_profile(self) -> Result<Profile, StateError> {
+        let stated = |(at, value)| Ok::<_, StateError>(Stated { stamp: stamp(at)?, value });
+        let plan_features = match self.plan_features {
+            Some((at, count)) => Some((stamp(at)?, count)),
+            None => None,
+        };
+        Ok(Profile {
+            name: self.name.map(stated).transpose()?,
+            owner: self.owner.map(stated).transpose()?,
+            traits: self
+                .traits
+                .into_iter()
+                .map(|(key, value)| Ok((key, stated(value)?)))
+                .collect::<Result<_, StateError>>()?,
+            plan_features,
+        })
+    }
+}
+
+impl JudgementForm {
+    fn of(judgement: &Judgement) -> JudgementForm {
+        let alert = |alert: &AlertState| AlertForm {
+            kind: alert.kind,
+            episode: alert.episode,
+            open: alert.open.map_or(0, |severity| severity as u8 + 1),
+            raised_ms: alert.raised_at.ms(),
+            closed_ms: alert.closed_at.ms(),
+        };
+        JudgementForm {
+            at_ms: judgement.at.map(Timestamp::ms),
+            due_ms: judgement.due.map(Timestamp::ms),
+            band: judgement.band as u8,
+            below_since_ms: judgement.below_since.map(Timestamp::ms),
+            published: judgement.published.map(|known| (known.risk, known.band as u8, known.mrr_minor, known.profile)),
+            alerts: judgement.alerts.iter().map(alert).collect(),
+        }
+    }
+
+    fn into_judgement(self) -> Result<Judgement, StateError> {
+        let alert = |form: AlertForm| {
+            Ok(AlertState {
+                kind: form.kind,
+                episode: form.episode,
+                open: match form.open.checked_sub(1) {
+                    None => None,
+                    Some(severity) => Some(pick(severity, &[Severity::Warning, Severity::Critical], "severity")?),
+                },
+                raised_at: time(form.raised_ms)?,
+                closed_at: time(form.closed_ms)?,
+            })
+        };
+        let published = match self.published {
+            None => None,
+            Some((risk, band, mrr_minor, profile)) => {
+                Some(Published { risk, band: pick(band, &Band::ALL, "band")?, mrr_minor, profile })
+            }
+        };
+        Ok(Judgement {
+            at: maybe_time(self.at_ms)?,
+            due: maybe_time(self.due_ms)?,
+            band: pick(self.band, &Band::ALL, "band")?,
+            below_since: maybe_time(self.below_since_ms)?,
+            published,
+            alerts: self.alerts.into_iter().map(alert).collect::<Result<_, StateError>>()?,
+        })
+    }
+}
+
+impl CommitForm {
+    pub fn of(commit: &CommitRecord) -> CommitForm {
+        let PartitionState { index, clock, sources, reports, fleet } = &commit.partition;
+        let prior = |prior: GammaPrior| (prior.shape, prior.exposure_days);
+        CommitForm {
+            next_offset: commit.next_offset.0,
+            transaction: commit.transaction,
+            rules_hash: commit.rules_hash,
+            partition: index.0,
+            clock_ms: clock.map(Timestamp::ms),
+            sources: sources.iter().map(|source| (source.topic.clone(), source.partitions)).collect(),
+            reports: reports
+                .iter()
+                .map(|report| (report.topic.clone(), report.partition.0, report.reached.ms(), report.caught_up))
+                .collect(),
+            fleet: [prior(fleet.prior_14), prior(fleet.prior_182)],
+        }
+    }
+
+    pub fn into_commit(self) -> Result<CommitRecord, StateError> {
+        let report = |(topic, partition, reached, caught_up)| {
+            Ok(SourceReport { topic, partition: PartitionIndex(partition), reached: time(reached)?, caught_up })
+        };
+        let [prior_14, prior_182] = self.fleet.map(|(shape, exposure_days)| GammaPrior { shape, exposure_days });
+        Ok(CommitRecord {
+            next_offset: NextOffset(self.next_offset),
+            transaction: self.transaction,
+            rules_hash: self.rules_hash,
+            partition: PartitionState {
+                index: PartitionIndex(self.partition),
+                clock: maybe_time(self.clock_ms)?,
+                sources: self
+                    .sources
+                    .into_iter()
+                    .map(|(topic, partitions)| SourceTopic { topic, partitions })
+                    .collect(),
+                reports: self.reports.into_iter().map(report).collect::<Result<_, StateError>>()?,
+                fleet: Fleet { prior_14, prior_182 },
+            },
+        })
+    }
+}
+
+/// Roles by their number in the forms.
+const ROLES: [Role; 4] = [Role::Champion, Role::Admin, Role::Sponsor, Role::Member];
+/// Subscription changes by their number in the forms.
+const SUBSCRIPTION_CHANGES: [SubscriptionChange; 7] = [
+    SubscriptionChange::Started,
+    SubscriptionChange::Changed,
+    SubscriptionChange::Renewed,
+    SubscriptionChange::Paused,
+    SubscriptionChange::Resumed,
+    SubscriptionChange::CancelScheduled,
+    SubscriptionChange::Canceled,
+];
+
+fn pick<T: Copy>(number: u8, values: &[T], what: &str) -> Result<T, StateError> {
+    values.get(usize::from(number)).copied().ok_or_else(|| damaged(&format!("{what} number {number}")))
+}
+
+fn stamp_form(stamp: Stamp) -> StampForm {
+    (stamp.time.ms(), stamp.tie)
+}
+
+fn stamp((ms, tie): StampForm) -> Result<Stamp, StateError> {
+    Ok(Stamp { time: time(ms)?, tie })
+}
+
+fn maybe_time(ms: Option<i64>) -> Result<Option<Timestamp>, StateError> {
+    ms.map(time).transpose()
+}
+
+/// 0 stands for a time that is not meant to be read.
+fn time(ms: i64) -> Result<Timestamp, StateError> {
+    if ms == 0 {
+        Ok(Timestamp::default())
+    } else {
+        Timestamp::from_ms(ms).ok_or_else(|| damaged("a time out of range"))
+    }
+}
+
+fn damaged(what: &str) -> StateError {
+    StateError::Damaged(what.to_owned())
+}
