@@ -28,7 +28,8 @@ fn every_order_and_every_customer_is_counted_in_file_mode() {
     let site = Site::new("cdnow-file", "127.0.0.1:1", settings());
     let (alerts, health) = (site.path("alerts.ndjson"), site.path("health.ndjson"));
     let output = succeed(
-        site.command(&["run", "--output", "json", "--input"])
+        site.command(&["run", "--output", "json"])
+            .arg("--input")
             .arg(log())
             .arg("--alerts")
             .arg(&alerts)

@@ -20,8 +20,6 @@ pub enum Fate {
     Event,
     /// It stands in the dead letters, untouched, for this reason.
     DeadLetter(&'static str),
-    /// Its event stands in the canonical log, and in the dead letters by the engine's judgement.
-    RefusedByEngine,
     /// It is counted and passed over.
     Skipped,
 }
@@ -92,7 +90,9 @@ const CASES: &[(&str, Fate, Example)] = &[
         usage(n, now, &format!(r#","deep":{}{}"#, "[".repeat(5_000), "]".repeat(5_000)))
     }),
     ("unknown type", Fate::Skipped, |n, now| with(n, now, "a-1", r#""type":"coffee.brewed""#)),
-    ("future time", Fate::RefusedByEngine, |n, now| usage(n, now.plus(churnwatch::units::Span::from_days(30)), "")),
+    ("future time", Fate::DeadLetter("future_time"), |n, now| {
+        usage(n, now.plus(churnwatch::units::Span::from_days(30)), "")
+    }),
     ("null payload", Fate::DeadLetter("null_payload"), |_, _| None),
     ("empty", Fate::DeadLetter("empty"), |_, _| Some(Vec::new())),
     ("not JSON", Fate::DeadLetter("not_json"), |n, _| bytes(format!("{{\"id\":\"bad-{n}\",,}}"))),
