@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 pub mod http;
 pub mod kafka;
+pub mod local;
 pub mod telemetry;
 pub mod units;
 pub mod wire;

@@ -1,0 +1,145 @@
+//! Where file mode writes: alerts, account health and refused lines, to files or the standard streams.
+//!
+//! Writes what it is given and decides nothing. A file that is also the input, or another output, is refused before
+//! anything is overwritten.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+
+use super::replay::Found;
+use super::{Alerts, Input, LocalError, Options};
+
+/// Bytes gathered before a file is written to.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Everything was taken.
+    All,
+    /// Nobody reads standard output any more.
+    ReaderGone,
+}
+
+/// The open outputs of a run.
+pub(super) struct Outputs {
+    alerts: Sink,
+    health: Option<Sink>,
+    rejects: Option<Sink>,
+    bar: ProgressBar,
+}
+
+/// One output.
+struct Sink {
+    name: String,
+    writer: BufWriter<Box<dyn Write>>,
+}
+
+impl Outputs {
+    /// Opens the outputs; existing files are replaced.
+    pub(super) fn create(options: &Options, bar: ProgressBar) -> Result<Outputs, LocalError> {
+        check_distinct(options)?;
+        let alerts = match &options.alerts {
+            Alerts::Stdout => Sink::new("standard output".to_owned(), Box::new(io::stdout())),
+            Alerts::File(path) => Sink::create(path)?,
+        };
+        let health = options.health.as_deref().map(Sink::create).transpose()?;
+        let rejects = options.rejects.as_deref().map(Sink::create).transpose()?;
+        Ok(Outputs { alerts, health, rejects, bar })
+    }
+
+    /// What may be found, nothing yet: health only where it is going to be written.
+    pub(super) fn wanted(&self) -> Found {
+        Found { health: self.health.as_ref().map(|_| Vec::new()), ..Found::default() }
+    }
+
+    /// Writes what was found and empties it.
+    pub(super) fn write(&mut self, found: &mut Found) -> Result<Written, LocalError> {
+        for rejected in found.rejected.drain(..) {
+            match &mut self.rejects {
+                Some(sink) => {
+                    let mut line = rejected.to_json();
+                    line.push('\n');
+                    let _ = sink.write(line.as_bytes())?;
+                }
+                // When standard error is closed there is nobody left to tell; the exit code still does.
+                None => self.bar.suspend(|| drop(writeln!(io::stderr(), "{}", rejected.to_text()))),
+            }
+        }
+        if let (Some(sink), Some(health)) = (&mut self.health, &mut found.health) {
+            let _ = sink.write(health)?;
+            health.clear();
+        }
+        let written = self.alerts.write(&found.alerts)?;
+        found.alerts.clear();
+        Ok(written)
+    }
+
+    /// Hands on everything written so far.
+    pub(super) fn flush(&mut self) -> Result<Written, LocalError> {
+        for sink in self.health.iter_mut().chain(&mut self.rejects) {
+            let _ = sink.settle(Write::flush)?;
+        }
+        self.alerts.settle(Write::flush)
+    }
+}
+
+impl Sink {
+    fn new(name: String, writer: Box<dyn Write>) -> Sink {
+        Sink { name, writer: BufWriter::with_capacity(BUFFER_BYTES, writer) }
+    }
+
+    fn create(path: &Path) -> Result<Sink, LocalError> {
+        let file = File::create(path).map_err(|source| LocalError::Create { path: path.to_owned(), source })?;
+        Ok(Sink::new(path.display().to_string(), Box::new(file)))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<Written, LocalError> {
+        if bytes.is_empty() { Ok(Written::All) } else { self.settle(|writer| writer.write_all(bytes)) }
+    }
+
+    fn settle(
+        &mut self,
+        action: impl FnOnce(&mut BufWriter<Box<dyn Write>>) -> io::Result<()>,
+    ) -> Result<Written, LocalError> {
+        match action(&mut self.writer) {
+            Ok(()) => Ok(Written::All),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Written::ReaderGone),
+            Err(source) => Err(LocalError::Write { name: self.name.clone(), source }),
+        }
+    }
+}
+
+/// Refuses a file that is named twice: creating an output would destroy the input or another output.
+fn check_distinct(options: &Options) -> Result<(), LocalError> {
+    let input = match &options.input {
+        Input::File(path) => Some(path),
+        Input::Stdin => None,
+    };
+    let alerts = match &options.alerts {
+        Alerts::File(path) => Some(path),
+        Alerts::Stdout => None,
+    };
+    let mut seen: Vec<PathBuf> = Vec::new();
+    for path in [input, alerts, options.health.as_ref(), options.rejects.as_ref()].into_iter().flatten() {
+        let Some(place) = place_of(path) else { continue };
+        if seen.contains(&place) {
+            return Err(LocalError::SameFile { path: path.clone() });
+        }
+        seen.push(place);
+    }
+    Ok(())
+}
+
+/// Where an ordinary file is or would be; `None` for devices and pipes, which may well be shared, and where it cannot
+/// be told.
+fn place_of(path: &Path) -> Option<PathBuf> {
+    if let Ok(metadata) = fs::metadata(path) {
+        return if metadata.is_file() { path.canonicalize().ok() } else { None };
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(directory.canonicalize().ok()?.join(path.file_name()?))
+}

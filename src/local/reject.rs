@@ -1,0 +1,82 @@
+//! Lines that file mode refuses: why, and how that is written down.
+//!
+//! Events are refused by `wire` and by the engine with the reasons of the dead-letter topic; this adds the reasons that
+//! only a file can give. No line of the input is repeated: its number finds it.
+
+use serde_json::json;
+
+use crate::wire::Refusal;
+use crate::wire::dump::DumpError;
+
+/// A refused line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its number, from 1.
+    pub line: u64,
+    /// Stable snake-case reason, the same as in dead-letter headers.
+    pub reason: &'static str,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Rejected {
+    /// As one JSON object: `line`, `reason`, `message`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        json!({ "line": self.line, "reason": self.reason, "message": self.message }).to_string()
+    }
+
+    /// As one sentence for people.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        format!("line {}: {}: {}", self.line, self.reason, self.message)
+    }
+}
+
+/// Why a line gives no input to an engine.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// It holds no event.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A line of a dump cannot be read as one.
+    #[error(transparent)]
+    DamagedDumpLine(#[from] DumpError),
+    /// A dump holds a line that is none of a dump.
+    #[error("line is no dumped record, but the lines before it are; do not mix events with a dump")]
+    NoDumpLine,
+    /// A dump holds records of several topics.
+    #[error("record is of topic {found}, the dump began with {wanted}; run one topic at a time")]
+    OtherTopic {
+        /// Its topic.
+        found: String,
+        /// The topic of the dump.
+        wanted: String,
+    },
+    /// No partition has this number.
+    #[error("partition {0} is not between 0 and {max}", max = super::replay::PARTITIONS_MAX - 1)]
+    Partition(i32),
+    /// A partition's records are not in order.
+    #[error("offset {found} comes after {} in its partition; keep each partition in the order of its offsets", wanted - 1)]
+    OffsetOrder {
+        /// Its offset.
+        found: i64,
+        /// The smallest that could follow.
+        wanted: i64,
+    },
+}
+
+impl LineError {
+    /// Stable snake-case name of the reason.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            LineError::Refused(refusal) => refusal.name(),
+            LineError::DamagedDumpLine(_) => "damaged_dump_line",
+            LineError::NoDumpLine => "no_dump_line",
+            LineError::OtherTopic { .. } => "other_topic",
+            LineError::Partition(_) => "partition_out_of_range",
+            LineError::OffsetOrder { .. } => "offset_order",
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! From the lines of an input to engines and what they say: everything about file mode that needs no file.
+//!
+//! Pure: what is decided depends on the lines and the options alone, so the outputs are the same whatever the chunks in
+//! which the input arrives. Two layouts are told apart by the first line that can be read. A dump of the canonical log
+//! (`churnwatch topics dump`) gets one engine for each partition, fed with the records' own positions and timestamps,
+//! and its time comes from the progress records in it: its outputs are those of the service that read the same log.
+//! Anything else is one partition of events, whose time is derived from the events (see [`Replay::line`]); so is a dump
+//! that is read through a mapping, since it must be one of a source topic.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::reject::{LineError, Rejected};
+use super::summary::Tally;
+use crate::engine::effect::Effect;
+use crate::engine::input::{Input, Progress, Record};
+use crate::engine::rules::Rules;
+use crate::engine::{Engine, Journal};
+use crate::units::{HOUR_MS, NextOffset, Offset, PartitionIndex, Position, Timestamp};
+use crate::wire::{Decoded, Format, Refusal, alert, canonical, dump, health};
+
+/// Partitions beyond this are not believed: each costs an engine.
+pub const PARTITIONS_MAX: i32 = 4096;
+
+/// How every dumped record begins.
+const DUMP_HEAD: &[u8] = b"{\"topic\":";
+
+/// What has been found and waits to be written.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Alert changes, one JSON object a line, in the order of the effects.
+    pub alerts: Vec<u8>,
+    /// Account health, likewise; absent where nobody wants it.
+    pub health: Option<Vec<u8>>,
+    /// Lines that were refused, in order.
+    pub rejected: Vec<Rejected>,
+}
+
+/// What a replay depends on besides its input.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The format of the events.
+    pub format: Format,
+    /// The rules in force.
+    pub rules: Arc<Rules>,
+    /// Longer events are refused, in bytes.
+    pub event_bytes_max: usize,
+    /// Taken as the time of receipt of lines that carry none: events far ahead of it are refused.
+    pub start: Timestamp,
+}
+
+/// A run of engines over lines.
+#[derive(Debug)]
+pub struct Replay {
+    settings: Settings,
+    layout: Layout,
+    /// Where time is derived from events: the latest event time so far.
+    reached: Option<Timestamp>,
+    lanes: BTreeMap<PartitionIndex, Lane>,
+    effects: Vec<Effect>,
+    tally: Tally,
+}
+
+/// How the input is laid out.
+#[derive(Debug)]
+enum Layout {
+    /// No line could be read yet.
+    Unknown,
+    /// One event a line.
+    Events,
+    /// One record of this topic a line.
+    Dump {
+        /// The topic.
+        topic: String,
+    },
+}
+
+/// One partition.
+#[derive(Debug)]
+struct Lane {
+    engine: Engine,
+    next_offset: NextOffset,
+}
+
+impl Replay {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Replay {
+        Replay {
+            settings,
+            layout: Layout::Unknown,
+            reached: None,
+            lanes: BTreeMap::new(),
+            effects: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Takes in the line with this index (from 0) and adds what follows from it to `found`.
+    ///
+    /// Time in an input of plain events: before the first event of each hour that is later than all before it, a
+    /// progress record says that everything up to the beginning of that hour has been read. [`Replay::finish`] adds one
+    /// at the latest event time.
+    pub fn line(&mut self, index: u64, line: &[u8], found: &mut Found) {
+        self.tally.lines += 1;
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        if let Err(error) = self.understand(index, line, found) {
+            self.reject(index, error.name(), error.to_string(), found);
+        }
+    }
+
+    /// Takes note of a line that was too long to be held.
+    pub fn line_too_long(&mut self, index: u64, bytes: u64, found: &mut Found) {
+        self.tally.lines += 1;
+        let refusal = self.too_large(usize::try_from(bytes).unwrap_or(usize::MAX));
+        self.reject(index, refusal.name(), refusal.to_string(), found);
+    }
+
+    /// The end of the input, after `lines` lines.
+    pub fn finish(&mut self, lines: u64, found: &mut Found) {
+        if let Some(reached) = self.reached {
+            let position = Position { partition: PartitionIndex(0), offset: offset_of(lines) };
+            self.step(lines, &progress(position, self.settings.start, reached), found);
+        }
+    }
+
+    /// What has been counted so far.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The engines, by partition.
+    pub fn engines(&self) -> impl Iterator<Item = &Engine> {
+        self.lanes.values().map(|lane| &lane.engine)
+    }
+
+    fn understand(&mut self, index: u64, line: &[u8], found: &mut Found) -> Result<(), LineError> {
+        let is_dump = line.trim_ascii_start().starts_with(DUMP_HEAD);
+        match self.layout {
+            Layout::Dump { .. } if !is_dump => return Err(LineError::NoDumpLine),
+            Layout::Dump { .. } => return self.dumped(index, line, found),
+            Layout::Unknown if is_dump => return self.dumped(index, line, found),
+            Layout::Unknown | Layout::Events => {}
+        }
+        self.event(index, line, self.settings.start, found)?;
+        self.layout = Layout::Events;
+        Ok(())
+    }
+
+    /// A line of a dumped topic.
+    fn dumped(&mut self, index: u64, line: &[u8], found: &mut Found) -> Result<(), LineError> {
+        let dumped = dump::decode_line(line)?;
+        match &self.layout {
+            Layout::Dump { topic } if *topic != *dumped.topic => {
+                return Err(LineError::OtherTopic { found: dumped.topic.to_string(), wanted: topic.clone() });
+            }
+            Layout::Dump { .. } => {}
+            _ => self.layout = Layout::Dump { topic: dumped.topic.to_string() },
+        }
+        let value = dumped.value.as_deref();
+        match self.settings.format {
+            Format::Canonical => {
+                let position = Position { partition: dumped.partition, offset: dumped.offset };
+                // As the service does: where the log keeps no timestamps, every event is believed.
+                self.log_record(index, position, dumped.timestamp.unwrap_or(Timestamp::MAX), value, found)
+            }
+            Format::Mapped(_) => {
+                let received_at = dumped.timestamp.unwrap_or(self.settings.start);
+                self.event(index, value.ok_or(Refusal::NullPayload)?, received_at, found)
+            }
+        }
+    }
+
+    /// A record of the canonical log.
+    fn log_record(
+        &mut self,
+        index: u64,
+        position: Position,
+        received_at: Timestamp,
+        value: Option<&[u8]>,
+        found: &mut Found,
+    ) -> Result<(), LineError> {
+        if !(0..PARTITIONS_MAX).contains(&position.partition.0) {
+            return Err(LineError::Partition(position.partition.0));
+        }
+        let lane = self.lane(position.partition);
+        if position.offset.0 < lane.next_offset.0 {
+            return Err(LineError::OffsetOrder { found: position.offset.0, wanted: lane.next_offset.0 });
+        }
+        lane.next_offset = position.offset.next();
+        // No limit on length: as in the service, what is in the log has been let in.
+        match canonical::decode(value.ok_or(Refusal::NullPayload)?)? {
+            Decoded::UnknownType(name) => self.tally.unknown_type(&name),
+            Decoded::Input(input) => self.step(index, &Record { position, received_at, input }, found),
+        }
+        Ok(())
+    }
+
+    /// An event that is not of the canonical log: time is derived from it.
+    fn event(&mut self, index: u64, value: &[u8], received_at: Timestamp, found: &mut Found) -> Result<(), LineError> {
+        self.check_length(value.len())?;
+        match self.settings.format.clone().decode_source(value)? {
+            Decoded::UnknownType(name) => self.tally.unknown_type(&name),
+            Decoded::Input(input) => {
+                let position = Position { partition: PartitionIndex(0), offset: offset_of(index) };
+                let record = Record { position, received_at, input };
+                self.reach(index, &record, found);
+                self.step(index, &record, found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the derived time on to that of an event, unless the engine is going to refuse it as one of the future.
+    fn reach(&mut self, index: u64, record: &Record<'_>, found: &mut Found) {
+        let Input::Event(event) = &record.input else { return };
+        let believed_until = record.received_at.plus(self.settings.rules.future_skew);
+        if event.time > believed_until || self.reached.is_some_and(|reached| event.time <= reached) {
+            return;
+        }
+        let before = self.reached.replace(event.time);
+        let hour = Timestamp::clamped(event.time.ms() / HOUR_MS * HOUR_MS);
+        if before.is_none_or(|before| before < hour) {
+            self.step(index, &progress(record.position, record.received_at, hour), found);
+        }
+    }
+
+    fn check_length(&self, bytes: usize) -> Result<(), Refusal> {
+        if bytes > self.settings.event_bytes_max { Err(self.too_large(bytes)) } else { Ok(()) }
+    }
+
+    fn too_large(&self, bytes: usize) -> Refusal {
+        Refusal::TooLarge { bytes, bytes_max: self.settings.event_bytes_max }
+    }
+
+    fn lane(&mut self, partition: PartitionIndex) -> &mut Lane {
+        self.lanes.entry(partition).or_insert_with(|| Lane {
+            engine: Engine::new(Arc::clone(&self.settings.rules), Journal::Off),
+            next_offset: NextOffset(0),
+        })
+    }
+
+    /// Gives one record to its engine and writes down what the engine wants done.
+    fn step(&mut self, index: u64, record: &Record<'_>, found: &mut Found) {
+        if matches!(record.input, Input::Event(_)) {
+            self.tally.events += 1;
+        }
+        let mut effects = std::mem::take(&mut self.effects);
+        self.lane(record.position.partition).engine.step(record, &mut effects);
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Alert(change) => {
+                    self.tally.alert(change.alert_type, change.transition);
+                    alert::encode_alert(&change, &mut found.alerts);
+                    found.alerts.push(b'\n');
+                }
+                Effect::Health(health) => {
+                    if let Some(out) = &mut found.health {
+                        health::encode_health(&health, out);
+                        out.push(b'\n');
+                    }
+                }
+                Effect::Reject(reason) => self.reject(index, reason.name(), reason.message().to_owned(), found),
+            }
+        }
+        self.effects = effects;
+    }
+
+    fn reject(&mut self, index: u64, reason: &'static str, message: String, found: &mut Found) {
+        self.tally.reject(reason);
+        found.rejected.push(Rejected { line: index + 1, reason, message });
+    }
+}
+
+/// A line's index as the offset of its record.
+fn offset_of(index: u64) -> Offset {
+    Offset(i64::try_from(index).unwrap_or(i64::MAX))
+}
+
+/// A record that says: everything up to `reached` has been read.
+fn progress(position: Position, received_at: Timestamp, reached: Timestamp) -> Record<'static> {
+    let progress = Progress { reached: Some(reached), ..Progress::default() };
+    Record { position, received_at, input: Input::Progress(progress) }
+}

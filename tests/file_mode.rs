@@ -1,0 +1,324 @@
+//! File mode through the library: real files in, real files out.
+//!
+//! What the engine decides is tested in the engine; here: lines, layouts, refusals, compression, and that the outputs
+//! depend on nothing but the lines.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use churnwatch::engine::event::{Event, Kind};
+use churnwatch::engine::input::{Progress, Record};
+use churnwatch::engine::rules::Rules;
+use churnwatch::engine::{Engine, Journal, effect::Effect};
+use churnwatch::local::{self, Alerts, Ending, Input, LocalError, Options, Summary};
+use churnwatch::units::{DAY_MS, HOUR_MS, Offset, PartitionIndex, Position, Span, Timestamp};
+use churnwatch::wire::{alert, canonical, dump, health};
+use expect_test::{Expect, expect};
+
+/// 2026-01-05T00:00:00Z, a Monday.
+const MONDAY_MS: i64 = 1_767_571_200_000;
+
+/// The results of a run over `input`.
+struct Ran {
+    summary: Summary,
+    alerts: String,
+    health: String,
+    rejects: String,
+}
+
+fn options(directory: &Path, input: &Path) -> Options {
+    Options {
+        alerts: Alerts::File(directory.join("alerts.ndjson")),
+        health: Some(directory.join("health.ndjson")),
+        rejects: Some(directory.join("rejects.ndjson")),
+        ..Options::new(Input::File(input.to_owned()), Timestamp::clamped(MONDAY_MS + 365 * DAY_MS))
+    }
+}
+
+fn run(input: &[u8]) -> Ran {
+    run_with(input, |_| {})
+}
+
+fn run_with(input: &[u8], change: impl FnOnce(&mut Options)) -> Ran {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("input");
+    fs::write(&file, input).unwrap();
+    let mut options = options(directory.path(), &file);
+    change(&mut options);
+    let summary = local::run(&options).unwrap();
+    let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+    Ran { summary, alerts: read("alerts.ndjson"), health: read("health.ndjson"), rejects: read("rejects.ndjson") }
+}
+
+fn use_of(account: &str, number: usize, time_ms: i64) -> Event<'_> {
+    Event {
+        id: format!("{account}-{number}").into(),
+        time: Timestamp::clamped(time_ms),
+        account_id: account.into(),
+        user_id: Some("ann".into()),
+        source: None,
+        kind: Kind::FeatureUsed { feature: "search".into(), quantity: 1 },
+    }
+}
+
+/// Two accounts at work on every weekday; `quiet` stops after sixty days, `busy` goes on for thirty more.
+fn story() -> Vec<Event<'static>> {
+    let mut events = Vec::new();
+    for day in 0..90_i64 {
+        for (account, until) in [("busy", 90), ("quiet", 60)] {
+            for hour in 9..12 {
+                if day % 7 < 5 && day < until {
+                    events.push(use_of(account, events.len(), MONDAY_MS + day * DAY_MS + hour * HOUR_MS));
+                }
+            }
+        }
+    }
+    events
+}
+
+fn lines(events: &[Event<'_>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for event in events {
+        canonical::encode_event(event, &mut out);
+        out.push(b'\n');
+    }
+    out
+}
+
+#[test]
+fn a_falling_silent_is_told() {
+    let ran = run(&lines(&story()));
+    assert_eq!(ran.summary.ending, Ending::Complete);
+    assert_eq!(ran.summary.accounts, 2);
+    assert_eq!(ran.summary.tally.rejected_total(), 0);
+    let alerts: Vec<serde_json::Value> = ran.alerts.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!alerts.is_empty(), "no alert about an account that fell silent");
+    assert!(ran.alerts.lines().all(|line| line.contains("quiet")), "{}", ran.alerts);
+    assert_eq!(ran.summary.tally.alerts.values().sum::<u64>(), alerts.len() as u64);
+    assert!(ran.health.lines().count() > 0);
+}
+
+#[test]
+fn the_clock_follows_the_events_and_ends_at_the_last() {
+    let events = story();
+    let last = events.last().unwrap().time;
+    let clock = run(&lines(&events)).summary.clock.unwrap();
+    assert_eq!(clock, last.minus(Rules::default().lateness));
+}
+
+#[test]
+fn compressed_input_gives_the_same_bytes() {
+    let text = lines(&story());
+    let plain = run(&text);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&text).unwrap();
+    for packed in [gzip.finish().unwrap(), zstd::stream::encode_all(&text[..], 1).unwrap()] {
+        let ran = run(&packed);
+        assert_eq!((&ran.alerts, &ran.health), (&plain.alerts, &plain.health));
+        assert_eq!(ran.summary.tally, plain.summary.tally);
+    }
+}
+
+fn check_rejects(input: &[u8], expected: &Expect) -> Ran {
+    let ran = run(input);
+    let shown: String = ran
+        .rejects
+        .lines()
+        .map(|line| {
+            let rejected: serde_json::Value = serde_json::from_str(line).unwrap();
+            format!("{} {}\n", rejected["line"], rejected["reason"].as_str().unwrap())
+        })
+        .collect();
+    expected.assert_eq(&shown);
+    assert_eq!(ran.summary.tally.rejected_total(), ran.rejects.lines().count() as u64);
+    ran
+}
+
+#[test]
+fn bad_lines_are_refused_by_number_and_the_rest_goes_on() {
+    let mut input = Vec::new();
+    input.extend_from_slice(b"not json\n\n{\"id\":\"1\"}\n");
+    input.extend_from_slice(&lines(&[use_of("a", 1, MONDAY_MS)]));
+    input.extend_from_slice(b"\xff\xfe\n");
+    input.extend_from_slice(&lines(&[use_of("a", 2, MONDAY_MS + 400 * DAY_MS)]));
+    input.extend_from_slice(br#"{"id":"3","time":"2026-01-05T00:00:00Z","account_id":"a","type":"page.viewed"}"#);
+    input.push(b'\n');
+    input.extend_from_slice(&vec![b'x'; 2 * 1024 * 1024]);
+    input.push(b'\n');
+    input.extend_from_slice(&vec![b'['; 20 * 1024 * 1024]);
+    input.push(b'\n');
+    input.extend_from_slice(&lines(&[use_of("b", 1, MONDAY_MS + DAY_MS)]));
+    let ran = check_rejects(
+        &input,
+        &expect![[r"
+            1 not_json
+            3 missing_field
+            5 not_utf8
+            6 future_time
+            8 too_large
+            9 too_large
+        "]],
+    );
+    assert_eq!(ran.summary.tally.lines, 10);
+    assert_eq!(ran.summary.accounts, 2);
+    assert_eq!(ran.summary.tally.unknown_types.get("page.viewed"), Some(&1));
+    // The event of the future was refused and did not move the clock.
+    let lateness = Rules::default().lateness;
+    assert_eq!(ran.summary.clock, Some(Timestamp::clamped(MONDAY_MS + DAY_MS).minus(lateness)));
+}
+
+/// A dump of `partitions` partitions over which the story's accounts are spread, with a progress record each day.
+fn dumped_story() -> Vec<(Position, Timestamp, Vec<u8>)> {
+    let mut log = Vec::new();
+    let mut next = [0_i64; 2];
+    let mut append = |partition: usize, time: Timestamp, value: Vec<u8>| {
+        let position = Position { partition: PartitionIndex(partition as i32), offset: Offset(next[partition]) };
+        // Offsets have gaps where transactions ended.
+        next[partition] += 1 + next[partition] % 3;
+        log.push((position, time.plus(Span::from_ms(1_000)), value));
+    };
+    let mut day = None;
+    for event in story() {
+        let mut value = Vec::new();
+        canonical::encode_event(&event, &mut value);
+        append(usize::from(event.account_id == "quiet"), event.time, value);
+        if day != Some(event.time.day()) {
+            day = Some(event.time.day());
+            for partition in 0..2 {
+                let mut value = Vec::new();
+                let progress = Progress { reached: Some(event.time), ..Progress::default() };
+                canonical::encode_progress(&progress, &mut value);
+                append(partition, event.time, value);
+            }
+        }
+    }
+    log
+}
+
+fn dump_lines(topic: &str, log: &[(Position, Timestamp, Vec<u8>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (position, timestamp, value) in log {
+        let record = dump::DumpRecord {
+            topic: topic.into(),
+            partition: position.partition,
+            offset: position.offset,
+            timestamp: Some(*timestamp),
+            key: None,
+            value: Some(value.as_slice().into()),
+            headers: Vec::new(),
+        };
+        dump::encode_line(&record, &mut out);
+    }
+    out
+}
+
+/// What one engine a partition says about the log, in log order.
+fn oracle(log: &[(Position, Timestamp, Vec<u8>)]) -> (String, String) {
+    let rules = Arc::new(Rules::default());
+    let mut engines: Vec<Engine> = (0..2).map(|_| Engine::new(Arc::clone(&rules), Journal::Off)).collect();
+    let (mut alerts, mut healths, mut effects) = (Vec::new(), Vec::new(), Vec::new());
+    for (position, received_at, value) in log {
+        let canonical_record = canonical::decode(value).unwrap();
+        let churnwatch::wire::Decoded::Input(input) = canonical_record else { panic!("unknown type in the log") };
+        let record = Record { position: *position, received_at: *received_at, input };
+        engines[position.partition.0 as usize].step(&record, &mut effects);
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Alert(change) => {
+                    alert::encode_alert(&change, &mut alerts);
+                    alerts.push(b'\n');
+                }
+                Effect::Health(health) => {
+                    health::encode_health(&health, &mut healths);
+                    healths.push(b'\n');
+                }
+                Effect::Reject(reason) => panic!("{reason:?}"),
+            }
+        }
+    }
+    (String::from_utf8(alerts).unwrap(), String::from_utf8(healths).unwrap())
+}
+
+#[test]
+fn a_dumped_log_gives_the_outputs_of_its_partitions() {
+    let log = dumped_story();
+    let ran = run(&dump_lines("churnwatch.events.v1", &log));
+    assert_eq!(ran.rejects, "");
+    let (alerts, health) = oracle(&log);
+    assert!(!alerts.is_empty() && !health.is_empty());
+    assert_eq!((ran.alerts, ran.health), (alerts, health));
+}
+
+#[test]
+fn a_dump_is_read_in_its_order_and_by_itself() {
+    let log = dumped_story();
+    let dumped = dump_lines("churnwatch.events.v1", &log[..6]);
+    let first = dumped.split_inclusive(|byte| *byte == b'\n').next().unwrap().to_vec();
+    let mut input = dumped.clone();
+    input.extend_from_slice(&first); // line 7: read again
+    input.extend_from_slice(&lines(&story()[..1])); // line 8: a plain event
+    input.extend_from_slice(&dump_lines("other", &log[6..7])); // line 9: another topic
+    input.extend_from_slice(b"{\"topic\":\"churnwatch.events.v1\"\n"); // line 10: cut off
+    let mut far = log[7].clone();
+    far.0.partition = PartitionIndex(1_000_000);
+    input.extend_from_slice(&dump_lines("churnwatch.events.v1", &[far])); // line 11: no such partition
+    check_rejects(
+        &input,
+        &expect![[r"
+            7 offset_order
+            8 no_dump_line
+            9 other_topic
+            10 damaged_dump_line
+            11 partition_out_of_range
+        "]],
+    );
+}
+
+#[test]
+fn an_input_of_nothing_is_no_error() {
+    let ran = run(b"");
+    assert_eq!((ran.summary.tally.lines, ran.summary.clock), (0, None));
+    assert_eq!(run(b"\n \r\n\n").summary.tally.rejected_total(), 0);
+}
+
+#[test]
+fn files_that_cannot_be_are_told_before_anything_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = options(directory.path(), &directory.path().join("missing"));
+    assert!(matches!(local::run(&missing), Err(LocalError::Open { .. })));
+    assert!(!directory.path().join("alerts.ndjson").exists());
+
+    let input = directory.path().join("input");
+    fs::write(&input, lines(&story())).unwrap();
+    let over_itself = Options { alerts: Alerts::File(input.clone()), ..options(directory.path(), &input) };
+    assert!(matches!(local::run(&over_itself), Err(LocalError::SameFile { .. })));
+    assert_eq!(fs::read(&input).unwrap(), lines(&story()));
+
+    let twice =
+        Options { health: Some(directory.path().join("./rejects.ndjson")), ..options(directory.path(), &input) };
+    assert!(matches!(local::run(&twice), Err(LocalError::SameFile { .. })));
+
+    let nowhere = Options { health: Some(PathBuf::from("/nowhere/at/all")), ..options(directory.path(), &input) };
+    assert!(matches!(local::run(&nowhere), Err(LocalError::Create { .. })));
+}
+
+#[test]
+fn a_damaged_archive_is_told_with_the_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("input.zst");
+    let packed = zstd::stream::encode_all(&lines(&story())[..], 1).unwrap();
+    fs::write(&input, &packed[..packed.len() / 2]).unwrap();
+    assert!(matches!(local::run(&options(directory.path(), &input)), Err(LocalError::Read { .. })));
+}
+
+#[test]
+fn control_records_among_plain_events_move_no_clock() {
+    let mut input = lines(&story()[..1]);
+    let far = Progress { reached: Some(Timestamp::clamped(MONDAY_MS + 80 * DAY_MS)), ..Progress::default() };
+    canonical::encode_progress(&far, &mut input);
+    let ran = run(&input);
+    assert_eq!(ran.summary.tally.unknown_types.values().sum::<u64>(), 1);
+    assert!(ran.summary.clock.unwrap() < Timestamp::clamped(MONDAY_MS + DAY_MS));
+}
