@@ -28,7 +28,7 @@ fn every_order_and_every_customer_is_counted_in_file_mode() {
     let site = Site::new("cdnow-file", "127.0.0.1:1", settings());
     let (alerts, health) = (site.path("alerts.ndjson"), site.path("health.ndjson"));
     let output = succeed(
-        site.command(&["run", "--output", "json"])
+        site.command(&["run", "--output", "json", "--source", &site.topic("usage")])
             .arg("--input")
             .arg(log())
             .arg("--alerts")
