@@ -4,13 +4,18 @@
 //! source topics ─▶ ingest ─▶ canonical log ─▶ engine ─▶ alerts, account health, state, dead letters
 //!                  (wire)    (one per account) (pure)    and /metrics
 //! ```
+//!
+//! In reading order: [`units`], [`engine`], [`wire`], [`worker`], [`kafka`], [`local`], [`sim`], [`config`],
+//! [`telemetry`], [`http`], [`cli`].
 
 pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod http;
-pub mod sim;
+pub mod kafka;
 pub mod local;
+pub mod sim;
 pub mod telemetry;
 pub mod units;
 pub mod wire;
+pub mod worker;

@@ -1,11 +1,23 @@
 //! `churnwatch run`: the service against Kafka, or the same engine over a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use clap::ValueEnum;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::ConfigArgs;
+use super::{ConfigArgs, EXIT_REJECTED, Output};
+use crate::config::{Config, LogFormat};
+use crate::http::{self, TokenHash};
+use crate::kafka::service;
+use crate::local;
+use crate::telemetry::logging::{self, LogStyle};
+use crate::telemetry::{Readiness, Role, Settings, Telemetry};
+use crate::units::Timestamp;
 
 /// Arguments of `churnwatch run`.
 #[derive(Debug, clap::Args)]
@@ -19,6 +31,9 @@ pub struct Args {
     /// Run over this file of NDJSON events instead of Kafka; `-` is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "role")]
     pub input: Option<PathBuf>,
+    /// The lines are what this source topic carries, read by its format; without it they are canonical events.
+    #[arg(long, value_name = "TOPIC", requires = "input")]
+    pub source: Option<String>,
     /// Write alerts as NDJSON to this file instead of standard output.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub alerts: Option<PathBuf>,
@@ -28,6 +43,9 @@ pub struct Args {
     /// Write rejected lines as NDJSON to this file instead of standard error.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub rejects: Option<PathBuf>,
+    /// How the summary of a file is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 /// A part of the service.
@@ -41,11 +59,88 @@ pub enum RoleName {
     Serve,
 }
 
+impl RoleName {
+    fn role(self) -> Role {
+        match self {
+            RoleName::Ingest => Role::Ingest,
+            RoleName::Engine => Role::Engine,
+            RoleName::Serve => Role::Serve,
+        }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let _config = match args.config.load() {
+    let config = match args.config.load() {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    anyhow::bail!("the service is not in this build")
+    let style = match config.log.format {
+        LogFormat::Pretty => LogStyle::Pretty,
+        LogFormat::Json => LogStyle::Json,
+    };
+    logging::start(style, &config.log.level)?;
+    match &args.input {
+        Some(input) => run_over_file(args, input, &config),
+        None => run_service(args, &config),
+    }
+}
+
+/// The same engine over a file or standard input.
+fn run_over_file(args: &Args, input: &Path, config: &Config) -> anyhow::Result<ExitCode> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let start = Timestamp::clamped(i64::try_from(now).unwrap_or(i64::MAX));
+    let input = if input == Path::new("-") { local::Input::Stdin } else { local::Input::File(input.to_owned()) };
+    let mut options = local::Options::new(input, start);
+    if let Some(topic) = &args.source {
+        let source = config.sources.iter().find(|source| source.topic == *topic);
+        let source = source.with_context(|| format!("--source {topic} is no topic of [[sources]]"))?;
+        options.format = source.format.clone();
+    }
+    options.rules = Arc::new(config.rules.clone());
+    options.alerts = args.alerts.clone().map_or(local::Alerts::Stdout, local::Alerts::File);
+    options.health.clone_from(&args.health);
+    options.rejects.clone_from(&args.rejects);
+    options.event_bytes_max = config.limits.event_bytes_max;
+    let summary = local::run(&options)?;
+    match args.output {
+        // Standard output may be carrying the alerts.
+        Output::Text => eprintln!("{summary}"),
+        Output::Json => eprintln!("{}", summary.to_json()),
+    }
+    Ok(if summary.tally.rejected_total() == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REJECTED) })
+}
+
+/// The service, until `SIGTERM` or Ctrl-C; a second signal ends the process at once.
+fn run_service(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
+    let mut roles: Vec<Role> = args.role.iter().map(|name| name.role()).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    let telemetry = Telemetry::new(Settings::new(&roles, &config.rules))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let server = if roles.contains(&Role::Serve) {
+        let token = config.http.token_sha256.as_deref().map(TokenHash::parse).transpose()?;
+        let options = http::Options { listen: config.http.listen, token };
+        telemetry.ready(Role::Serve, Readiness::Ready);
+        Some(http::start(options, telemetry.clone())?)
+    } else {
+        None
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), roles = ?roles, "churnwatch starts");
+    if roles.iter().any(|role| role.reads()) {
+        service::run(config, &roles, telemetry, Arc::clone(&stop))?;
+    }
+    // Serving alone: nothing else ends the process.
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    if let Some(server) = server {
+        server.stop();
+    }
+    tracing::info!("churnwatch has stopped");
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,255 @@
+//! The Kafka clients and their configuration.
+//!
+//! Three layers, later ones win: our defaults, the user's pass-through properties, and what the guarantees rest on
+//! (`config` refuses the latter in files, so nothing is overridden silently). Client logs and errors go to `tracing`,
+//! repeated ones at most every [`REPEAT_INTERVAL`].
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, ProducerContext};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Message, TopicPartitionList};
+
+use crate::config::Config;
+
+/// The same client error is logged at most this often.
+pub const REPEAT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The consumer type used throughout.
+pub type Consume = BaseConsumer<Context>;
+/// The producer type used throughout.
+pub type Produce = BaseProducer<Context>;
+
+/// What the group did with our partitions. The rebalance waits until the worker has assigned or unassigned them.
+#[derive(Debug)]
+pub enum Rebalance {
+    /// These are ours from now on.
+    Assign(TopicPartitionList),
+    /// These are to be given up.
+    Revoke {
+        /// The partitions.
+        partitions: TopicPartitionList,
+        /// Whether somebody else may have them already.
+        loss: Loss,
+    },
+}
+
+/// How partitions go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// In good order: they are still ours until given up.
+    Orderly,
+    /// The group has given them away already.
+    Lost,
+}
+
+/// What the clients call back: rebalances are queued for the worker, logs and errors are told.
+///
+/// librdkafka holds a rebalance until the application assigns or unassigns, so the worker may commit between two polls
+/// instead of inside the callback.
+#[derive(Debug)]
+pub struct Context {
+    name: String,
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    closing: AtomicBool,
+    told: Mutex<Option<(String, Instant)>>,
+}
+
+impl Context {
+    fn new(name: &str) -> Context {
+        Context {
+            name: name.to_owned(),
+            rebalances: Mutex::default(),
+            closing: AtomicBool::new(false),
+            told: Mutex::default(),
+        }
+    }
+
+    /// The next rebalance to be dealt with.
+    pub fn next_rebalance(&self) -> Option<Rebalance> {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// From now on partitions are given up at once: nobody will ask for rebalances any more.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    fn is_repeated(&self, message: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref().is_some_and(|(last, at)| last == message && at.elapsed() < REPEAT_INTERVAL) {
+            return true;
+        }
+        *told = Some((message.to_owned(), Instant::now()));
+        false
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let client = self.name.as_str();
+        match level {
+            RDKafkaLogLevel::Debug | RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice => {
+                tracing::debug!(client, facility, detail = message, "kafka client log");
+            }
+            // What matters comes through `error` or as the result of a call too.
+            _ if self.is_repeated(facility) => {}
+            _ => tracing::info!(client, facility, detail = message, "kafka client warning"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let text = error.to_string();
+        if !self.is_repeated(&text) {
+            tracing::warn!(client = self.name, error = text, reason, "kafka client error; the client goes on trying");
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        if self.closing.load(Ordering::Relaxed) {
+            let _ = give_up(consumer, partitions);
+            return;
+        }
+        let rebalance = if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            Rebalance::Assign(partitions.clone())
+        } else {
+            let loss = if consumer.assignment_lost() { Loss::Lost } else { Loss::Orderly };
+            Rebalance::Revoke { partitions: partitions.clone(), loss }
+        };
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, _opaque: ()) {
+        // Successes are not reported; purged records of an aborted transaction say nothing new.
+        if let Err((error, record)) = result {
+            let text = error.to_string();
+            if !self.is_repeated(&text) {
+                tracing::debug!(
+                    topic = record.topic(),
+                    partition = record.partition(),
+                    error = text,
+                    "record not delivered"
+                );
+            }
+        }
+    }
+}
+
+/// Unassigns `partitions`, which lets the rebalance go on.
+pub fn give_up(consumer: &BaseConsumer<Context>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+        _ => consumer.unassign(),
+    }
+}
+
+/// What a group consumer does where the group has no valid offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetReset {
+    /// Reports it: the position is a matter of state.
+    Error,
+    /// Reads the log from its start.
+    Earliest,
+}
+
+/// A member of the group `group_id`, static when `instance` is given.
+pub fn group_consumer(
+    config: &Config,
+    group_id: &str,
+    instance: Option<&str>,
+    reset: OffsetReset,
+) -> KafkaResult<Consume> {
+    let mut client = common(config);
+    client.set("fetch.queue.backoff.ms", "10");
+    let user = |name: &str| config.kafka.consumer.get(name).or_else(|| config.kafka.properties.get(name));
+    // The new protocol chooses assignor and session by itself and refuses to be told.
+    if user("group.protocol").is_none_or(|protocol| protocol != "consumer") {
+        client.set("partition.assignment.strategy", "cooperative-sticky");
+    }
+    extend(&mut client, &config.kafka.consumer);
+    client
+        .set("group.id", group_id)
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "false")
+        .set("auto.offset.reset", if reset == OffsetReset::Error { "error" } else { "earliest" });
+    if let Some(instance) = instance {
+        client.set("group.instance.id", instance);
+    }
+    client.create_with_context(Context::new(instance.unwrap_or(group_id)))
+}
+
+/// Reads the changelog by explicit assignment; never joins a group.
+pub fn changelog_reader(config: &Config) -> KafkaResult<Consume> {
+    let mut client = common(config);
+    client.set("fetch.queue.backoff.ms", "10");
+    extend(&mut client, &config.kafka.consumer);
+    client.remove("group.instance.id");
+    client
+        .set("group.id", format!("{}-restore", config.engine.group_id))
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "false")
+        .set("auto.offset.reset", "error");
+    client.create_with_context(Context::new("restore"))
+}
+
+/// Asks for metadata and for the ends of logs. Sees uncommitted records too, and never fetches: a fetch that waits for
+/// records would hold up its questions on the same connection.
+pub fn observer(config: &Config) -> KafkaResult<Consume> {
+    let mut client = common(config);
+    extend(&mut client, &config.kafka.consumer);
+    client.remove("group.instance.id").remove("group.id").remove("group.protocol");
+    client.set("isolation.level", "read_uncommitted");
+    client.create_with_context(Context::new("observer"))
+}
+
+/// A transactional producer.
+pub fn producer(config: &Config, transactional_id: &str) -> KafkaResult<Produce> {
+    let mut client = common(config);
+    client
+        .set("linger.ms", "2")
+        // After a commit the coordinator is busy for some milliseconds; waiting the default 100 would dominate the cycle.
+        .set("retry.backoff.ms", "5")
+        .set("queue.buffering.max.messages", "0")
+        .set("queue.buffering.max.kbytes", "1048576");
+    extend(&mut client, &config.kafka.producer);
+    let record_bytes_max = config.limits.record_bytes_max.saturating_add(1 << 20).min(1_000_000_000);
+    client
+        .set("transactional.id", transactional_id)
+        .set("transaction.timeout.ms", config.commit.transaction_timeout.as_millis().to_string())
+        .set("enable.idempotence", "true")
+        .set("delivery.report.only.error", "true")
+        .set("message.max.bytes", record_bytes_max.to_string());
+    client.create_with_context(Context::new(transactional_id))
+}
+
+fn common(config: &Config) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client.set("client.id", "churnwatch").set("statistics.interval.ms", "0").set("log.connection.close", "false");
+    extend(&mut client, &config.kafka.properties);
+    client.set("bootstrap.servers", &config.kafka.brokers).set_log_level(RDKafkaLogLevel::Info);
+    client
+}
+
+fn extend(client: &mut ClientConfig, properties: &std::collections::BTreeMap<String, String>) {
+    for (name, value) in properties {
+        client.set(name, value);
+    }
+}

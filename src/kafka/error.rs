@@ -1,0 +1,71 @@
+//! What can go wrong between a worker and Kafka. Every error here ends the worker, which is then built anew from what
+//! Kafka holds; nothing goes on from memory.
+
+use rdkafka::error::KafkaError;
+
+use super::transaction::Broken;
+use crate::units::{NextOffset, PartitionIndex};
+use crate::worker::engine::RestoreError;
+
+/// Why a worker gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// A client could not be created or a call failed for good.
+    #[error("cannot {what}: {source}")]
+    Client {
+        /// What was tried.
+        what: &'static str,
+        /// What the client says.
+        source: KafkaError,
+    },
+    /// The producer is of no use any more.
+    #[error(transparent)]
+    Producer(#[from] Broken),
+    /// The state of a partition does not fit the group's offset or cannot be read.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The changelog did not yield its records.
+    #[error(
+        "restore of partition {} has made no progress for {waited_s} s at offset {} of {}; is a transaction hanging on \
+         the changelog topic?", partition.0, reached.0, target.0
+    )]
+    RestoreStalled {
+        /// The partition.
+        partition: PartitionIndex,
+        /// How far it came.
+        reached: NextOffset,
+        /// How far it had to come.
+        target: NextOffset,
+        /// For how long nothing came.
+        waited_s: u64,
+    },
+    /// The log does not hold the position any more.
+    #[error(
+        "{topic} does not hold the next record to read any more: it was deleted by retention or the topic was made \
+         anew; if the loss is accepted, delete the consumer group and the changelog topic to start over from what is left"
+    )]
+    PositionGone {
+        /// The topic.
+        topic: String,
+    },
+    /// The transaction's outcome is contradictory: some offsets moved and some did not.
+    #[error("the group's offsets after an interrupted commit are those of neither before nor after it")]
+    OutcomeUnclear,
+    /// Every attempt to commit ended in an abort.
+    #[error("{attempts} transactions in a row were aborted, the last one for {cause}: {detail}")]
+    AbortedRepeatedly {
+        /// How many.
+        attempts: u32,
+        /// The last one's cause.
+        cause: &'static str,
+        /// The client's words.
+        detail: String,
+    },
+}
+
+impl WorkerError {
+    /// Makes a client's error say what was tried.
+    pub fn client(what: &'static str) -> impl FnOnce(KafkaError) -> WorkerError {
+        move |source| WorkerError::Client { what, source }
+    }
+}

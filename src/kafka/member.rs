@@ -1,0 +1,276 @@
+//! A member of a consumer group: polling, rebalances, positions, and leaving within a deadline.
+//!
+//! Invariants: offsets are committed under the group metadata of the last rebalance dealt with, so that a member which
+//! the group has moved on from is refused by the broker; a new partition is paused until the worker resumes it.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{Consumer, ConsumerGroupMetadata, RebalanceProtocol};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers as _};
+use rdkafka::{Message, Offset as KafkaOffset, TopicPartitionList};
+
+use super::client::{self, Consume, Loss, OffsetReset, Rebalance};
+use super::error::WorkerError;
+use crate::config::Config;
+use crate::units::{NextOffset, Offset, PartitionIndex, Timestamp};
+use crate::worker::{Headers, RawRecord, Start};
+
+/// Questions to the group's coordinator and to partition leaders on which work waits.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Questions that are only for showing.
+const GLANCE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Leaving the group may take this long; after it the client is left to itself.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A member of a group.
+pub struct Member {
+    /// Taken when leaving.
+    consumer: Option<Consume>,
+    observer: Consume,
+    group: Option<ConsumerGroupMetadata>,
+}
+
+/// What a poll brought.
+pub enum Polled<'a> {
+    /// A record.
+    Record(BorrowedMessage<'a>),
+    /// Nothing within the time, or something that is not a record.
+    Nothing,
+}
+
+/// Where a log begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watermarks {
+    /// Its first offset.
+    pub low: NextOffset,
+    /// The offset that its next record will get.
+    pub high: NextOffset,
+}
+
+struct MessageHeaders<'a>(&'a BorrowedMessage<'a>);
+
+impl Headers for MessageHeaders<'_> {
+    fn each(&self, visit: &mut dyn FnMut(&str, Option<&[u8]>)) {
+        for header in self.0.headers().into_iter().flat_map(|headers| headers.iter()) {
+            visit(header.key, header.value);
+        }
+    }
+}
+
+/// Calls `take` with the undecoded form of `message`.
+pub fn with_raw<T>(message: &BorrowedMessage<'_>, take: impl FnOnce(&RawRecord<'_>) -> T) -> T {
+    take(&RawRecord {
+        partition: PartitionIndex(message.partition()),
+        offset: Offset(message.offset()),
+        timestamp: message.timestamp().to_millis().and_then(Timestamp::from_ms),
+        key: message.key(),
+        value: message.payload(),
+        headers: &MessageHeaders(message),
+    })
+}
+
+/// The offset where `start` is, in the client's terms.
+#[must_use]
+pub fn kafka_offset(start: Start) -> KafkaOffset {
+    match start {
+        Start::Beginning => KafkaOffset::Beginning,
+        Start::At(NextOffset(next)) => KafkaOffset::Offset(next),
+    }
+}
+
+impl Member {
+    /// Joins `group_id` to read `topics`.
+    pub fn join(
+        config: &Config,
+        group_id: &str,
+        instance: Option<&str>,
+        reset: OffsetReset,
+        topics: &[&str],
+    ) -> Result<Member, WorkerError> {
+        let consumer = client::group_consumer(config, group_id, instance, reset)
+            .map_err(WorkerError::client("create the group consumer"))?;
+        let observer = client::observer(config).map_err(WorkerError::client("create the observing client"))?;
+        consumer.subscribe(topics).map_err(WorkerError::client("subscribe"))?;
+        Ok(Member { consumer: Some(consumer), observer, group: None })
+    }
+
+    /// Waits up to `timeout` for a record. Transient errors are the client's business; what a worker cannot go on with
+    /// is an error.
+    pub fn poll(&self, timeout: Duration) -> Result<Polled<'_>, WorkerError> {
+        let Some(consumer) = &self.consumer else { return Ok(Polled::Nothing) };
+        match consumer.poll(timeout) {
+            None => Ok(Polled::Nothing),
+            Some(Ok(message)) => Ok(Polled::Record(message)),
+            Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
+                let topic = consumer.subscription().map_or_else(|_| String::new(), |list| names(&list));
+                Err(WorkerError::PositionGone { topic })
+            }
+            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
+                Err(WorkerError::Client { what: "stay in the group", source })
+            }
+            Some(Err(error)) => {
+                tracing::warn!(error = error.to_string(), "poll failed; the client goes on trying");
+                Ok(Polled::Nothing)
+            }
+        }
+    }
+
+    /// The next rebalance to be dealt with.
+    #[must_use]
+    pub fn next_rebalance(&self) -> Option<Rebalance> {
+        self.consumer.as_ref().and_then(|consumer| consumer.context().next_rebalance())
+    }
+
+    /// Takes new partitions on at the offsets they carry, paused.
+    pub fn take_on(&mut self, partitions: &TopicPartitionList) -> Result<(), WorkerError> {
+        let Some(consumer) = &self.consumer else { return Ok(()) };
+        match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
+            _ => consumer.assign(partitions),
+        }
+        .map_err(WorkerError::client("take on partitions"))?;
+        if partitions.count() > 0 {
+            consumer.pause(partitions).map_err(WorkerError::client("pause new partitions"))?;
+        }
+        self.refresh_group();
+        Ok(())
+    }
+
+    /// Gives partitions up, which lets the rebalance go on.
+    pub fn give_up(&self, partitions: &TopicPartitionList) -> Result<(), WorkerError> {
+        let Some(consumer) = &self.consumer else { return Ok(()) };
+        client::give_up(consumer, partitions).map_err(WorkerError::client("give up partitions"))
+    }
+
+    /// Takes the group metadata under which offsets are committed from now on, unless the membership is lost.
+    pub fn refresh_group(&mut self) {
+        if let Some(consumer) = &self.consumer
+            && !consumer.assignment_lost()
+        {
+            self.group = consumer.group_metadata();
+        }
+    }
+
+    /// The metadata to commit under.
+    #[must_use]
+    pub fn group(&self) -> Option<&ConsumerGroupMetadata> {
+        self.group.as_ref()
+    }
+
+    /// How partitions stand with the group right now.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        if self.consumer.as_ref().is_some_and(Consumer::assignment_lost) { Loss::Lost } else { Loss::Orderly }
+    }
+
+    /// Moves the position of an assigned partition. Waits for an assignment that is still being carried out.
+    pub fn seek(&self, topic: &str, partition: PartitionIndex, start: Start) -> Result<(), WorkerError> {
+        let Some(consumer) = &self.consumer else { return Ok(()) };
+        let deadline = Instant::now() + ASK_TIMEOUT;
+        loop {
+            match consumer.seek(topic, partition.0, kafka_offset(start), GLANCE_TIMEOUT) {
+                Ok(()) => return Ok(()),
+                Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
+                Err(source) => return Err(WorkerError::Client { what: "move the position of a partition", source }),
+            }
+        }
+    }
+
+    /// Lets the records of a partition come.
+    pub fn resume(&self, topic: &str, partition: PartitionIndex) -> Result<(), WorkerError> {
+        let Some(consumer) = &self.consumer else { return Ok(()) };
+        let mut partitions = TopicPartitionList::new();
+        partitions.add_partition(topic, partition.0);
+        consumer.resume(&partitions).map_err(WorkerError::client("resume a partition"))
+    }
+
+    /// The group's committed offset of each of `partitions`, in the same order. Waits for transactions that are still
+    /// being decided.
+    pub fn committed(&self, partitions: &[(String, PartitionIndex)]) -> Result<Vec<Option<NextOffset>>, WorkerError> {
+        let Some(consumer) = &self.consumer else { return Ok(vec![None; partitions.len()]) };
+        let failed = |source| WorkerError::Client { what: "ask for the group's offsets", source };
+        let mut asked = TopicPartitionList::new();
+        for (topic, partition) in partitions {
+            asked.add_partition(topic, partition.0);
+        }
+        let told = consumer.committed_offsets(asked, ASK_TIMEOUT).map_err(failed)?;
+        let mut offsets = Vec::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            let offset = match told.find_partition(topic, partition.0) {
+                Some(element) => {
+                    element.error().map_err(failed)?;
+                    element.offset()
+                }
+                None => KafkaOffset::Invalid,
+            };
+            offsets.push(match offset {
+                KafkaOffset::Offset(next) => Some(NextOffset(next)),
+                _ => None,
+            });
+        }
+        Ok(offsets)
+    }
+
+    /// The position of each assigned partition that has one.
+    #[must_use]
+    pub fn positions(&self) -> Vec<(String, PartitionIndex, NextOffset)> {
+        let Some(Ok(list)) = self.consumer.as_ref().map(Consumer::position) else { return Vec::new() };
+        let place = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+            KafkaOffset::Offset(next) => {
+                Some((element.topic().to_owned(), PartitionIndex(element.partition()), NextOffset(next)))
+            }
+            _ => None,
+        };
+        list.elements().iter().filter_map(place).collect()
+    }
+
+    /// Where a log begins and ends, uncommitted records included; for work that waits on it.
+    pub fn watermarks(&self, topic: &str, partition: PartitionIndex) -> Result<Watermarks, WorkerError> {
+        self.ask_watermarks(topic, partition, ASK_TIMEOUT).map_err(WorkerError::client("ask for the end of a log"))
+    }
+
+    /// The same for showing: gives up soon.
+    #[must_use]
+    pub fn glance(&self, topic: &str, partition: PartitionIndex) -> Option<Watermarks> {
+        self.ask_watermarks(topic, partition, GLANCE_TIMEOUT).ok()
+    }
+
+    fn ask_watermarks(
+        &self,
+        topic: &str,
+        partition: PartitionIndex,
+        timeout: Duration,
+    ) -> Result<Watermarks, KafkaError> {
+        let (low, high) = self.observer.fetch_watermarks(topic, partition.0, timeout)?;
+        Ok(Watermarks { low: NextOffset(low), high: NextOffset(high) })
+    }
+}
+
+impl Drop for Member {
+    /// Leaves the group. The client may hang in that, so it is left to a thread of its own after a while.
+    fn drop(&mut self) {
+        let Some(consumer) = self.consumer.take() else { return };
+        consumer.context().close();
+        drop_within(consumer, LEAVE_TIMEOUT);
+    }
+}
+
+/// Drops `client` on a thread of its own and waits for it up to `timeout`.
+pub fn drop_within(client: Consume, timeout: Duration) {
+    let (done, finished) = mpsc::channel();
+    let spawned = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || {
+        drop(client);
+        let _ = done.send(());
+    });
+    if spawned.is_ok() && finished.recv_timeout(timeout).is_err() {
+        tracing::warn!("a kafka client does not close in time and is left behind");
+    }
+}
+
+fn names(list: &TopicPartitionList) -> String {
+    let mut names: Vec<_> = list.elements().iter().map(|element| element.topic().to_owned()).collect();
+    names.dedup();
+    names.join(", ")
+}

@@ -1,0 +1,22 @@
+//! Everything that talks to a broker: the shell around the worker machines, and the topics themselves.
+//!
+//! ```text
+//! service ─▶ one thread per worker: member (group, rebalance) ─▶ machine (worker) ─▶ transaction (producer)
+//!                                   restore (changelog) ─────────▶
+//! ```
+//!
+//! Nothing is decided here about records: that is `worker`. Invariants: offsets and outputs are committed in one
+//! transaction or not at all; a partition is read only after its state has been restored and agrees with the group's
+//! offset; a transaction never outlives the value that opened it.
+
+pub mod client;
+pub mod dump;
+pub mod engine_worker;
+pub mod error;
+pub mod ingest_worker;
+pub mod member;
+pub mod restore;
+pub mod service;
+pub mod shell;
+pub mod topics;
+pub mod transaction;

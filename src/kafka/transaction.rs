@@ -1,0 +1,261 @@
+//! The transactional producer: one transaction at a time, opened by the first record, ended by commit or abort.
+//!
+//! Errors fall into the classes that decide what happens next; see [`End`] and [`Broken`]. Invariant: an open
+//! transaction is aborted when its producer is dropped, so that no early return leaves one behind.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
+
+use super::client::{self, Produce};
+use crate::config::{Config, Topics};
+use crate::worker::outbox::{OutRecord, OutTopic, Outbox};
+
+/// One call to the coordinator may take this long.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// A retriable call is repeated this many times.
+const RETRIES_MAX: u32 = 5;
+/// Outstanding records must be delivered within this time, or the transaction is aborted.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for aborting when a worker goes away.
+const DROP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How a transaction ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Everything in it is final.
+    Committed,
+    /// Nothing of it remains; `cause` is a stable snake-case name.
+    Aborted {
+        /// What led to it.
+        cause: &'static str,
+        /// The client's words.
+        detail: String,
+    },
+}
+
+/// The producer is of no use any more.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// Nobody knows whether the transaction was committed. A new producer learns it.
+    #[error("outcome of the transaction is unknown: {0}")]
+    Indefinite(KafkaError),
+    /// Fenced, or in a state that the client cannot leave.
+    #[error("producer cannot go on: {0}")]
+    Fatal(KafkaError),
+}
+
+/// What an error of a transactional call calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Retriable,
+    Abortable,
+    Fatal,
+    Flush,
+}
+
+fn class(error: &KafkaError) -> Class {
+    match error {
+        KafkaError::Transaction(error) if error.is_fatal() => Class::Fatal,
+        KafkaError::Transaction(error) if error.txn_requires_abort() => Class::Abortable,
+        KafkaError::Transaction(error) if error.is_retriable() => Class::Retriable,
+        KafkaError::Flush(_) => Class::Flush,
+        // No flag: treated as fatal, for nothing says that going on is safe.
+        _ => Class::Fatal,
+    }
+}
+
+/// A transactional producer and whether its transaction is open.
+pub struct Transactions {
+    producer: Produce,
+    topics: Topics,
+    open: bool,
+    /// Why the open transaction can only be aborted.
+    doomed: Option<KafkaError>,
+}
+
+impl Transactions {
+    /// Creates the producer and ends whatever an earlier one of the same id left open. Blocks up to `timeout`.
+    pub fn start(config: &Config, transactional_id: &str, timeout: Duration) -> KafkaResult<Transactions> {
+        let producer = client::producer(config, transactional_id)?;
+        producer.init_transactions(timeout)?;
+        Ok(Transactions { producer, topics: config.topics.clone(), open: false, doomed: None })
+    }
+
+    /// Whether a transaction is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Produces the records of `outbox`, opening a transaction when there is none, and empties it. A record that cannot
+    /// be produced dooms the transaction: its commit will abort.
+    pub fn send(&mut self, outbox: &mut Outbox) -> Result<(), Broken> {
+        if outbox.is_empty() {
+            return Ok(());
+        }
+        self.open()?;
+        for record in outbox.records() {
+            if self.doomed.is_some() {
+                break;
+            }
+            if let Err(error) = self.send_one(&record) {
+                self.doomed = Some(error);
+            }
+        }
+        outbox.clear();
+        Ok(())
+    }
+
+    /// Commits the records sent and `offsets` with them. Without offsets only the records.
+    pub fn commit(
+        &mut self,
+        offsets: &TopicPartitionList,
+        group: Option<&ConsumerGroupMetadata>,
+    ) -> Result<End, Broken> {
+        self.open()?;
+        if let Some(error) = self.doomed.take() {
+            return self.abort_because("produce", &error);
+        }
+        if !self.drain(DRAIN_TIMEOUT) {
+            return self.abort_because("flush_timeout", &KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
+        }
+        if let Some(group) = group
+            && offsets.count() > 0
+        {
+            match retry(|| self.producer.send_offsets_to_transaction(offsets, group, CALL_TIMEOUT)) {
+                Ok(()) => {}
+                Err(error) if class(&error) == Class::Fatal => return Err(Broken::Fatal(error)),
+                // No end was asked for yet, so the outcome is certain: abort.
+                Err(error) => return self.abort_because("offsets", &error),
+            }
+        }
+        match retry(|| self.producer.commit_transaction(CALL_TIMEOUT)) {
+            Ok(()) => {
+                self.open = false;
+                Ok(End::Committed)
+            }
+            Err(error) => match class(&error) {
+                Class::Abortable => self.abort_because("commit", &error),
+                // Nothing was sent to the coordinator: the records did not even leave.
+                Class::Flush => self.abort_because("flush_timeout", &error),
+                Class::Retriable => Err(Broken::Indefinite(error)),
+                Class::Fatal => Err(Broken::Fatal(error)),
+            },
+        }
+    }
+
+    /// Aborts the open transaction, if there is one.
+    pub fn abort(&mut self) -> Result<(), Broken> {
+        if !self.open {
+            return Ok(());
+        }
+        self.doomed = None;
+        self.producer.purge(PurgeConfig::default().queue());
+        self.drain(CALL_TIMEOUT);
+        match retry(|| self.producer.abort_transaction(CALL_TIMEOUT)) {
+            Ok(()) => {
+                self.open = false;
+                Ok(())
+            }
+            Err(error) if class(&error) == Class::Retriable => Err(Broken::Indefinite(error)),
+            Err(error) => Err(Broken::Fatal(error)),
+        }
+    }
+
+    /// Leaves the open transaction to the producer that comes next under the same id: it settles it.
+    pub fn abandon(&mut self) {
+        self.open = false;
+    }
+
+    fn abort_because(&mut self, cause: &'static str, error: &KafkaError) -> Result<End, Broken> {
+        self.abort()?;
+        Ok(End::Aborted { cause, detail: error.to_string() })
+    }
+
+    fn open(&mut self) -> Result<(), Broken> {
+        if !self.open {
+            self.producer.begin_transaction().map_err(Broken::Fatal)?;
+            self.open = true;
+            self.doomed = None;
+        }
+        Ok(())
+    }
+
+    fn send_one(&self, record: &OutRecord<'_>) -> KafkaResult<()> {
+        let mut message = BaseRecord::<[u8], [u8]>::to(self.topic(record.topic)).partition(record.partition.0);
+        message.key = record.key;
+        message.payload = record.value;
+        message.timestamp = record.timestamp.map(crate::units::Timestamp::ms);
+        if record.headers().len() > 0 {
+            let mut headers = OwnedHeaders::new_with_capacity(record.headers().len());
+            for (key, value) in record.headers() {
+                headers = headers.insert(Header { key, value });
+            }
+            message.headers = Some(headers);
+        }
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        loop {
+            match self.producer.send(message) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
+                    if Instant::now() < deadline =>
+                {
+                    message = back;
+                    self.producer.poll(Duration::from_millis(5));
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits until nothing is outstanding. The client's own flush waits in slices of 100 ms, which would be most of a
+    /// commit cycle.
+    fn drain(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        while self.producer.in_flight_count() > 0 {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            self.producer.poll(Duration::from_millis(1));
+        }
+        true
+    }
+
+    fn topic(&self, topic: OutTopic) -> &str {
+        match topic {
+            OutTopic::Events => &self.topics.events,
+            OutTopic::Alerts => &self.topics.alerts,
+            OutTopic::Health => &self.topics.health,
+            OutTopic::State => &self.topics.state,
+            OutTopic::DeadLetters => &self.topics.dead_letters,
+        }
+    }
+}
+
+impl Drop for Transactions {
+    fn drop(&mut self) {
+        if self.open {
+            self.producer.purge(PurgeConfig::default().queue());
+            self.drain(DROP_TIMEOUT);
+            // At worst the broker aborts it when transaction.timeout.ms has passed.
+            if let Err(error) = self.producer.abort_transaction(DROP_TIMEOUT) {
+                tracing::debug!(error = error.to_string(), "open transaction left to its time-out");
+            }
+        }
+    }
+}
+
+fn retry(mut call: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
+    for _ in 0..RETRIES_MAX {
+        match call() {
+            Err(error) if class(&error) == Class::Retriable => {}
+            result => return result,
+        }
+    }
+    call()
+}
