@@ -89,7 +89,7 @@ fn unknown_keys_are_refused_with_what_was_meant() {
 fn unknown_signals_and_parameters_are_refused() {
     let report = report(resolve_texts(&[("c.toml", "[signals.no_such_signal]\nweight = 1\n")], &[]));
     assert!(report.starts_with("c.toml:1: unknown key `signals"), "{report}");
-    for signal in &crate::engine::signals::SIGNALS {
+    for signal in crate::engine::signals::SIGNALS {
         let text = format!("[signals.{}]\nenabled = false\nno_such_parameter = 1\n", signal.declaration.name);
         let report = self::report(resolve_texts(&[("c.toml", &text)], &[]));
         let expected = format!("c.toml:3: unknown key `signals.{}.no_such_parameter`", signal.declaration.name);

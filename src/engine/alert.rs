@@ -29,6 +29,11 @@ pub fn types_len() -> usize {
     SIGNALS.len() + 1
 }
 
+/// The names of all alert types, in the order of their index.
+pub fn type_names() -> impl Iterator<Item = &'static str> {
+    (0..=u8::MAX).take(types_len()).map(type_name)
+}
+
 /// The identity of an episode: 32 hexadecimal digits of account, type and episode.
 #[must_use]
 pub fn alert_id(account_id: &str, kind: u8, episode: u32) -> String {
@@ -165,6 +170,7 @@ mod tests {
     use super::*;
     use crate::units::{Ratio, Span};
     use expect_test::{Expect, expect};
+    use std::fmt::Write;
 
     /// Risks on successive days; shows the band after each.
     fn check(risks: &[f64], expected: &Expect) {
@@ -178,7 +184,7 @@ mod tests {
             let mut assessment = super::super::risk::assess(&account, now, &rules, &fleet);
             assessment.risk = Ratio::clamped(*risk);
             settle_band(&mut judgement, &assessment, &rules.bands);
-            shown += &format!("{risk:.2} {}\n", judgement.band.name());
+            writeln!(shown, "{risk:.2} {}", judgement.band.name()).unwrap();
         }
         expected.assert_eq(&shown);
     }

@@ -59,6 +59,7 @@ mod tests {
     use crate::engine::input::SourceTopic;
     use crate::units::{PartitionIndex, Span};
     use expect_test::{Expect, expect};
+    use std::fmt::Write;
 
     /// Lines of `topic/partition=minute ...`, one progress record each; shows the clock in minutes.
     fn check(sources: &[(&str, i32)], records: &str, expected: &Expect) {
@@ -85,7 +86,7 @@ mod tests {
                 .collect();
             state.advance(&Progress { sources, reports, reached: None }, &rules);
             let minute = state.clock.map(|clock| (clock.ms() - Timestamp::MIN.ms()) / 60_000);
-            shown += &format!("{line} -> {minute:?}\n");
+            writeln!(shown, "{line} -> {minute:?}").unwrap();
         }
         expected.assert_eq(&shown);
     }

@@ -120,6 +120,10 @@ impl Store {
             self.changed.push((slot, before));
             self.mark(slot);
         }
+        self.place(slot)
+    }
+
+    fn place(&mut self, slot: Slot) -> Option<&mut Account> {
         self.chunks.get_mut(slot.index() / CHUNK)?.get_mut(slot.index() % CHUNK)
     }
 
@@ -166,9 +170,7 @@ impl Store {
         }
         match before {
             Some(before) => {
-                if let Some(place) =
-                    self.chunks.get_mut(slot.index() / CHUNK).and_then(|chunk| chunk.get_mut(slot.index() % CHUNK))
-                {
+                if let Some(place) = self.place(slot) {
                     *place = *before;
                 }
             }
@@ -196,19 +198,12 @@ impl Store {
 
     /// Puts back an account read from the changelog; one of the same id is replaced.
     pub fn restore(&mut self, account: Account) {
-        match self.find(&account.id) {
-            Some(slot) => {
-                if let Some(place) =
-                    self.chunks.get_mut(slot.index() / CHUNK).and_then(|chunk| chunk.get_mut(slot.index() % CHUNK))
-                {
-                    *place = account;
-                }
-            }
-            None => {
-                let hash = stable_hash(account.id.as_bytes());
-                let slot = self.push(account);
-                self.index.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
-            }
+        if let Some(place) = self.find(&account.id).and_then(|slot| self.place(slot)) {
+            *place = account;
+            return;
         }
+        let hash = stable_hash(account.id.as_bytes());
+        let slot = self.push(account);
+        self.index.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
     }
 }

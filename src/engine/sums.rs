@@ -191,19 +191,18 @@ impl Totals {
 
     /// Counts `weight` users last seen on `day`, moving the window on where the day is new.
     fn users(&mut self, day: Day, weight: u64, count: Of<u64>) {
-        let window = ACTIVE_DAYS as u16;
         if day > self.active_day {
-            for passed in 1..=day.since(self.active_day).min(window) {
+            for passed in 1..=day.since(self.active_day).min(ACTIVE_DAYS) {
                 if let Some(users) =
-                    self.users_last_seen.get_mut(usize::from((self.active_day.number() + passed) % window))
+                    self.users_last_seen.get_mut(usize::from((self.active_day.number() + passed) % ACTIVE_DAYS))
                 {
                     *users = 0;
                 }
             }
             self.active_day = day;
         }
-        if self.active_day.since(day) < window
-            && let Some(users) = self.users_last_seen.get_mut(usize::from(day.number() % window))
+        if self.active_day.since(day) < ACTIVE_DAYS
+            && let Some(users) = self.users_last_seen.get_mut(usize::from(day.number() % ACTIVE_DAYS))
         {
             *users = count(*users, weight);
         }

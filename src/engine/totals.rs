@@ -7,7 +7,7 @@ use super::effect::Band;
 use crate::units::Day;
 
 /// Days of user activity kept for the active-user counts.
-pub const ACTIVE_DAYS: usize = 32;
+pub const ACTIVE_DAYS: u16 = 32;
 
 /// Sums over the accounts of one partition.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -21,7 +21,7 @@ pub struct Totals {
     /// Number of movements, likewise.
     pub movements: [u64; 5],
     /// Users by the day they were last seen, at `day % ACTIVE_DAYS`, for the days up to `active_day`.
-    pub users_last_seen: [u64; ACTIVE_DAYS],
+    pub users_last_seen: [u64; ACTIVE_DAYS as usize],
     /// The latest day of any user activity.
     pub active_day: Day,
     /// Open alerts by alert type index and severity (warning, critical).
@@ -80,10 +80,10 @@ impl Totals {
     /// Distinct users seen in the `days` days that end with `today` (1, 7 and 30 are of use; at most [`ACTIVE_DAYS`]).
     #[must_use]
     pub fn active_users(&self, today: Day, days: u16) -> u64 {
-        let oldest = today.number().saturating_sub(days.min(32) - 1);
+        let oldest = today.number().saturating_sub(days.clamp(1, ACTIVE_DAYS) - 1);
         (oldest..=today.number())
-            .filter(|day| *day <= self.active_day.number() && usize::from(self.active_day.number() - day) < ACTIVE_DAYS)
-            .filter_map(|day| self.users_last_seen.get(usize::from(day) % ACTIVE_DAYS))
+            .filter(|day| *day <= self.active_day.number() && self.active_day.number() - day < ACTIVE_DAYS)
+            .filter_map(|day| self.users_last_seen.get(usize::from(day % ACTIVE_DAYS)))
             .sum()
     }
 }

@@ -299,6 +299,7 @@ impl<'a> EngineWorker<'a> {
 }
 
 /// How many offsets are left to read.
+#[must_use]
 pub fn lag(reached: NextOffset, end: NextOffset) -> u64 {
     end.0.saturating_sub(reached.0).max(0).unsigned_abs()
 }
@@ -310,4 +311,3 @@ fn indices(partitions: &TopicPartitionList) -> Vec<PartitionIndex> {
 fn numbers(partitions: &TopicPartitionList) -> Vec<i32> {
     partitions.elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect()
 }
-

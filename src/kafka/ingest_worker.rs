@@ -67,8 +67,15 @@ impl<'a> IngestWorker<'a> {
             policy: commit_policy(&config.commit),
             dead_letters: context.dead_letters(),
         });
-        let worker =
-            IngestWorker { context, shell, joined: member.is_none(), member, machine, outbox: Outbox::new(), glanced: None };
+        let worker = IngestWorker {
+            context,
+            shell,
+            joined: member.is_none(),
+            member,
+            machine,
+            outbox: Outbox::new(),
+            glanced: None,
+        };
         worker.tell_readiness();
         Ok(worker)
     }

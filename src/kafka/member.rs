@@ -188,10 +188,7 @@ impl Member {
 
     /// The group's committed offset of each of `partitions`, in the same order. Waits for transactions that are still
     /// being decided.
-    pub fn committed(
-        &self,
-        partitions: &[(String, PartitionIndex)],
-    ) -> Result<Vec<Option<NextOffset>>, WorkerError> {
+    pub fn committed(&self, partitions: &[(String, PartitionIndex)]) -> Result<Vec<Option<NextOffset>>, WorkerError> {
         let Some(consumer) = &self.consumer else { return Ok(vec![None; partitions.len()]) };
         let failed = |source| WorkerError::Client { what: "ask for the group's offsets", source };
         let mut asked = TopicPartitionList::new();
@@ -240,7 +237,12 @@ impl Member {
         self.ask_watermarks(topic, partition, GLANCE_TIMEOUT).ok()
     }
 
-    fn ask_watermarks(&self, topic: &str, partition: PartitionIndex, timeout: Duration) -> Result<Watermarks, KafkaError> {
+    fn ask_watermarks(
+        &self,
+        topic: &str,
+        partition: PartitionIndex,
+        timeout: Duration,
+    ) -> Result<Watermarks, KafkaError> {
         let (low, high) = self.observer.fetch_watermarks(topic, partition.0, timeout)?;
         Ok(Watermarks { low: NextOffset(low), high: NextOffset(high) })
     }

@@ -62,12 +62,7 @@ pub enum ServiceError {
 
 /// Runs the ingest and engine workers among `roles` until `stop` is set. Returns once they have committed and left their
 /// groups, or after ten seconds at most.
-pub fn run(
-    config: &Config,
-    roles: &[Role],
-    telemetry: Telemetry,
-    stop: Arc<AtomicBool>,
-) -> Result<(), ServiceError> {
+pub fn run(config: &Config, roles: &[Role], telemetry: Telemetry, stop: Arc<AtomicBool>) -> Result<(), ServiceError> {
     let observer = client::observer(config)?;
     let Some(shape) = await_topics(config, roles, &observer, &stop)? else { return Ok(()) };
     drop(observer);
@@ -113,7 +108,12 @@ fn supervise(shared: &Shared, role: Role, index: usize) {
         };
         let Err(error) = result else { return };
         if context.stopping() {
-            tracing::warn!(role = role.name(), worker = index, error = error.to_string(), "worker stopped with an error");
+            tracing::warn!(
+                role = role.name(),
+                worker = index,
+                error = error.to_string(),
+                "worker stopped with an error"
+            );
             return;
         }
         if started.elapsed() >= BACKOFF_FORGET {
@@ -179,7 +179,10 @@ fn await_topics(
                 ),
             },
             Err(error) => {
-                format!("no broker answers at {}: {error}; is it running, and is kafka.brokers right?", config.kafka.brokers)
+                format!(
+                    "no broker answers at {}: {error}; is it running, and is kafka.brokers right?",
+                    config.kafka.brokers
+                )
             }
         };
         if trouble == told {

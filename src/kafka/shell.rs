@@ -85,13 +85,11 @@ impl WorkerContext<'_> {
             Role::Ingest => &self.config.ingest.group_id,
             _ => &self.config.engine.group_id,
         };
-        match &self.config.engine.instance_id {
-            Some(process) => format!("{group}-{process}-{}", self.index),
-            None => {
-                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                format!("{group}-{:x}-{:x}-{}", std::process::id(), since_epoch.as_nanos(), self.index)
-            }
+        if let Some(process) = &self.config.engine.instance_id {
+            return format!("{group}-{process}-{}", self.index);
         }
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{group}-{:x}-{:x}-{}", std::process::id(), since_epoch.as_nanos(), self.index)
     }
 
     /// Where refused records go.
@@ -200,7 +198,13 @@ impl<'a> Shell<'a> {
 
     fn note_abort(&mut self, cause: &'static str, detail: &str) -> Result<(), WorkerError> {
         self.context.telemetry.aborted(self.context.role, cause);
-        tracing::warn!(role = self.context.role.name(), worker = self.context.index, cause, detail, "transaction aborted");
+        tracing::warn!(
+            role = self.context.role.name(),
+            worker = self.context.index,
+            cause,
+            detail,
+            "transaction aborted"
+        );
         self.aborts_in_a_row += 1;
         if self.aborts_in_a_row >= ABORTS_MAX {
             let detail = detail.to_owned();

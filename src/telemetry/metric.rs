@@ -21,6 +21,7 @@ pub enum Metric {
     EventsAccepted,
     EventsDuplicate,
     EventsTooLate,
+    EventsUnpriced,
     Judgements,
     CommitDuration,
     Aborts,
@@ -126,7 +127,7 @@ use Unit::{Bytes, Count, CurrencyAmount, Info, Seconds, TimestampSeconds};
 
 impl Metric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Metric; 36] = [
+    pub const ALL: [Metric; 37] = [
         Metric::BuildInfo,
         Metric::Ready,
         Metric::RecordsRead,
@@ -136,6 +137,7 @@ impl Metric {
         Metric::EventsAccepted,
         Metric::EventsDuplicate,
         Metric::EventsTooLate,
+        Metric::EventsUnpriced,
         Metric::Judgements,
         Metric::CommitDuration,
         Metric::Aborts,
@@ -189,6 +191,8 @@ impl Metric {
                 "Events ignored because their id had been seen within the deduplication window."),
             Metric::EventsTooLate => declare("churnwatch_events_too_late_total", Counter, Count, &[], Work, Sum,
                 "Events too old for the activity windows; they still reached billing and identity."),
+            Metric::EventsUnpriced => declare("churnwatch_events_unpriced_total", Counter, Count, &[], Work, Sum,
+                "Subscription events in a currency without a configured rate; their MRR was left as it was."),
             Metric::Judgements => declare("churnwatch_judgements_total", Counter, Count, &[], Work, Sum,
                 "Times an account was judged anew."),
             Metric::CommitDuration => declare("churnwatch_commit_duration_seconds", Histogram, Seconds, &["role"], Work, Sum,

@@ -25,7 +25,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, Tex
 
 use crate::engine::effect::Transition;
 use crate::engine::rules::Rules;
-use crate::engine::{Counts, signals};
+use crate::engine::{Counts, alert};
 use crate::units::{Currency, PartitionIndex};
 use gauges::Gauges;
 use metric::Metric;
@@ -61,11 +61,7 @@ impl Settings {
         Settings {
             roles: roles.to_vec(),
             currency: in_force.currency,
-            alert_types: signals::SIGNALS
-                .iter()
-                .map(|signal| signal.declaration.name)
-                .chain(std::iter::once("churn_risk"))
-                .collect(),
+            alert_types: alert::type_names().collect(),
             rules_hash: format!("{:016x}", in_force.hash()),
             partition_series_max: 256,
             // Room for `unknown` and `other` beside the segments that each partition keeps.
@@ -122,6 +118,7 @@ struct Counters {
     accepted: IntCounterVec,
     duplicates: IntCounterVec,
     too_late: IntCounterVec,
+    unpriced: IntCounterVec,
     judgements: IntCounterVec,
     commit_duration: HistogramVec,
     aborts: IntCounterVec,
@@ -273,6 +270,7 @@ impl Counters {
             accepted: counter(registry, Metric::EventsAccepted)?,
             duplicates: counter(registry, Metric::EventsDuplicate)?,
             too_late: counter(registry, Metric::EventsTooLate)?,
+            unpriced: counter(registry, Metric::EventsUnpriced)?,
             judgements: counter(registry, Metric::Judgements)?,
             commit_duration: histogram(registry, Metric::CommitDuration)?,
             aborts: counter(registry, Metric::Aborts)?,
@@ -299,7 +297,7 @@ impl Counters {
                     self.alert_transitions.with_label_values(&[*alert_type, transition.name()]);
                 }
             }
-            for plain in [&self.accepted, &self.duplicates, &self.too_late, &self.judgements] {
+            for plain in [&self.accepted, &self.duplicates, &self.too_late, &self.unpriced, &self.judgements] {
                 plain.with_label_values::<&str>(&[]);
             }
             self.event_to_alert.with_label_values::<&str>(&[]);
@@ -312,6 +310,7 @@ impl Counters {
             (&self.accepted, now.accepted, before.accepted),
             (&self.duplicates, now.duplicates, before.duplicates),
             (&self.too_late, now.too_late, before.too_late),
+            (&self.unpriced, now.unpriced, before.unpriced),
             (&self.judgements, now.judgements, before.judgements),
         ];
         for (counter, now, before) in pairs {

@@ -46,11 +46,11 @@ fn segment(name: &str, accounts: [u64; 4]) -> SegmentTotals {
 
 fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
     let clock = Timestamp::from_ms(clock_ms).unwrap();
-    let mut users_last_seen = [0; ACTIVE_DAYS];
-    let today = usize::from(clock.day().number()) % ACTIVE_DAYS;
+    let mut users_last_seen = [0; ACTIVE_DAYS as usize];
+    let today = usize::from(clock.day().number()) % usize::from(ACTIVE_DAYS);
     users_last_seen[today] = 2;
-    users_last_seen[(today + ACTIVE_DAYS - 5) % ACTIVE_DAYS] = 3;
-    users_last_seen[(today + ACTIVE_DAYS - 20) % ACTIVE_DAYS] = 4;
+    users_last_seen[(today + usize::from(ACTIVE_DAYS) - 5) % usize::from(ACTIVE_DAYS)] = 3;
+    users_last_seen[(today + usize::from(ACTIVE_DAYS) - 20) % usize::from(ACTIVE_DAYS)] = 4;
     let accounts = segments.iter().flat_map(|segment| segment.accounts).sum::<u64>();
     PartitionView {
         clock: Some(clock),
@@ -69,7 +69,7 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
             active_day: clock.day(),
             open_alerts: vec![[1, 2], [0, 7]],
         },
-        counts: Counts { accepted: 10, duplicates: 1, too_late: 2, judgements: 30 },
+        counts: Counts { accepted: 10, duplicates: 1, too_late: 2, unpriced: 3, judgements: 30 },
         accounts: usize::try_from(accounts).unwrap(),
         state_bytes: Some(1000),
     }
@@ -201,6 +201,8 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_active_users{window="1d"} 4
         churnwatch_active_users{window="30d"} 18
         churnwatch_active_users{window="7d"} 10
+        churnwatch_alert_transitions_total{transition="churned",type="churn_risk"} 0
+        churnwatch_alert_transitions_total{transition="churned",type="usage_frequency"} 0
         churnwatch_alert_transitions_total{transition="eased",type="churn_risk"} 0
         churnwatch_alert_transitions_total{transition="eased",type="usage_frequency"} 0
         churnwatch_alert_transitions_total{transition="escalated",type="churn_risk"} 0
@@ -220,6 +222,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_events_accepted_total 20
         churnwatch_events_duplicate_total 2
         churnwatch_events_too_late_total 4
+        churnwatch_events_unpriced_total 6
         churnwatch_judgements_total 60
         churnwatch_lag_records{role="engine",topic="churnwatch.events.v1"} 12
         churnwatch_mrr_amount{band="at_risk",currency="USD",segment="free \"trial\""} 0

@@ -40,7 +40,7 @@ pub(super) struct AlertForm<'a> {
     /// Number of the episode of this type on this account, from 1.
     episode: u32,
     /// What happened to the alert.
-    #[schemars(extend("enum" = ["raised", "escalated", "eased", "resolved"]))]
+    #[schemars(extend("enum" = ["raised", "escalated", "eased", "resolved", "churned"]))]
     transition: &'static str,
     /// How loud it is now: act this week, or today.
     #[schemars(extend("enum" = ["warning", "critical"]))]

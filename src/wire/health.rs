@@ -73,6 +73,10 @@ pub(super) struct StoryForm<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     renewal_at: Option<String>,
+    /// When the account left, while it is gone: its health stays as it was then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    churned_at: Option<String>,
     /// Signals that cannot judge this account for want of data.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     unknown: &'a [&'static str],
@@ -145,6 +149,7 @@ impl<'a> StoryForm<'a> {
             mrr: health.mrr.map(MoneyForm::of),
             revenue_at_risk: health.revenue_at_risk.map(MoneyForm::of),
             renewal_at: health.renewal_at.map(|time| time.to_string()),
+            churned_at: health.churned_at.map(|time| time.to_string()),
             unknown: &health.unknown,
         }
     }
@@ -244,6 +249,7 @@ pub(super) mod tests {
             mrr: money(490_000),
             revenue_at_risk: money(300_051),
             renewal_at: time(86_400_000),
+            churned_at: None,
             unknown: vec!["nps"],
         }
     }

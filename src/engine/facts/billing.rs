@@ -289,6 +289,7 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
     use std::borrow::Cow;
+    use std::fmt::Write;
 
     /// Lines of `day change subscription mrr`; shows MRR and movements after each, then checks every other order.
     fn check(script: &str, expected: &Expect) {
@@ -298,7 +299,7 @@ mod tests {
         for (stamp, kind, terms, mrr) in &events {
             billing.take(*stamp, *kind, terms, *mrr);
             let Ledger { mrr_minor, moved_minor, .. } = &billing.ledger;
-            shown += &format!("{:>3} mrr {mrr_minor:>5} moved {moved_minor:?}\n", stamp.tie);
+            writeln!(shown, "{} mrr {mrr_minor} moved {moved_minor:?}", stamp.tie).unwrap();
         }
         expected.assert_eq(&shown);
         let mut reversed = Billing::default();
@@ -350,15 +351,15 @@ mod tests {
              8 cancel a
              9 start c 30",
             &expect![[r#"
-                  1 mrr   100 moved [100, 0, 0, 0, 0]
-                  2 mrr   150 moved [100, 50, 0, 0, 0]
-                  3 mrr   130 moved [100, 50, 20, 0, 0]
-                  4 mrr    80 moved [100, 50, 70, 0, 0]
-                  5 mrr     0 moved [100, 50, 70, 80, 0]
-                  6 mrr    80 moved [100, 50, 70, 80, 80]
-                  7 mrr    80 moved [100, 50, 70, 80, 80]
-                  8 mrr     0 moved [100, 50, 70, 160, 80]
-                  9 mrr    30 moved [100, 50, 70, 160, 110]
+                1 mrr 100 moved [100, 0, 0, 0, 0]
+                2 mrr 150 moved [100, 50, 0, 0, 0]
+                3 mrr 130 moved [100, 50, 20, 0, 0]
+                4 mrr 80 moved [100, 50, 70, 0, 0]
+                5 mrr 0 moved [100, 50, 70, 80, 0]
+                6 mrr 80 moved [100, 50, 70, 80, 80]
+                7 mrr 80 moved [100, 50, 70, 80, 80]
+                8 mrr 0 moved [100, 50, 70, 160, 80]
+                9 mrr 30 moved [100, 50, 70, 160, 110]
             "#]],
         );
     }
@@ -373,12 +374,12 @@ mod tests {
              5 change a 0
              6 renew a 25",
             &expect![[r#"
-                  1 mrr     0 moved [0, 0, 0, 0, 0]
-                  2 mrr    70 moved [70, 0, 0, 0, 0]
-                  3 mrr    80 moved [70, 10, 0, 0, 0]
-                  4 mrr    90 moved [70, 20, 0, 0, 0]
-                  5 mrr    70 moved [70, 20, 20, 0, 0]
-                  6 mrr    95 moved [70, 45, 20, 0, 0]
+                1 mrr 0 moved [0, 0, 0, 0, 0]
+                2 mrr 70 moved [70, 0, 0, 0, 0]
+                3 mrr 80 moved [70, 10, 0, 0, 0]
+                4 mrr 90 moved [70, 20, 0, 0, 0]
+                5 mrr 70 moved [70, 20, 20, 0, 0]
+                6 mrr 95 moved [70, 45, 20, 0, 0]
             "#]],
         );
     }

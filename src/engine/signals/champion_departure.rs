@@ -107,8 +107,7 @@ fn weeks_known(case: &Case<'_>, last_week: u16) -> u32 {
 
 fn read(case: &Case<'_>) -> Reading {
     match find(case) {
-        Finding::Departed { strength, .. } => Reading::of(strength),
-        Finding::Quiet { strength, .. } => Reading::of(strength),
+        Finding::Departed { strength, .. } | Finding::Quiet { strength, .. } => Reading::of(strength),
         Finding::Present => Reading::QUIET.until(next_week(case)),
         Finding::Unknown => Reading::UNKNOWN,
     }

@@ -41,11 +41,11 @@ const ATTEMPTS_FULL: f64 = 3.0;
 fn unpaid<'a>(case: &Case<'a>) -> Option<(u32, &'a Failure)> {
     let failures = case.account.billing.as_ref()?.unpaid();
     let from = case.now.minus(case.span(MEMORY));
-    let recent = failures.iter().filter(|failure| failure.stamp.time > from && failure.stamp.time <= case.now);
+    let mut recent = failures.iter().filter(|failure| failure.stamp.time > from && failure.stamp.time <= case.now);
     let seen = u32::try_from(recent.clone().count()).unwrap_or(u32::MAX);
-    let latest = recent.clone().last()?;
     // A source that numbers its attempts knows of those that were not reported.
-    Some((recent.map(|failure| failure.attempt).max().unwrap_or(0).max(seen), latest))
+    let attempts = recent.clone().map(|failure| failure.attempt).max().unwrap_or(0).max(seen);
+    recent.next_back().map(|latest| (attempts, latest))
 }
 
 fn read(case: &Case<'_>) -> Reading {

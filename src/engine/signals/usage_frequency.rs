@@ -2,7 +2,7 @@
 //!
 //! Uses of the last four whole weeks against the four-week mean of the nine weeks before. Whole weeks on both sides
 //! make the day of the week cancel out. A fall counts only as far as chance does not explain it: the quasi-Poisson tail,
-//! with the dispersion estimated from the account's own weeks (McCullagh and Nelder, *Generalized Linear Models*, 6.2).
+//! with the dispersion estimated from the account's own weeks (Wedderburn, *Quasi-likelihood functions*, 1974).
 
 use super::statistics::poisson_at_most;
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, percent, ramp};

@@ -64,10 +64,13 @@ struct CrowdForm {
     sampled: bool,
 }
 
+/// When, limit, used, allowed, offset.
+type HitForm = (StampForm, Text, Option<f64>, Option<f64>, i64);
+
 #[derive(Serialize, Deserialize)]
 struct LimitsForm {
     hits: Vec<StampForm>,
-    latest: Option<(StampForm, Text, Option<f64>, Option<f64>, i64)>,
+    latest: Option<HitForm>,
 }
 
 #[derive(Serialize, Deserialize)]
