@@ -226,7 +226,7 @@ impl<'a> EngineWorker<'a> {
             return Ok(());
         }
         self.shell.send(&mut self.outbox)?;
-        match self.shell.commit(&offsets, Some(&self.member))? {
+        match self.shell.commit(&offsets, Some(&mut self.member))? {
             End::Committed => {
                 let now = self.context.now();
                 let committed = self.machine.committed(now);

@@ -197,7 +197,7 @@ impl<'a> IngestWorker<'a> {
         let offsets =
             offsets.into_iter().map(|(source, index, next)| (self.topic(source).to_owned(), index, next)).collect();
         self.shell.send(&mut self.outbox)?;
-        match self.shell.commit(&offsets, self.member.as_ref())? {
+        match self.shell.commit(&offsets, self.member.as_mut())? {
             End::Committed => {
                 let tally = self.machine.committed(self.context.now());
                 self.context.count(&tally);
