@@ -39,8 +39,8 @@ pub struct Activity {
     pub folded: f64,
     /// The day up to which they are folded.
     pub folded_day: Day,
-    /// Uses by day, at `day % 91`, for the 91 days up to `last_day`.
-    pub volumes: [u32; HORIZON_DAYS as usize],
+    /// Uses by day, at `day % 91`, for the 91 days up to `last_day`; 65,535 stands for that many and more.
+    pub volumes: [u16; HORIZON_DAYS as usize],
     /// `A_14` and `A_182` as of `last_day`; derived from `days` and `folded`.
     pub(crate) decayed: [f32; 2],
 }
@@ -138,7 +138,7 @@ impl Activity {
         }
         self.first_day = self.first_day.min(day);
         if let Some(volume) = self.volumes.get_mut(usize::from(day.number() % HORIZON_DAYS)) {
-            *volume = volume.saturating_add(quantity);
+            *volume = volume.saturating_add(u16::try_from(quantity).unwrap_or(u16::MAX));
         }
         let bit = 1_u128 << self.last_day.since(day);
         if self.days & bit != 0 {
@@ -225,16 +225,25 @@ impl Activity {
     /// Uses in the `days` days that end `skip` days before the day of `now`, that day left out since it is not over.
     #[must_use]
     pub fn volume(&self, now: Timestamp, skip: u16, days: u16) -> u64 {
-        let newest = now.day().number().saturating_sub(1 + skip);
-        (0..days).filter_map(|age| self.volume_on(newest.checked_sub(age)?)).map(u64::from).sum()
+        // Days are counted back from `last_day`; the ring holds ages 0 to 90.
+        let offset = i32::from(now.day().number()) - 1 - i32::from(skip) - i32::from(self.last_day.number());
+        let age_min = (-offset).max(0);
+        let age_end = (i32::from(days) - offset).min(i32::from(HORIZON_DAYS));
+        if age_min >= age_end || !self.is_used() {
+            return 0;
+        }
+        let ring = i32::from(HORIZON_DAYS);
+        let newest = (i32::from(self.last_day.number()) - age_min).rem_euclid(ring);
+        let length = age_end - age_min;
+        // The run of days may wrap around the end of the ring: one part before it, one after.
+        let tail = (newest + 1).min(length);
+        self.sum(newest + 1 - tail, newest + 1) + self.sum(ring - (length - tail), ring)
     }
 
-    fn volume_on(&self, day: u16) -> Option<u32> {
-        let age = self.last_day.number().checked_sub(day)?;
-        if age >= HORIZON_DAYS {
-            return None;
-        }
-        self.volumes.get(usize::from(day % HORIZON_DAYS)).copied()
+    fn sum(&self, from: i32, to: i32) -> u64 {
+        let index = |at: i32| usize::try_from(at).unwrap_or_default();
+        let part = self.volumes.get(index(from)..index(to)).unwrap_or_default();
+        u64::from(part.iter().map(|volume| u32::from(*volume)).sum::<u32>())
     }
 
     /// Active days among the `days` days that end `skip` days before the day of `now`, that day left out.

@@ -6,7 +6,7 @@
 
 use super::statistics::{gap_at, gap_survival};
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
-use crate::units::DAY_MS;
+use crate::units::{DAY_MS, Timestamp};
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
@@ -69,20 +69,28 @@ fn rhythm(case: &Case<'_>) -> Option<Rhythm> {
 }
 
 fn read(case: &Case<'_>) -> Reading {
+    let activity = &case.account.activity;
+    let quiet = activity.quiet_days(case.now);
+    // Whether there are gaps enough is told by the active days alone; the rhythm itself is worked out when it matters.
+    if activity.days.count_ones() > GAPS_MIN && f64::from(quiet) < case.parameter(QUIET_MIN) {
+        return Reading::QUIET.until(day_of_silence(case, case.parameter(QUIET_MIN)));
+    }
     let Some(rhythm) = rhythm(case) else { return Reading::UNKNOWN };
-    let quiet = case.account.activity.quiet_days(case.now);
     let start = case.parameter(SURVIVAL_START);
     let start_day = gap_at(start, rhythm.count, rhythm.total).ceil().max(case.parameter(QUIET_MIN));
     if f64::from(quiet) < start_day {
-        // 365 days ahead is as good as never: the regular looks come first.
-        #[allow(clippy::cast_possible_truncation)]
-        let day = i64::from(case.account.activity.last_day.number()) + start_day.min(365.0) as i64;
-        return Reading::QUIET.until(crate::units::Timestamp::clamped(day * DAY_MS));
+        return Reading::QUIET.until(day_of_silence(case, start_day));
     }
     let survival = gap_survival(f64::from(quiet), rhythm.count, rhythm.total).max(1e-300);
     // At the start it counts a fifth at once: the silence has been found improbable already.
     let belief = ramp(-libm::log(survival), -libm::log(start), -libm::log(case.parameter(SURVIVAL_FULL)));
     Reading::of(0.2 + 0.8 * belief)
+}
+
+/// The beginning of the day on which the account has been silent for `days`.
+#[allow(clippy::cast_possible_truncation)] // 365 days ahead is as good as never: the regular looks come first
+fn day_of_silence(case: &Case<'_>, days: f64) -> Timestamp {
+    Timestamp::clamped((i64::from(case.account.activity.last_day.number()) + days.ceil().min(365.0) as i64) * DAY_MS)
 }
 
 fn tell(case: &Case<'_>) -> Telling {

@@ -4,7 +4,6 @@
 //! more likely to buy than to leave: there the same evidence counts a third and the sentence says so.
 
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
-use crate::units::Span;
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
@@ -71,7 +70,7 @@ fn read(case: &Case<'_>) -> Reading {
     if strength <= 0.0 {
         return Reading::QUIET;
     }
-    Reading::of(if grows(case) { strength * GROWING_SHARE } else { strength }).until(case.now.plus(Span::from_days(1)))
+    Reading::of(if grows(case) { strength * GROWING_SHARE } else { strength })
 }
 
 #[allow(clippy::cast_precision_loss)] // at most HITS_MAX

@@ -49,9 +49,9 @@ fn unpaid<'a>(case: &Case<'a>) -> Option<(u32, &'a Failure)> {
 }
 
 fn read(case: &Case<'_>) -> Reading {
-    let Some(billing) = &case.account.billing else { return Reading::UNKNOWN };
-    if billing.paid_at.is_none() && billing.failures.is_empty() {
-        return Reading::UNKNOWN;
+    let standing = &case.account.standing;
+    if !standing.is_unpaid {
+        return if standing.is_invoiced { Reading::QUIET } else { Reading::UNKNOWN };
     }
     let Some((attempts, latest)) = unpaid(case) else { return Reading::QUIET };
     let first = case.parameter(FIRST);

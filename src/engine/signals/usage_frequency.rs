@@ -6,7 +6,6 @@
 
 use super::statistics::poisson_at_most;
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, percent, ramp};
-use crate::units::{DAY_MS, Timestamp};
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
@@ -86,8 +85,7 @@ fn read(case: &Case<'_>) -> Reading {
     let chance_max = case.parameter(CHANCE_MAX);
     // At the allowed chance nothing counts yet, at a tenth of it everything does.
     let belief = ramp(-libm::log(chance.max(1e-300)), -libm::log(chance_max), -libm::log(chance_max / 10.0));
-    let tomorrow = Timestamp::clamped((i64::from(case.now.day().number()) + 1) * DAY_MS);
-    Reading::of(strength * belief).until(tomorrow)
+    Reading::of(strength * belief)
 }
 
 /// Variance of the weekly uses of the baseline over their mean, at least 1.
