@@ -69,6 +69,8 @@ pub struct Judgement {
     pub at: Option<Timestamp>,
     /// When it is to be judged again if nothing happens; `None` once it has left.
     pub due: Option<Timestamp>,
+    /// How many days of silence `due` stood for when it was judged.
+    pub patience_days: u8,
     /// Its band.
     pub band: Band,
     /// Since when the risk has been below the exit level of `band`.
@@ -185,14 +187,23 @@ impl Account {
                 let answer = Answer { respondent, stamp, score: *score, offset };
                 self.voice.get_or_insert_default().answer(answer);
             }
-            Kind::SurveySent => self.voice.get_or_insert_default().survey_sent(event.time),
+            Kind::SurveySent => {
+                self.voice.get_or_insert_default().survey_sent(event.time);
+                change.urgency = Urgency::None;
+            }
             Kind::Subscription { change: kind, terms } => {
                 let mrr_minor = terms.mrr.and_then(|mrr| rules.in_reporting_currency(mrr));
                 change.unpriced = terms.mrr.is_some() && mrr_minor.is_none();
                 let booked = self.billing.get_or_insert_default().take(stamp, *kind, terms, mrr_minor);
                 change.too_late = booked == Booked::TooLate;
             }
-            Kind::InvoicePaid { .. } => self.billing.get_or_insert_default().paid(event.time),
+            Kind::InvoicePaid { .. } => {
+                self.billing.get_or_insert_default().paid(event.time);
+                // One more payment of an account that owes nothing is no news.
+                if self.standing.is_invoiced && !self.standing.is_unpaid {
+                    change.urgency = Urgency::None;
+                }
+            }
             Kind::PaymentFailed { amount, attempt, .. } => self.billing.get_or_insert_default().failed(Failure {
                 stamp,
                 attempt: attempt.unwrap_or(0),
@@ -200,9 +211,9 @@ impl Account {
                 offset,
             }),
             Kind::AccountUpdated(traits) => self.profile.get_or_insert_default().take(stamp, traits),
-            Kind::SessionStarted { .. }
-            | Kind::OnboardingStep { .. }
-            | Kind::LimitUsage(_)
+            Kind::SessionStarted { .. } | Kind::OnboardingStep { .. } => {}
+            // No signal reads these.
+            Kind::LimitUsage(_)
             | Kind::CsatResponded { .. }
             | Kind::TicketOpened { .. }
             | Kind::TicketClosed { .. }
@@ -210,7 +221,7 @@ impl Account {
             | Kind::TrialConverted
             | Kind::TrialExpired
             | Kind::PaymentRefunded { .. }
-            | Kind::AlertAction { .. } => {}
+            | Kind::AlertAction { .. } => change.urgency = Urgency::None,
         }
         if matches!(
             event.kind,

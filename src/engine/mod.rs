@@ -30,6 +30,7 @@ use event::{Event, Kind};
 use input::{Fleet, Input, Record, SourceReport, SourceTopic};
 use risk::{Assessment, assess};
 use rules::Rules;
+pub use store::ANTICIPATED_MAX;
 use store::{Slot, Store};
 use sums::Sums;
 use timers::Timers;
@@ -97,6 +98,10 @@ pub struct Counts {
 const TROUBLED_LOOK: Span = Span::from_days(1);
 /// Any other account is looked at this often: on its own activity, by a timer when there is none.
 const REGULAR_LOOK: Span = Span::from_days(7);
+/// One whose risk is far from any band is looked at this often by its timer.
+const SAFE_LOOK: Span = Span::from_days(14);
+/// Far from any band: below this share of where `watch` begins.
+const SAFE_SHARE: f64 = 0.4;
 /// Who has been silent for longer changes slowly.
 const LONG_QUIET_DAYS: u16 = 28;
 /// No account is looked at again sooner than this by its timer, so that time always moves on.
@@ -151,6 +156,17 @@ impl Engine {
         }
     }
 
+    /// Brings the accounts of records that will be stepped next close, at most [`ANTICIPATED_MAX`] of them.
+    ///
+    /// Changes nothing but the time the steps take: with many accounts, a third of it.
+    pub fn anticipate<'a>(&self, records: impl Iterator<Item = &'a Input<'a>>) {
+        let ids = records.filter_map(|input| match input {
+            Input::Event(event) => Some(&*event.account_id),
+            Input::Progress(_) | Input::Fleet(_) => None,
+        });
+        self.store.warm(&self.store.find_all(ids));
+    }
+
     /// Takes in an event and judges its account where the event can have changed something.
     fn take(&mut self, event: &Event<'_>, offset: Offset, effects: &mut Vec<Effect>) {
         let slot = self.store.find_or_add(&event.account_id);
@@ -192,10 +208,11 @@ impl Engine {
         })
     }
 
-    /// Puts off the next look at a healthy account that was active once more: its silence begins anew.
+    /// Puts off the next look at a healthy account that was active once more: its silence begins anew, and may last as
+    /// long as it might when it was judged.
     fn put_off(&mut self, slot: Slot, now: Timestamp) {
         let Some(account) = self.store.change(slot) else { return };
-        let later = timers::round_up(now.plus(REGULAR_LOOK));
+        let later = timers::round_up(now.plus(Span::from_days(account.judgement.patience_days.into())));
         if account.judgement.due.is_some_and(|due| due < later) {
             account.judgement.due = Some(later);
             self.timers.set(slot, stable_hash(account.id.as_bytes()), later);
@@ -205,7 +222,12 @@ impl Engine {
     /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time.
     fn fire(&mut self, effects: &mut Vec<Effect>) {
         let Some(clock) = self.partition.clock else { return };
+        let mut fired = 0_usize;
         while let Some(slot) = self.timers.pop(clock) {
+            if fired.is_multiple_of(ANTICIPATED_MAX) {
+                self.store.warm(&self.timers.upcoming());
+            }
+            fired += 1;
             let Some(account) = self.store.get(slot) else { continue };
             if let Some(due) = account.judgement.due {
                 self.judge(slot, due.max(account.activity.latest_at), Cause::Routine, effects);
@@ -231,6 +253,7 @@ impl Engine {
         self.alert_changes.clear();
         alert::settle_alerts(account, &assessment, rules, &mut self.alert_changes);
         account.judgement.due = if left { None } else { Some(next_look(account, &assessment, rules)) };
+        account.judgement.patience_days = patience_days(account);
         let next = health::publishable(account, &assessment);
         let outdated = account.judgement.published.is_none_or(|published| published.is_outdated_by(&next, rules));
         if outdated {
@@ -376,7 +399,11 @@ impl Engine {
 fn next_look(account: &Account, assessment: &Assessment, rules: &Rules) -> Timestamp {
     let now = assessment.now;
     let long_quiet = account.activity.quiet_days(now) > LONG_QUIET_DAYS;
-    let look = if account.is_troubled() && !long_quiet { TROUBLED_LOOK } else { REGULAR_LOOK };
+    let look = match account.is_troubled() {
+        true if !long_quiet => TROUBLED_LOOK,
+        false if assessment.risk.get() < rules.bands.watch.enter * SAFE_SHARE => SAFE_LOOK,
+        _ => REGULAR_LOOK,
+    };
     let mut due = now.plus(look);
     for reading in assessment.readings.iter().filter_map(|reading| reading.next_due) {
         due = due.min(reading);
@@ -385,6 +412,12 @@ fn next_look(account: &Account, assessment: &Assessment, rules: &Rules) -> Times
         due = due.min(since.plus(rules.bands.dwell));
     }
     timers::round_up(due.max(now.plus(SOONEST_LOOK)))
+}
+
+/// How many days after the last activity the account is due.
+fn patience_days(account: &Account) -> u8 {
+    let due_day = account.judgement.due.map_or(0, |due| due.day().number());
+    u8::try_from(due_day.saturating_sub(account.activity.last_day.number()).max(1)).unwrap_or(u8::MAX)
 }
 
 fn alert_effect(

@@ -33,7 +33,7 @@ pub struct Rules {
     pub weight_182: f64,
     /// Bands by probability.
     pub bands: BandRules,
-    /// Health is published when the risk moved by this much since it was last published (0.05).
+    /// Health is published when the risk moved by this much since it was last published (0.1).
     pub health_step: f64,
     /// A signal this strong raises an alert of its own, whatever the band (0.7).
     pub alert_enter: f64,
@@ -98,7 +98,7 @@ impl Default for Rules {
                 critical: Level { enter: 0.75, exit: 0.65 },
                 dwell: Span::from_days(2),
             },
-            health_step: 0.05,
+            health_step: 0.1,
             alert_enter: 0.7,
             alert_exit: 0.35,
             alert_cooldown: Span::from_days(7),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::store::Slot;
+use super::store::{ANTICIPATED_MAX, Slot};
 use crate::units::{HOUR_MS, Timestamp};
 
 /// The timers of a partition.
@@ -85,6 +85,17 @@ impl Timers {
                 return Some(slot);
             }
         }
+    }
+
+    /// Some of the accounts that come up next within the hour that is being fired.
+    pub fn upcoming(&self) -> [Option<Slot>; ANTICIPATED_MAX] {
+        let mut slots = [None; ANTICIPATED_MAX];
+        let (hour, left) = &self.firing;
+        let due = |slot: Slot| self.slots.get(slot.index()).is_some_and(|(due, _)| due <= hour);
+        for (upcoming, (_, slot)) in slots.iter_mut().zip(left.iter().rev()) {
+            *upcoming = due(*slot).then_some(*slot);
+        }
+        slots
     }
 
     /// Forgets slots from `len` on, which have ceased to exist.

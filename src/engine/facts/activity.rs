@@ -41,8 +41,6 @@ pub struct Activity {
     pub folded_day: Day,
     /// Uses by day, at `day % 91`, for the 91 days up to `last_day`; 65,535 stands for that many and more.
     pub volumes: [u16; HORIZON_DAYS as usize],
-    /// `A_14` and `A_182` as of `last_day`; derived from `days` and `folded`.
-    pub(crate) decayed: [f32; 2],
 }
 
 /// What taking in a usage did.
@@ -110,7 +108,6 @@ impl Default for Activity {
             folded: 0.0,
             folded_day: Day::default(),
             volumes: [0; HORIZON_DAYS as usize],
-            decayed: [0.0; 2],
         }
     }
 }
@@ -146,7 +143,6 @@ impl Activity {
         }
         self.days |= bit;
         self.active_days = self.active_days.saturating_add(1);
-        self.derive();
         Taken::NewDay
     }
 
@@ -168,20 +164,24 @@ impl Activity {
         self.last_day = day;
     }
 
-    /// Recomputes the decayed sums from the bitmap; also after decoding.
-    pub(crate) fn derive(&mut self) {
+    /// `A_14` and `A_182` as of `last_day`.
+    fn decayed(&self) -> [f64; 2] {
         let mut sums = [0.0_f64; 2];
         let [short, long] = &*decay::WEIGHTS;
-        for (nibble, (short, long)) in short.iter().zip(long).enumerate() {
-            let bits = (self.days >> (4 * nibble)) as usize & 15;
+        let mut rest = self.days;
+        for (short, long) in short.iter().zip(long) {
+            if rest == 0 {
+                break;
+            }
+            let bits = (rest & 15) as usize;
             sums[0] += short.get(bits).copied().unwrap_or_default();
             sums[1] += long.get(bits).copied().unwrap_or_default();
+            rest >>= 4;
         }
-        sums[1] += self.folded * half(self.last_day.since(self.folded_day), LONG_DAYS);
-        #[allow(clippy::cast_possible_truncation)] // seven digits are more than the estimate deserves
-        {
-            self.decayed = sums.map(|sum| sum as f32);
+        if self.folded > 0.0 {
+            sums[1] += self.folded * half(self.last_day.since(self.folded_day), LONG_DAYS);
         }
+        sums
     }
 
     /// Whether the product was ever used.
@@ -208,11 +208,11 @@ impl Activity {
         let first_day = self.first_at.day();
         let x0 = self.is_used() && self.first_day == first_day;
         let mut evidence = [Evidence { active: 0.0, exposure: 0.0 }; 2];
-        for ((out, half_life), decayed) in evidence.iter_mut().zip([SHORT_DAYS, LONG_DAYS]).zip(self.decayed) {
+        for ((out, half_life), decayed) in evidence.iter_mut().zip([SHORT_DAYS, LONG_DAYS]).zip(self.decayed()) {
             out.exposure = (1.0 - libm::exp2(-known / half_life)) * half_life / std::f64::consts::LN_2;
             if self.is_used() {
                 let age = t - 1.0 - f64::from(self.last_day.number());
-                out.active = f64::from(decayed) * libm::exp2(-age / half_life);
+                out.active = decayed * libm::exp2(-age / half_life);
             }
             if x0 {
                 out.active -= libm::exp2(-(t - 1.0 - f64::from(first_day.number())) / half_life);
@@ -334,7 +334,7 @@ mod tests {
     fn decayed_sums_follow_the_recursion_of_the_formula() {
         let days: Vec<u16> = (0..400).filter(|day| day % 3 == 0 || day % 7 == 1).collect();
         let activity = active_on(&days);
-        for (half_life, got) in [(SHORT_DAYS, activity.decayed[0]), (LONG_DAYS, activity.decayed[1])] {
+        for (half_life, got) in [(SHORT_DAYS, activity.decayed()[0]), (LONG_DAYS, activity.decayed()[1])] {
             let mut expected = 0.0;
             let mut last = days[0];
             for day in &days {
@@ -342,7 +342,7 @@ mod tests {
                 last = *day;
             }
             // The short sum leaves out what is older than the bitmap: 2^(-128/14) of it at most.
-            assert!((f64::from(got) - expected).abs() < 0.02, "{half_life}: {got} against {expected}");
+            assert!((got - expected).abs() < 0.02, "{half_life}: {got} against {expected}");
         }
         assert_eq!(activity.active_days as usize, days.len());
     }

@@ -25,11 +25,11 @@ pub struct Stamp {
     pub tie: u64,
 }
 
-/// Inserts `item` at `index`, growing by a quarter at most: these lists stay short, and there is one of each for every
-/// account.
+/// Inserts `item` at `index`, growing by half: these lists begin with one and stay short, and there is one of each for
+/// every account.
 pub(in crate::engine) fn insert<T>(list: &mut Vec<T>, index: usize, item: T) {
     if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 4).max(1));
+        list.reserve_exact((list.len() / 2).max(1));
     }
     list.insert(index, item);
 }

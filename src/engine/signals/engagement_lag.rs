@@ -71,9 +71,15 @@ fn rhythm(case: &Case<'_>) -> Option<Rhythm> {
 fn read(case: &Case<'_>) -> Reading {
     let activity = &case.account.activity;
     let quiet = activity.quiet_days(case.now);
-    // Whether there are gaps enough is told by the active days alone; the rhythm itself is worked out when it matters.
-    if activity.days.count_ones() > GAPS_MIN && f64::from(quiet) < case.parameter(QUIET_MIN) {
-        return Reading::QUIET.until(day_of_silence(case, case.parameter(QUIET_MIN)));
+    let gaps = activity.days.count_ones().saturating_sub(1);
+    if gaps >= GAPS_MIN {
+        // Irregular accounts are given longer; the shortest silence that can count follows from number and sum of the
+        // gaps alone, and spares the rest of the work for all who are active.
+        let total = f64::from(127 - activity.days.leading_zeros());
+        let soonest = gap_at(case.parameter(SURVIVAL_START), gaps.into(), total).max(case.parameter(QUIET_MIN));
+        if f64::from(quiet) < soonest {
+            return Reading::QUIET.until(day_of_silence(case, soonest));
+        }
     }
     let Some(rhythm) = rhythm(case) else { return Reading::UNKNOWN };
     let start = case.parameter(SURVIVAL_START);

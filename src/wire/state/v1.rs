@@ -148,6 +148,7 @@ struct ProfileForm {
 struct JudgementForm {
     at_ms: Option<i64>,
     due_ms: Option<i64>,
+    patience_days: u8,
     band: u8,
     below_since_ms: Option<i64>,
     /// Risk, band, MRR, hash of what else was told.
@@ -267,7 +268,6 @@ impl ActivityForm {
                 *volume = uses;
             }
         }
-        activity.derive();
         Ok(activity)
     }
 }
@@ -519,6 +519,7 @@ impl JudgementForm {
         JudgementForm {
             at_ms: judgement.at.map(Timestamp::ms),
             due_ms: judgement.due.map(Timestamp::ms),
+            patience_days: judgement.patience_days,
             band: judgement.band as u8,
             below_since_ms: judgement.below_since.map(Timestamp::ms),
             published: judgement.published.map(|known| (known.risk, known.band as u8, known.mrr_minor, known.told)),
@@ -548,6 +549,7 @@ impl JudgementForm {
         Ok(Judgement {
             at: maybe_time(self.at_ms)?,
             due: maybe_time(self.due_ms)?,
+            patience_days: self.patience_days,
             band: pick(self.band, &Band::ALL, "band")?,
             below_since: maybe_time(self.below_since_ms)?,
             published,
