@@ -47,6 +47,7 @@ pub struct Account {
 
 /// What every judgement needs of an account's billing and profile.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[allow(clippy::struct_excessive_bools)] // independent answers to independent questions
 pub struct Standing {
     /// Whether it has or had a subscription.
     pub is_subscribed: bool,

@@ -75,7 +75,7 @@ fn read(case: &Case<'_>) -> Reading {
     if gaps >= GAPS_MIN {
         // Irregular accounts are given longer; the shortest silence that can count follows from number and sum of the
         // gaps alone, and spares the rest of the work for all who are active.
-        let total = f64::from(127 - activity.days.leading_zeros());
+        let total = f64::from(activity.days.ilog2());
         let soonest = gap_at(case.parameter(SURVIVAL_START), gaps.into(), total).max(case.parameter(QUIET_MIN));
         if f64::from(quiet) < soonest {
             return Reading::QUIET.until(day_of_silence(case, soonest));
