@@ -4,6 +4,9 @@
 //! source topics ─▶ ingest ─▶ canonical log ─▶ engine ─▶ alerts, account health, state, dead letters
 //!                  (wire)    (one per account) (pure)    and /metrics
 //! ```
+//!
+//! In reading order: [`units`], [`engine`], [`wire`], [`worker`], [`kafka`], [`local`], [`sim`], [`config`],
+//! [`telemetry`], [`http`], [`cli`].
 
 pub mod cli;
 pub mod config;
@@ -11,6 +14,7 @@ pub mod engine;
 pub mod http;
 pub mod kafka;
 pub mod local;
+pub mod sim;
 pub mod telemetry;
 pub mod units;
 pub mod wire;

@@ -15,8 +15,8 @@ pub const HOUR_MS: i64 = 3_600_000;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// 2000-01-01T00:00:00Z: nothing older is believed.
-    pub const MIN: Timestamp = Timestamp(946_684_800_000);
+    /// 1990-01-01T00:00:00Z: nothing older is believed.
+    pub const MIN: Timestamp = Timestamp(631_152_000_000);
     /// 2100-01-01T00:00:00Z: nothing later is believed. A [`Day`] of any instant fits 16 bits.
     pub const MAX: Timestamp = Timestamp(4_102_444_800_000);
 
@@ -46,7 +46,7 @@ impl Timestamp {
 
     /// The UTC day it falls on.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 10957..=47482 within the believed range
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 7305..=47482 within the believed range
     pub const fn day(self) -> Day {
         Day((self.0 / DAY_MS) as u16)
     }

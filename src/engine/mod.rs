@@ -176,10 +176,10 @@ impl Engine {
     /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time.
     fn fire(&mut self, effects: &mut Vec<Effect>) {
         let Some(clock) = self.partition.clock else { return };
-        while let Some(slot) = self.timers.pop(clock) {
+        while let Some((at, slot)) = self.timers.pop(clock) {
             let Some(account) = self.store.get(slot) else { continue };
             match account.judgement.due {
-                Some(due) if due <= clock => self.judge(slot, due.max(account.activity.latest_at), effects),
+                Some(due) if due <= at => self.judge(slot, due.max(account.activity.latest_at), effects),
                 Some(due) => self.timers.set(slot, stable_hash(account.id.as_bytes()), due),
                 None => {}
             }
@@ -381,3 +381,6 @@ fn alert_effect(
         rules: rules_hash.to_owned(),
     })))
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,9 +32,9 @@ impl Timers {
         }
     }
 
-    /// Takes out the next entry due at `clock`, in order of time and tie. The account's own due time decides whether
-    /// it is judged or put back.
-    pub fn pop(&mut self, clock: Timestamp) -> Option<Slot> {
+    /// Takes out the next entry due at `clock`, in order of time and tie, with its time. The account's own due time
+    /// decides whether it is judged or, where that is later, put back to keep its place among the others.
+    pub fn pop(&mut self, clock: Timestamp) -> Option<(Timestamp, Slot)> {
         while let Some(Reverse((due, _, slot))) = self.heap.peek().copied() {
             if due > clock {
                 return None;
@@ -44,7 +44,7 @@ impl Timers {
                 && *queued == Some(due)
             {
                 *queued = None;
-                return Some(slot);
+                return Some((due, slot));
             }
         }
         None

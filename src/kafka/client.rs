@@ -21,7 +21,9 @@ use rdkafka::{Message, TopicPartitionList};
 use crate::config::Config;
 
 /// The same client error is logged at most this often.
-pub const REPEAT_INTERVAL: Duration = Duration::from_secs(10);
+pub const REPEAT_INTERVAL: Duration = Duration::from_secs(30);
+/// Different messages remembered by one client.
+const TOLD_MAX: usize = 16;
 
 /// The consumer type used throughout.
 pub type Consume = BaseConsumer<Context>;
@@ -60,7 +62,7 @@ pub struct Context {
     name: String,
     rebalances: Mutex<VecDeque<Rebalance>>,
     closing: AtomicBool,
-    told: Mutex<Option<(String, Instant)>>,
+    told: Mutex<VecDeque<(String, Instant)>>,
 }
 
 impl Context {
@@ -85,10 +87,14 @@ impl Context {
 
     fn is_repeated(&self, message: &str) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.as_ref().is_some_and(|(last, at)| last == message && at.elapsed() < REPEAT_INTERVAL) {
+        told.retain(|(_, at)| at.elapsed() < REPEAT_INTERVAL);
+        if told.iter().any(|(known, _)| known == message) {
             return true;
         }
-        *told = Some((message.to_owned(), Instant::now()));
+        if told.len() >= TOLD_MAX {
+            told.pop_front();
+        }
+        told.push_back((message.to_owned(), Instant::now()));
         false
     }
 }
@@ -174,7 +180,7 @@ pub fn group_consumer(
     reset: OffsetReset,
 ) -> KafkaResult<Consume> {
     let mut client = common(config);
-    client.set("fetch.queue.backoff.ms", "10");
+    read_ahead(&mut client);
     let user = |name: &str| config.kafka.consumer.get(name).or_else(|| config.kafka.properties.get(name));
     // The new protocol chooses assignor and session by itself and refuses to be told.
     if user("group.protocol").is_none_or(|protocol| protocol != "consumer") {
@@ -197,7 +203,7 @@ pub fn group_consumer(
 /// Reads the changelog by explicit assignment; never joins a group.
 pub fn changelog_reader(config: &Config) -> KafkaResult<Consume> {
     let mut client = common(config);
-    client.set("fetch.queue.backoff.ms", "10");
+    read_ahead(&mut client);
     extend(&mut client, &config.kafka.consumer);
     client.remove("group.instance.id");
     client
@@ -228,7 +234,7 @@ pub fn producer(config: &Config, transactional_id: &str) -> KafkaResult<Produce>
         // After a commit the coordinator is busy for some milliseconds; waiting the default 100 would dominate the cycle.
         .set("retry.backoff.ms", "5")
         .set("queue.buffering.max.messages", "0")
-        .set("queue.buffering.max.kbytes", "1048576");
+        .set("queue.buffering.max.kbytes", "262144");
     extend(&mut client, &config.kafka.producer);
     let record_bytes_max = config.limits.record_bytes_max.saturating_add(1 << 20).min(1_000_000_000);
     client
@@ -238,6 +244,12 @@ pub fn producer(config: &Config, transactional_id: &str) -> KafkaResult<Produce>
         .set("delivery.report.only.error", "true")
         .set("message.max.bytes", record_bytes_max.to_string());
     client.create_with_context(Context::new(transactional_id))
+}
+
+/// How much a consumer reads ahead: the client's own default of 64 MiB for each worker would outweigh the state, and a
+/// full queue would stop reading for a whole second.
+fn read_ahead(client: &mut ClientConfig) {
+    client.set("queued.max.messages.kbytes", "16384").set("fetch.queue.backoff.ms", "10");
 }
 
 fn common(config: &Config) -> ClientConfig {

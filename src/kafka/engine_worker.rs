@@ -17,7 +17,7 @@ use super::transaction::End;
 use crate::engine::rules::Rules;
 use crate::telemetry::view::PartitionView;
 use crate::telemetry::{Readiness, RebalanceKind, Role};
-use crate::units::{NextOffset, PartitionIndex};
+use crate::units::PartitionIndex;
 use crate::worker::engine::{EngineMachine, Settings};
 use crate::worker::outbox::Outbox;
 use crate::worker::policy::Moment;
@@ -226,7 +226,7 @@ impl<'a> EngineWorker<'a> {
             return Ok(());
         }
         self.shell.send(&mut self.outbox)?;
-        match self.shell.commit(&offsets, Some(&self.member))? {
+        match self.shell.commit(&offsets, Some(&mut self.member))? {
             End::Committed => {
                 let now = self.context.now();
                 let committed = self.machine.committed(now);
@@ -270,7 +270,7 @@ impl<'a> EngineWorker<'a> {
             let Some(ends) = self.member.glance(topic, index) else { break };
             let position = positions.iter().find(|(_, partition, _)| *partition == index).map(|(_, _, next)| *next);
             let reached = position.max(self.machine.next_offset(index)).unwrap_or(ends.low).max(ends.low);
-            let lag = lag(reached, ends.high);
+            let lag = ends.high.0.saturating_sub(reached.0).max(0).unsigned_abs();
             self.machine.observe(index, lag);
             self.context.telemetry.lag(Role::Engine, topic, index, lag);
         }
@@ -296,11 +296,6 @@ impl<'a> EngineWorker<'a> {
         };
         self.context.telemetry.ready_worker(Role::Engine, self.context.index, readiness);
     }
-}
-
-/// How many offsets are left to read.
-pub fn lag(reached: NextOffset, end: NextOffset) -> u64 {
-    end.0.saturating_sub(reached.0).max(0).unsigned_abs()
 }
 
 fn indices(partitions: &TopicPartitionList) -> Vec<PartitionIndex> {

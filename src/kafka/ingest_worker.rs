@@ -9,7 +9,6 @@ use std::time::Duration;
 use rdkafka::TopicPartitionList;
 
 use super::client::{Loss, OffsetReset, Rebalance};
-use super::engine_worker::lag;
 use super::error::WorkerError;
 use super::member::{Member, Polled, kafka_offset, with_raw};
 use super::shell::{BATCH_RECORDS_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
@@ -198,7 +197,7 @@ impl<'a> IngestWorker<'a> {
         let offsets =
             offsets.into_iter().map(|(source, index, next)| (self.topic(source).to_owned(), index, next)).collect();
         self.shell.send(&mut self.outbox)?;
-        match self.shell.commit(&offsets, self.member.as_ref())? {
+        match self.shell.commit(&offsets, self.member.as_mut())? {
             End::Committed => {
                 let tally = self.machine.committed(self.context.now());
                 self.context.count(&tally);
@@ -237,10 +236,10 @@ impl<'a> IngestWorker<'a> {
             let Some(ends) = member.glance(topic, index) else { break };
             let is_it = |place: &&(String, PartitionIndex, _)| place.0 == topic && place.1 == index;
             let position = positions.iter().find(is_it).map(|(_, _, next)| *next);
-            let reached = position.unwrap_or(ends.low).max(ends.low);
-            self.context.telemetry.lag(Role::Ingest, topic, index, lag(reached, ends.high));
             let seen = Observation { position, low: ends.low, high: ends.high };
-            self.machine.observe(source, index, seen, wall);
+            if let Some(lag) = self.machine.observe(source, index, seen, wall) {
+                self.context.telemetry.lag(Role::Ingest, topic, index, lag);
+            }
         }
     }
 

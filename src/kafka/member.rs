@@ -1,7 +1,10 @@
 //! A member of a consumer group: polling, rebalances, positions, and leaving within a deadline.
 //!
-//! Invariants: offsets are committed under the group metadata of the last rebalance dealt with, so that a member which
-//! the group has moved on from is refused by the broker; a new partition is paused until the worker resumes it.
+//! Invariants: a member which the group has moved on from is refused by the broker when it commits; a new partition is
+//! paused until the worker resumes it. The first rests on the group metadata that goes with the offsets. A static member
+//! may use the client's latest: should the client have lost its membership, the broker still misses the member id that
+//! goes with the instance. A dynamic one must not, for a commit without member id and generation passes; it uses the
+//! metadata of the last rebalance dealt with, at the price of an abort when a commit meets the next rebalance.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -30,6 +33,13 @@ pub struct Member {
     consumer: Option<Consume>,
     observer: Consume,
     group: Option<ConsumerGroupMetadata>,
+    membership: Membership,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Membership {
+    Static,
+    Dynamic,
 }
 
 /// What a poll brought.
@@ -93,7 +103,8 @@ impl Member {
             .map_err(WorkerError::client("create the group consumer"))?;
         let observer = client::observer(config).map_err(WorkerError::client("create the observing client"))?;
         consumer.subscribe(topics).map_err(WorkerError::client("subscribe"))?;
-        Ok(Member { consumer: Some(consumer), observer, group: None })
+        let membership = if instance.is_some() { Membership::Static } else { Membership::Dynamic };
+        Ok(Member { consumer: Some(consumer), observer, group: None, membership })
     }
 
     /// Waits up to `timeout` for a record. Transient errors are the client's business; what a worker cannot go on with
@@ -154,8 +165,10 @@ impl Member {
     }
 
     /// The metadata to commit under.
-    #[must_use]
-    pub fn group(&self) -> Option<&ConsumerGroupMetadata> {
+    pub fn group(&mut self) -> Option<&ConsumerGroupMetadata> {
+        if self.membership == Membership::Static {
+            self.refresh_group();
+        }
         self.group.as_ref()
     }
 

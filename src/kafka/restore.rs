@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset as KafkaOffset, TopicPartitionList};
 
 use super::client::{self, Consume};
@@ -176,9 +177,7 @@ fn read_slice(
                 }
                 wait = Duration::ZERO;
             }
-            Some(Err(source @ rdkafka::error::KafkaError::MessageConsumption(code)))
-                if code == rdkafka::error::RDKafkaErrorCode::AutoOffsetReset =>
-            {
+            Some(Err(source @ KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
                 return Err(WorkerError::Client { what: "read the changelog from its beginning", source });
             }
             Some(Err(error)) => {

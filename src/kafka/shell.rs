@@ -85,13 +85,11 @@ impl WorkerContext<'_> {
             Role::Ingest => &self.config.ingest.group_id,
             _ => &self.config.engine.group_id,
         };
-        match &self.config.engine.instance_id {
-            Some(process) => format!("{group}-{process}-{}", self.index),
-            None => {
-                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                format!("{group}-{:x}-{:x}-{}", std::process::id(), since_epoch.as_nanos(), self.index)
-            }
+        if let Some(process) = &self.config.engine.instance_id {
+            return format!("{group}-{process}-{}", self.index);
         }
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{group}-{:x}-{:x}-{}", std::process::id(), since_epoch.as_nanos(), self.index)
     }
 
     /// Where refused records go.
@@ -160,18 +158,18 @@ impl<'a> Shell<'a> {
     }
 
     /// Ends the transaction: commits `offsets` with what was sent. However the broker behaved, the answer is certain.
-    pub fn commit(&mut self, offsets: &Offsets, member: Option<&Member>) -> Result<End, WorkerError> {
+    pub fn commit(&mut self, offsets: &Offsets, mut member: Option<&mut Member>) -> Result<End, WorkerError> {
         let began = Instant::now();
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (topic, partition, NextOffset(next)) in offsets {
             list.add_partition_offset(topic, partition.0, KafkaOffset::Offset(*next))
                 .map_err(WorkerError::client("note the offsets to commit"))?;
         }
-        let end = match self.transactions.commit(&list, member.and_then(Member::group)) {
+        let end = match self.transactions.commit(&list, member.as_mut().and_then(|member| member.group())) {
             Ok(end) => end,
             Err(Broken::Indefinite(error)) => {
                 tracing::warn!(error = error.to_string(), "commit timed out; asking the group how it ended");
-                self.resolve(offsets, member)?
+                self.resolve(offsets, member.as_deref())?
             }
             Err(broken) => return Err(broken.into()),
         };

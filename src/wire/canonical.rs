@@ -11,7 +11,7 @@ use super::Decoded;
 use super::check::build;
 use super::control::{self, FLEET, PROGRESS};
 use super::json::{INTERVALS, Object, ROLES, name_of, write_text};
-use super::raw::{Raw, RawVisitor};
+use super::raw::{Raw, RawSeed};
 use super::refusal::{Refusal, excerpt};
 use crate::engine::event::{AlertAction, Event, Kind, LimitUse, Role, Terms, Traits};
 use crate::engine::input::{Fleet, Input, Progress};
@@ -22,7 +22,7 @@ pub const CONTROL_KEY: &[u8] = b"\0control";
 /// Reads a record of the canonical log: an event or a control record.
 pub fn decode(value: &[u8]) -> Result<Decoded<'_>, Refusal> {
     let text = text_of(value)?;
-    Ok(match build(read(text)?)? {
+    Ok(match read(text)? {
         Decoded::UnknownType(name) if name == PROGRESS => {
             Decoded::Input(Input::Progress(control::decode_progress(text)?))
         }
@@ -33,7 +33,7 @@ pub fn decode(value: &[u8]) -> Result<Decoded<'_>, Refusal> {
 
 /// Reads a record that somebody else wrote: an event. Control records are unknown types here.
 pub fn decode_event(value: &[u8]) -> Result<Decoded<'_>, Refusal> {
-    build(read(text_of(value)?)?)
+    read(text_of(value)?)
 }
 
 /// Appends the JSON of `event` to `out`.
@@ -74,11 +74,12 @@ pub(super) fn not_json(text: &str, error: &serde_json::Error) -> Refusal {
     Refusal::NotJson { problem: error.to_string(), excerpt: excerpt(text) }
 }
 
-fn read(text: &str) -> Result<Raw<'_>, Refusal> {
+fn read(text: &str) -> Result<Decoded<'_>, Refusal> {
+    let mut raw = Raw::default();
     let mut reader = serde_json::Deserializer::from_str(text);
-    let raw = RawVisitor.deserialize(&mut reader).map_err(|error| not_json(text, &error))?;
+    RawSeed(&mut raw).deserialize(&mut reader).map_err(|error| not_json(text, &error))?;
     reader.end().map_err(|error| not_json(text, &error))?;
-    Ok(raw)
+    build(&mut raw)
 }
 
 fn encode_kind(kind: &Kind<'_>, object: &mut Object<'_>) {

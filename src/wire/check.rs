@@ -20,12 +20,12 @@ pub(super) const TEXT_BYTES_MAX: usize = 4096;
 const RFC_3339: &str = "an RFC 3339 time such as 2026-03-01T12:00:00Z";
 
 /// The event that `raw` says, or why it is none.
-pub(super) fn build(mut raw: Raw<'_>) -> Result<Decoded<'_>, Refusal> {
-    if let Some(field) = raw.duplicate {
+pub(super) fn build<'a>(raw: &mut Raw<'a>) -> Result<Decoded<'a>, Refusal> {
+    if let Some(field) = raw.duplicate.take() {
         return Err(Refusal::DuplicateKey { field });
     }
     let type_name = raw.required_text(Field::Type)?;
-    let Some(kind) = kind(&mut raw, &type_name) else { return Ok(Decoded::UnknownType(type_name)) };
+    let Some(kind) = kind(raw, &type_name) else { return Ok(Decoded::UnknownType(type_name)) };
     // The common fields are judged first, so that the reason told is the one that matters most.
     Ok(Decoded::Input(Input::Event(Event {
         account_id: raw.account()?,

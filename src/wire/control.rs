@@ -52,7 +52,7 @@ struct FleetForm {
     prior_182: Option<PriorForm>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct PriorForm {
     shape: f64,
     exposure_days: f64,
@@ -92,7 +92,7 @@ pub(super) fn decode_progress(text: &str) -> Result<Progress, Refusal> {
         Ok(SourceReport {
             topic: report.topic,
             partition: PartitionIndex(report.partition),
-            reached: instant(report.reached)?,
+            reached: instant(&report.reached)?,
             caught_up: report.caught_up,
         })
     });
@@ -103,7 +103,7 @@ pub(super) fn decode_progress(text: &str) -> Result<Progress, Refusal> {
             .into_iter()
             .map(|source| SourceTopic { topic: source.topic, partitions: source.partitions })
             .collect(),
-        reached: form.reached.map(instant).transpose()?,
+        reached: form.reached.as_deref().map(instant).transpose()?,
     })
 }
 
@@ -142,8 +142,8 @@ fn prior(form: Option<PriorForm>, shipped: GammaPrior) -> Result<GammaPrior, Ref
     }
 }
 
-fn instant(text: String) -> Result<Timestamp, Refusal> {
-    let parsed = chrono::DateTime::parse_from_rfc3339(&text).ok().map(|time| time.timestamp_millis());
+fn instant(text: &str) -> Result<Timestamp, Refusal> {
+    let parsed = chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_millis());
     let time = parsed.and_then(Timestamp::from_ms);
     time.ok_or_else(|| {
         malformed_time("reached", "an RFC 3339 time within the believed range", &Found::Text(text.into()))

@@ -32,6 +32,7 @@ pub use refusal::Refusal;
 use crate::engine::input::Input;
 
 /// What a record says.
+#[allow(clippy::large_enum_variant)] // boxing would allocate for every event on the hot path
 #[derive(Clone, Debug)]
 pub enum Decoded<'a> {
     /// An event or, from the canonical log only, a control record.

@@ -11,7 +11,7 @@ use crate::units::PartitionIndex;
 /// ```
 /// use churnwatch::units::PartitionIndex;
 /// use churnwatch::wire::partition_of;
-/// assert_eq!(partition_of("foobar", 100), PartitionIndex(74));
+/// assert_eq!(partition_of("foobar", 100), PartitionIndex(66));
 /// ```
 #[must_use]
 pub fn partition_of(account_id: &str, partitions: i32) -> PartitionIndex {

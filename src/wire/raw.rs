@@ -167,30 +167,30 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// Reads one JSON object into a [`Raw`].
-pub(super) struct RawVisitor;
+/// Reads one JSON object into a [`Raw`], in place: it is too large to be moved about for every record.
+pub(super) struct RawSeed<'r, 'de>(pub(super) &'r mut Raw<'de>);
 
-impl<'de> DeserializeSeed<'de> for RawVisitor {
-    type Value = Raw<'de>;
+impl<'de> DeserializeSeed<'de> for RawSeed<'_, 'de> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw<'de>;
+impl<'de> Visitor<'de> for RawSeed<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an event as a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw<'de>, A::Error> {
-        let mut raw = Raw::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let raw = self.0;
         while let Some(field) = map.next_key_seed(KeySeed)? {
             match field {
                 Some(Field::Traits) => {
-                    let found = map.next_value_seed(TraitsSeed(&mut raw))?;
+                    let found = map.next_value_seed(TraitsSeed(raw))?;
                     raw.put(Field::Traits, found);
                 }
                 Some(field) => raw.put(field, map.next_value_seed(FoundSeed)?),
@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for RawVisitor {
                 }
             }
         }
-        Ok(raw)
+        Ok(())
     }
 }
 

@@ -39,10 +39,11 @@ fn event() -> Value {
             let own = event_type.required.iter().chain(event_type.optional);
             let mut properties: serde_json::Map<String, Value> = own
                 .map(|field| {
-                    let mut schema = property(*field);
-                    if event_type.optional.contains(field) {
-                        schema = json!({ "description": schema["description"], "anyOf": [schema, { "type": "null" }] });
-                    }
+                    let schema = if event_type.optional.contains(field) {
+                        json!({ "anyOf": [property(*field), { "type": "null" }] })
+                    } else {
+                        property(*field)
+                    };
                     (field.name().to_owned(), schema)
                 })
                 .collect();
@@ -92,7 +93,9 @@ fn property(field: Field) -> Value {
             "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
         }),
     };
-    schema["description"] = Value::from(description(field));
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("description".to_owned(), Value::from(description(field)));
+    }
     schema
 }
 

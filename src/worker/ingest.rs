@@ -139,12 +139,19 @@ impl IngestMachine {
         }
     }
 
-    /// Takes in what the shell saw of a source partition at `wall` time or shortly after.
-    pub fn observe(&mut self, source: SourceIndex, partition: PartitionIndex, seen: Observation, wall: Timestamp) {
+    /// Takes in what the shell saw of a source partition at `wall` time or shortly after, and says how many records are
+    /// left to read; `None` when it does not own the partition.
+    pub fn observe(
+        &mut self,
+        source: SourceIndex,
+        partition: PartitionIndex,
+        seen: Observation,
+        wall: Timestamp,
+    ) -> Option<u64> {
         let is_it = |owned: &&mut Owned| (owned.source, owned.partition) == (source, partition);
-        if let Some(owned) = self.owned.iter_mut().find(is_it) {
-            owned.observe(seen, wall);
-        }
+        let owned = self.owned.iter_mut().find(is_it)?;
+        owned.observe(seen, wall);
+        owned.lag
     }
 
     /// Writes a progress record to every canonical partition when a second has passed since the last ones.

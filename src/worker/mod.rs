@@ -15,6 +15,8 @@ pub mod ingest;
 pub mod outbox;
 pub mod policy;
 pub mod progress;
+#[cfg(test)]
+mod tests;
 
 use crate::units::{NextOffset, Offset, PartitionIndex, Timestamp};
 

@@ -68,6 +68,7 @@ pub struct OutRecord<'a> {
 
 impl<'a> OutRecord<'a> {
     /// Its headers, by name and value.
+    #[must_use]
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
         let bytes = self.bytes;
         self.headers.iter().map(move |header| {

@@ -305,7 +305,8 @@ fn deep_nesting_is_passed_over_or_refused() {
 fn the_table_of_types_is_what_is_checked() {
     for event_type in TYPES {
         let json = |fields: &[&str]| {
-            let members: String = fields.iter().map(|name| format!(r#","{name}":{}"#, sample(name))).collect();
+            let members =
+                fields.iter().map(|name| format!(r#","{name}":{}"#, sample(name))).collect::<Vec<_>>().concat();
             format!(
                 r#"{{"id":"e","time":"2026-03-01T12:00:00Z","account_id":"a","type":"{}"{members}}}"#,
                 event_type.name

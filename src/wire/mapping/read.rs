@@ -87,7 +87,7 @@ impl Mapping {
     pub fn decode<'a>(&self, value: &'a [u8]) -> Result<Decoded<'a>, Refusal> {
         let record = text_of(value)?.trim_ascii_end();
         let slots = self.read(record)?;
-        let found_type = self.joined(&self.type_slots, &slots);
+        let found_type = slots.joined(&self.type_slots);
         let known = found_type.as_ref().and_then(|name| self.types.get(name.as_ref()));
         let our_type = match (known, &self.type_default, found_type) {
             (Some(Some(ours)), _, _) | (None, Some(ours), _) => ours,
@@ -111,7 +111,7 @@ impl Mapping {
                 }
             }
         }
-        build(raw)
+        build(&mut raw)
     }
 
     fn read<'a>(&self, record: &'a str) -> Result<Slots<'a>, Refusal> {
@@ -138,22 +138,9 @@ impl Mapping {
             Identity::Hash => Found::Text(Cow::Owned(format!("{:016x}", stable_hash(record.as_bytes())))),
             Identity::Slots(id) => match id.as_slice() {
                 [slot] => text(slots.get(*slot)),
-                several => self.joined(several, slots).map_or(Found::Absent, Found::Text),
+                several => slots.joined(several).map_or(Found::Absent, Found::Text),
             },
         }
-    }
-
-    /// The texts of `wanted` joined by `:`; `None` unless all of them are there.
-    fn joined<'a>(&self, wanted: &[usize], slots: &Slots<'a>) -> Option<Text<'a>> {
-        let mut joined: Option<Text<'a>> = None;
-        for slot in wanted {
-            let Found::Text(part) = present(text(slots.get(*slot))) else { return None };
-            joined = Some(match joined {
-                None => part,
-                Some(before) => Cow::Owned(format!("{before}:{part}")),
-            });
-        }
-        joined
     }
 }
 
@@ -183,6 +170,19 @@ struct Slots<'a> {
 impl<'a> Slots<'a> {
     fn get(&self, slot: usize) -> Found<'a> {
         self.found.get(slot).cloned().unwrap_or_default()
+    }
+
+    /// The texts of `wanted` joined by `:`; `None` unless all of them are there.
+    fn joined(&self, wanted: &[usize]) -> Option<Text<'a>> {
+        let mut joined: Option<Text<'a>> = None;
+        for slot in wanted {
+            let Found::Text(part) = present(text(self.get(*slot))) else { return None };
+            joined = Some(match joined {
+                None => part,
+                Some(before) => Cow::Owned(format!("{before}:{part}")),
+            });
+        }
+        joined
     }
 
     fn fill(

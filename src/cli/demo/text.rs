@@ -1,0 +1,482 @@
+//! How the demo looks on a terminal: aligned columns, reasons wrapped to the width, colour only where it helps.
+//!
+//! Pure functions from values and a [`Look`] to text. Nothing is told by colour alone.
+
+use std::fmt::Write as _;
+
+use console::Style;
+
+use super::report::{AlertsOfType, Report};
+use crate::engine::effect::{AlertChange, Band, Health, Transition};
+use crate::sim::plan::Trap;
+use crate::units::{Money, Timestamp};
+
+/// What the terminal can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Columns.
+    pub width: usize,
+    /// Whether to use colour.
+    pub colour: Colour,
+}
+
+/// Whether to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// Bands and headings.
+    On,
+    /// `NO_COLOR`, or no terminal.
+    Off,
+}
+
+/// Columns when there is no terminal to ask.
+const WIDTH_DEFAULT: usize = 100;
+/// Narrower terminals are treated as this wide, wider ones as [`WIDTH_MAX`]: long lines are hard to read.
+const WIDTH_MIN: usize = 72;
+const WIDTH_MAX: usize = 120;
+/// From this width on the two tables stand beside each other.
+const BESIDE_WIDTH_MIN: usize = 97;
+/// Most lines of reasons for one account.
+const REASON_LINES_MAX: usize = 2;
+
+impl Look {
+    /// What standard output can do.
+    #[must_use]
+    pub fn of_terminal() -> Look {
+        let columns = console::Term::stdout().size_checked().map_or(WIDTH_DEFAULT, |(_, columns)| usize::from(columns));
+        let colour = if console::colors_enabled() { Colour::On } else { Colour::Off };
+        Look { width: columns.clamp(WIDTH_MIN, WIDTH_MAX), colour }
+    }
+
+    fn paint(&self, style: &Style, text: &str) -> String {
+        style.clone().force_styling(self.colour == Colour::On).apply_to(text).to_string()
+    }
+
+    fn strong(&self, text: &str) -> String {
+        self.paint(&Style::new().bold(), text)
+    }
+
+    fn faint(&self, text: &str) -> String {
+        self.paint(&Style::new().dim(), text)
+    }
+
+    fn band(&self, band: Band, text: &str) -> String {
+        let style = match band {
+            Band::Critical => Style::new().red().bold(),
+            Band::AtRisk => Style::new().yellow(),
+            Band::Watch => Style::new().cyan(),
+            Band::Healthy => Style::new().green(),
+        };
+        self.paint(&style, text)
+    }
+}
+
+/// The report as one screen of text.
+#[must_use]
+pub fn report(report: &Report, look: &Look) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{} {} accounts, {} days, {} events in {:.1} s",
+        look.strong("churnwatch demo"),
+        grouped(report.accounts as u64),
+        report.days,
+        grouped(report.events),
+        report.elapsed.as_secs_f64(),
+    );
+    out.push('\n');
+    at_risk(report, look, &mut out);
+    out.push('\n');
+    let left = alerts(&report.alerts, look);
+    let right = churners(report, look);
+    if look.width >= BESIDE_WIDTH_MIN {
+        beside(&left, &right, 51, &mut out);
+    } else {
+        for line in left.iter().chain([&Line::default()]).chain(&right) {
+            let _ = writeln!(out, "{}", line.text);
+        }
+    }
+    out.push('\n');
+    verdict(report, look, &mut out);
+    out
+}
+
+/// The line between the report and what follows live.
+#[must_use]
+pub fn live_title(now: Timestamp, look: &Look) -> String {
+    let day = now.to_string();
+    let day = day.get(..10).unwrap_or_default();
+    format!("\n{} from {day}, one hour a second; Ctrl-C ends it", look.strong("Live"))
+}
+
+/// A change of an alert as it happens; nothing for those that only eased.
+#[must_use]
+pub fn alert(change: &AlertChange, look: &Look) -> String {
+    if change.transition == Transition::Eased {
+        return String::new();
+    }
+    let health = &change.health;
+    let time = health.as_of.to_string().replace('T', " ");
+    let head =
+        format!("{}  {:<9}  {:<18}", time.get(..16).unwrap_or_default(), change.transition.name(), change.alert_type);
+    let band = format!("{:<8} {:>4}", health.band.name(), percent(health.risk.get()));
+    let mrr = health.mrr.map_or_else(String::new, whole_money);
+    let name = health.name.as_deref().unwrap_or(&health.account_id);
+    let mut out = format!("{head}  {}  {mrr:>12}  {name} ({})\n", look.band(health.band, &band), health.account_id);
+    if matches!(change.transition, Transition::Raised | Transition::Escalated) {
+        for line in reasons(health, look.width.saturating_sub(18)).iter().take(1) {
+            let _ = writeln!(out, "{}{}", " ".repeat(18), look.faint(line));
+        }
+    }
+    out
+}
+
+fn at_risk(report: &Report, look: &Look, out: &mut String) {
+    if report.at_risk.is_empty() {
+        let _ = writeln!(out, "No account is at risk.");
+        return;
+    }
+    let shown = match report.at_risk.len() {
+        shown if shown == report.at_risk_accounts => String::new(),
+        shown => format!("; the first {shown}"),
+    };
+    let _ = writeln!(
+        out,
+        "{}, {} a month{shown} by revenue at risk",
+        look.strong(&format!("{} accounts at risk", grouped(report.at_risk_accounts as u64))),
+        whole_money(report.at_risk_mrr),
+    );
+    let rows: Vec<[String; 7]> = report
+        .at_risk
+        .iter()
+        .map(|(_, health)| {
+            [
+                health.account_id.clone(),
+                health.name.clone().unwrap_or_default(),
+                health.segment.clone(),
+                health.owner.clone().unwrap_or_default(),
+                health.band.name().to_owned(),
+                percent(health.risk.get()),
+                health.mrr.map_or_else(String::new, whole_money),
+            ]
+        })
+        .collect();
+    let titles = ["account", "name", "segment", "owner", "band", "risk", "MRR"].map(str::to_owned);
+    let mut widths = titles.each_ref().map(String::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let _ = writeln!(out, "{}", look.faint(columns(&titles, &widths).trim_end()));
+    for (row, (_, health)) in rows.iter().zip(&report.at_risk) {
+        let line = columns(row, &widths);
+        let band = format!(" {} ", health.band.name());
+        let _ = writeln!(out, "{}", line.replacen(&band, &look.band(health.band, &band), 1));
+        for reason in reasons(health, look.width.saturating_sub(4)) {
+            let _ = writeln!(out, "    {reason}");
+        }
+    }
+}
+
+/// Cells in columns, the last two to the right.
+fn columns(cells: &[String; 7], widths: &[usize; 7]) -> String {
+    let mut line = String::new();
+    for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        let _ = if index < 5 { write!(line, "{cell:<width$}  ") } else { write!(line, "{cell:>width$}  ") };
+    }
+    line.trim_end().to_owned()
+}
+
+/// The evidence sentences, strongest first, as many as fit into [`REASON_LINES_MAX`] lines of `width`.
+fn reasons(health: &Health, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for evidence in &health.evidence {
+        let sentence = evidence.sentence.trim_end_matches('.');
+        let text = lines.join(" ");
+        let longer = if text.is_empty() { format!("{sentence}.") } else { format!("{text} {sentence}.") };
+        let wrapped = wrap(&longer, width);
+        if wrapped.len() > REASON_LINES_MAX && !lines.is_empty() {
+            break;
+        }
+        lines = wrapped;
+    }
+    if lines.is_empty() {
+        lines.push("Less active than its own history lets expect.".to_owned());
+    }
+    lines
+}
+
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// A line of a block that may stand beside another: its text, and its columns without colour.
+#[derive(Clone, Debug, Default)]
+struct Line {
+    text: String,
+    columns: usize,
+}
+
+impl Line {
+    fn plain(text: String) -> Line {
+        Line { columns: text.chars().count(), text }
+    }
+
+    fn painted(text: &str, paint: impl Fn(&str) -> String) -> Line {
+        Line { columns: text.chars().count(), text: paint(text) }
+    }
+}
+
+fn beside(left: &[Line], right: &[Line], gap_at: usize, out: &mut String) {
+    let nothing = Line::default();
+    for index in 0..left.len().max(right.len()) {
+        let (left, right) = (left.get(index).unwrap_or(&nothing), right.get(index).unwrap_or(&nothing));
+        let padding = if right.columns == 0 { 0 } else { gap_at.saturating_sub(left.columns).max(2) };
+        let _ = writeln!(out, "{}{}{}", left.text, " ".repeat(padding), right.text);
+    }
+}
+
+fn alerts(alerts: &[AlertsOfType], look: &Look) -> Vec<Line> {
+    let mut lines = vec![
+        Line::painted("Alerts by type", |text| look.strong(text)),
+        Line::painted("type               raised   open  right  wrong", |text| look.faint(text)),
+    ];
+    for alerts in alerts {
+        let verdicts = &alerts.verdicts;
+        lines.push(Line::plain(format!(
+            "{:<18}  {:>5}  {:>5}  {:>5}  {:>5}",
+            alerts.alert_type,
+            alerts.raised(),
+            alerts.open(),
+            verdicts.right,
+            verdicts.wrong
+        )));
+    }
+    if alerts.is_empty() {
+        lines.push(Line::plain("none".to_owned()));
+    }
+    lines
+}
+
+fn churners(report: &Report, look: &Look) -> Vec<Line> {
+    let mut lines = vec![
+        Line::painted("Planted churners, alerted before they left", |text| look.strong(text)),
+        Line::painted("how they left          left  alerted     lead", |text| look.faint(text)),
+    ];
+    for kind in &report.score.kinds {
+        let lead = kind.lead_days.map_or_else(|| "-".to_owned(), |days| format!("{days:.0} days"));
+        let name = kind.kind.name().replace('_', " ");
+        lines.push(Line::plain(format!("{name:<21}  {:>4}  {:>7}  {lead:>7}", kind.churned, kind.warned)));
+    }
+    lines
+}
+
+fn verdict(report: &Report, look: &Look, out: &mut String) {
+    let (score, verdicts) = (&report.score, &report.score.verdicts);
+    let lead = score.lead_days.map_or_else(String::new, |days| format!(", {days:.0} days ahead in the median"));
+    let warned = format!(
+        "{} of {} accounts that left were alerted before ({}){lead}.",
+        grouped(score.warned),
+        grouped(score.churned),
+        share(score.warned, score.churned),
+    );
+    let judged = verdicts.right + verdicts.wrong;
+    let wrong = format!(
+        "{} of {} judged alerts were wrong ({}), {} of them only early: their account left later.",
+        grouped(verdicts.wrong),
+        grouped(judged),
+        share(verdicts.wrong, judged),
+        grouped(verdicts.early),
+    );
+    let trapped = score.wrong_by_trap.iter().filter(|(trap, _)| **trap != Trap::None);
+    let misled = trapped.max_by_key(|(_, wrong)| **wrong).map_or_else(String::new, |(trap, wrong)| {
+        format!(" The trap that misled most is {} ({wrong}).", trap.name().replace('_', " "))
+    });
+    let healthy = format!(
+        "On accounts that stay: {:.1} false alerts per 100 accounts and month.{misled}",
+        score.false_per_100_account_months
+    );
+    let meaning = format!("Here {}.", report.wrong_means());
+    for (sentence, style) in
+        [(warned, Style::new().bold()), (wrong, Style::new()), (healthy, Style::new()), (meaning, Style::new().dim())]
+    {
+        for line in wrap(&sentence, look.width) {
+            let _ = writeln!(out, "{}", look.paint(&style, &line));
+        }
+    }
+}
+
+fn share(part: u64, whole: u64) -> String {
+    #[allow(clippy::cast_precision_loss)] // counts of alerts
+    if whole == 0 { "-".to_owned() } else { percent(part as f64 / whole as f64) }
+}
+
+fn percent(ratio: f64) -> String {
+    format!("{:.0}%", ratio * 100.0)
+}
+
+/// Money without its minor units.
+fn whole_money(money: Money) -> String {
+    let scale = 10_i64.pow(u32::from(money.currency.minor_digits()));
+    Money { minor: money.minor / scale * scale, ..money }.to_string()
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use expect_test::expect;
+
+    use super::*;
+    use crate::engine::effect::Evidence;
+    use crate::sim::START;
+    use crate::sim::plan::ChurnKind;
+    use crate::sim::score::{KindScore, Score, Verdicts};
+    use crate::units::{Currency, Ratio, Span};
+
+    fn money(major: i64) -> Money {
+        Money { minor: major * 100, currency: Currency::USD }
+    }
+
+    fn health(account: &str, name: &str, band: Band, risk: f64, sentences: &[&str]) -> Health {
+        let evidence = sentences
+            .iter()
+            .map(|sentence| Evidence {
+                signal: "usage_frequency",
+                strength: Ratio::clamped(0.8),
+                sentence: (*sentence).to_owned(),
+                numbers: Vec::new(),
+                position: None,
+            })
+            .collect();
+        Health {
+            account_id: account.to_owned(),
+            name: Some(name.to_owned()),
+            owner: Some("nadia.roth".to_owned()),
+            segment: "enterprise".to_owned(),
+            as_of: START,
+            last_seen: None,
+            band,
+            risk: Ratio::clamped(risk),
+            contributions: Vec::new(),
+            evidence,
+            mrr: Some(money(8_120)),
+            revenue_at_risk: None,
+            renewal_at: None,
+            churned_at: None,
+            unknown: Vec::new(),
+        }
+    }
+
+    fn example() -> Report {
+        let first = health(
+            "acct-000123",
+            "Alderforge Labs",
+            Band::Critical,
+            0.87,
+            &[
+                "The champion ada.ito@alderforge.example was deactivated 12 days ago and nobody else has the role",
+                "Used on 1 of the last 14 days, where 9.4 would be usual",
+                "No session for 11 days; its gaps are shorter than 4 days in 99 of 100 cases",
+            ],
+        );
+        let verdicts = Verdicts { right: 9, wrong: 3, early: 1, folded: 2, open: 1 };
+        Report {
+            accounts: 2_000,
+            days: 180,
+            seed: 1,
+            events: 712_345,
+            elapsed: Duration::from_millis(2_140),
+            as_of: START,
+            horizon: Span::from_days(28),
+            at_risk: vec![
+                (money(7_064), first),
+                (money(900), health("acct-000007", "Moss Systems", Band::AtRisk, 0.52, &[])),
+            ],
+            at_risk_accounts: 41,
+            at_risk_mrr: money(84_120),
+            revenue_at_risk: money(61_003),
+            alerts: vec![AlertsOfType { alert_type: "churn_risk", transitions: [15, 4, 2, 5, 1], verdicts }],
+            score: Score {
+                accounts: 2_000,
+                kinds: vec![KindScore { kind: ChurnKind::BadNps, churned: 20, warned: 11, lead_days: Some(23.6) }],
+                churned: 20,
+                warned: 11,
+                lead_days: Some(23.6),
+                verdicts,
+                wrong_by_trap: [(Trap::None, 5), (Trap::Vacation, 2)].into(),
+                false_per_100_account_months: 0.42,
+                ..Score::default()
+            },
+        }
+    }
+
+    #[test]
+    fn a_report_is_one_screen_of_aligned_text() {
+        let look = Look { width: 100, colour: Colour::Off };
+        expect![[r"
+            churnwatch demo 2,000 accounts, 180 days, 712,345 events in 2.1 s
+
+            41 accounts at risk, 84,120 USD a month; the first 2 by revenue at risk
+            account      name             segment     owner       band      risk        MRR
+            acct-000123  Alderforge Labs  enterprise  nadia.roth  critical   87%  8,120 USD
+                The champion ada.ito@alderforge.example was deactivated 12 days ago and nobody else has the
+                role. Used on 1 of the last 14 days, where 9.4 would be usual.
+            acct-000007  Moss Systems     enterprise  nadia.roth  at_risk    52%  8,120 USD
+                Less active than its own history lets expect.
+
+            Alerts by type                                     Planted churners, alerted before they left
+            type               raised   open  right  wrong     how they left          left  alerted     lead
+            churn_risk             15      9      9      3     bad nps                  20       11  24 days
+
+            11 of 20 accounts that left were alerted before (55%), 24 days ahead in the median.
+            3 of 12 judged alerts were wrong (25%), 1 of them only early: their account left later.
+            On accounts that stay: 0.4 false alerts per 100 accounts and month. The trap that misled most is
+            vacation (2).
+            Here an alert is wrong when its account does not leave within the 28 days after it; repeats in that
+            time count once.
+        "]]
+        .assert_eq(&report(&example(), &look));
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let plain = report(&example(), &Look { width: 80, colour: Colour::Off });
+        let coloured = report(&example(), &Look { width: 80, colour: Colour::On });
+        assert!(coloured.contains("\u{1b}[") && !plain.contains('\u{1b}'));
+        let mut stripped = String::new();
+        let mut rest = coloured.as_str();
+        while let Some((before, after)) = rest.split_once("\u{1b}[") {
+            stripped.push_str(before);
+            rest = after.split_once('m').unwrap().1;
+        }
+        stripped.push_str(rest);
+        assert_eq!(stripped, plain);
+        assert!(plain.lines().all(|line| line.chars().count() <= 84), "{plain}");
+    }
+}

@@ -1,0 +1,329 @@
+//! Properties of the engine that hold for every stream of records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::account::{Account, Judgement};
+use super::dedup::Dedup;
+use super::effect::Effect;
+use super::event::{Event, Kind, LimitUse, Role, SubscriptionChange, Terms, Traits};
+use super::input::{Input, Progress, Record};
+use super::rules::Rules;
+use super::totals::Totals;
+use super::{Engine, Journal};
+use crate::units::{Currency, DAY_MS, Money, Offset, PartitionIndex, Position, Timestamp};
+use crate::wire::state::{ACCOUNT_BYTES_MAX, decode_account, encode_account};
+
+const DAY_0: i64 = 20_000;
+
+fn rules() -> Arc<Rules> {
+    Arc::new(Rules::default())
+}
+
+fn record(offset: usize, input: Input<'static>) -> Record<'static> {
+    let offset = Offset(i64::try_from(offset).unwrap());
+    Record { position: Position { partition: PartitionIndex(3), offset }, received_at: Timestamp::MAX, input }
+}
+
+fn progress(ms: i64) -> Input<'static> {
+    Input::Progress(Progress { reached: Some(Timestamp::clamped(ms)), ..Progress::default() })
+}
+
+/// What happens, drawn at random; `n` makes the details.
+fn kind(choice: u8, n: u32) -> Kind<'static> {
+    let money = |minor| Money { minor, currency: Currency::parse(["USD", "EUR"][n as usize % 2]).unwrap() };
+    let roles = [Role::Champion, Role::Admin, Role::Sponsor, Role::Member];
+    let changes = [
+        SubscriptionChange::Started,
+        SubscriptionChange::Changed,
+        SubscriptionChange::Renewed,
+        SubscriptionChange::Paused,
+        SubscriptionChange::Resumed,
+        SubscriptionChange::CancelScheduled,
+        SubscriptionChange::Canceled,
+    ];
+    match choice {
+        0..=9 => Kind::FeatureUsed { feature: format!("f{}", n % 12).into(), quantity: n % 3 },
+        10 => Kind::SessionStarted { duration_s: None },
+        11 => Kind::LimitReached(LimitUse { limit: "seats".into(), used: Some(f64::from(n)), allowed: None }),
+        12 => Kind::UserAdded { role: Some(roles[n as usize % 4]), title: None },
+        13 => Kind::UserDeactivated,
+        14 => Kind::UserRoleChanged { role: Some(roles[n as usize / 4 % 4]), title: None },
+        15 => Kind::NpsResponded { score: u8::try_from(n % 11).unwrap() },
+        16 => Kind::InvoicePaid { amount: money(100) },
+        17 => Kind::PaymentFailed { amount: money(100), attempt: Some(n % 4), next_attempt_at: None },
+        18 => Kind::AccountUpdated(Traits {
+            name: Some(format!("Acme {n}").into()),
+            owner: (n % 2 == 0).then(|| format!("owner-{}", n % 3).into()),
+            traits: vec![("industry".into(), format!("i{}", n % 4).into())],
+            plan_features: None,
+        }),
+        _ => Kind::Subscription {
+            change: changes[n as usize % changes.len()],
+            terms: Terms {
+                subscription: format!("s{}", n / 7 % 3).into(),
+                plan: Some(["free", "pro"][n as usize / 21 % 2].into()),
+                mrr: (n % 5 != 0).then(|| money(i64::from(n % 900))),
+                seats: None,
+                interval: None,
+                term_ends_at: None,
+                effective_at: None,
+                reason: None,
+            },
+        },
+    }
+}
+
+/// Up to 120 events of three accounts and six users over `days` days.
+fn events(days: i64) -> impl Strategy<Value = Vec<Event<'static>>> {
+    let event = (0..3_u8, 0..6_u8, 0..22_u8, any::<u32>(), 0..days * 24 * 60);
+    proptest::collection::vec(event, 1..120).prop_map(|drawn| {
+        drawn
+            .into_iter()
+            .enumerate()
+            .map(|(index, (account, user, choice, n, minute))| Event {
+                id: format!("e{index}").into(),
+                time: Timestamp::clamped(DAY_0 * DAY_MS + minute * 60_000),
+                account_id: format!("acct-{account}").into(),
+                user_id: (user < 5).then(|| format!("user-{user}").into()),
+                source: None,
+                kind: kind(choice, n),
+            })
+            .collect()
+    })
+}
+
+/// The events as a stream in time order, with a progress record each day and one at the end.
+fn stream(mut events: Vec<Event<'static>>) -> Vec<Record<'static>> {
+    events.sort_by_key(|event| event.time);
+    let mut inputs = Vec::new();
+    let mut day = DAY_0;
+    for event in events {
+        while event.time.ms() / DAY_MS > day {
+            day += 1;
+            inputs.push(progress(day * DAY_MS));
+        }
+        inputs.push(Input::Event(event));
+    }
+    inputs.push(progress((day + 120) * DAY_MS));
+    inputs.into_iter().enumerate().map(|(offset, input)| record(offset, input)).collect()
+}
+
+fn run(engine: &mut Engine, records: &[Record<'static>]) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for record in records {
+        engine.step(record, &mut effects);
+    }
+    effects
+}
+
+/// What is known of each account, without the history of judgements and the list of ids.
+fn facts(engine: &Engine) -> BTreeMap<String, Account> {
+    engine
+        .accounts()
+        .map(|account| {
+            let facts = Account { dedup: Dedup::default(), judgement: Judgement::default(), ..account.clone() };
+            (account.id.to_string(), facts)
+        })
+        .collect()
+}
+
+fn accounts(engine: &Engine) -> BTreeMap<String, Account> {
+    engine.accounts().map(|account| (account.id.to_string(), account.clone())).collect()
+}
+
+/// The totals with segments in order of name, those without accounts left out.
+fn totals(engine: &Engine) -> Totals {
+    let mut totals = engine.totals().clone();
+    totals.segments.retain(|segment| segment.accounts.iter().any(|count| *count > 0));
+    totals.segments.sort_by(|a, b| a.name.cmp(&b.name));
+    totals.open_alerts.resize(super::alert::types_len(), [0; 2]);
+    totals
+}
+
+/// A second engine from the encoded state of `engine`.
+fn restored(engine: &Engine) -> Engine {
+    let mut second = Engine::new(rules(), Journal::Keep);
+    for account in engine.accounts() {
+        let mut bytes = Vec::new();
+        encode_account(account, &mut bytes);
+        assert!(bytes.len() <= ACCOUNT_BYTES_MAX, "{} bytes", bytes.len());
+        let decoded = decode_account(&bytes).unwrap();
+        assert_eq!(&decoded, account);
+        second.restore_account(decoded);
+    }
+    second.restore_partition(engine.partition().clone());
+    second.finish_restore();
+    second
+}
+
+/// Effects by account, in order: what the outputs are compared by.
+fn by_account(effects: Vec<Effect>) -> BTreeMap<String, Vec<Effect>> {
+    let mut accounts: BTreeMap<String, Vec<Effect>> = BTreeMap::new();
+    for effect in effects {
+        let id = match &effect {
+            Effect::Alert(change) => change.health.account_id.clone(),
+            Effect::Health(health) => health.account_id.clone(),
+            Effect::Reject(_) => String::new(),
+        };
+        accounts.entry(id).or_default().push(effect);
+    }
+    accounts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_within_the_horizon_gives_the_same_facts(
+        (events, order) in events(80).prop_flat_map(|events| {
+            let order = Just((0..events.len()).collect::<Vec<_>>()).prop_shuffle();
+            (Just(events), order)
+        })
+    ) {
+        let mut sorted = Engine::new(rules(), Journal::Off);
+        let records: Vec<_> =
+            events.into_iter().enumerate().map(|(offset, event)| record(offset, Input::Event(event))).collect();
+        run(&mut sorted, &records);
+        let mut shuffled = Engine::new(rules(), Journal::Off);
+        let disordered: Vec<_> = order.into_iter().map(|index| records[index].clone()).collect();
+        run(&mut shuffled, &disordered);
+        prop_assert_eq!(facts(&sorted), facts(&shuffled));
+    }
+
+    #[test]
+    fn duplicates_change_nothing(events in events(120), repeats in proptest::collection::vec(any::<u16>(), 0..40)) {
+        let records = stream(events);
+        let mut once = Engine::new(rules(), Journal::Off);
+        let expected = run(&mut once, &records);
+        let mut twice = Engine::new(rules(), Journal::Off);
+        let mut effects = Vec::new();
+        for (index, record) in records.iter().enumerate() {
+            twice.step(record, &mut effects);
+            if repeats.iter().any(|repeat| usize::from(*repeat) % records.len() == index) {
+                twice.step(record, &mut effects);
+            }
+        }
+        prop_assert_eq!(expected, effects);
+        prop_assert_eq!(accounts(&once), accounts(&twice));
+        prop_assert_eq!(totals(&once), totals(&twice));
+    }
+
+    #[test]
+    fn rolled_back_work_leaves_no_trace(events in events(120), cuts in proptest::collection::vec(any::<u16>(), 2..6)) {
+        let records = stream(events);
+        let mut plain = Engine::new(rules(), Journal::Off);
+        let expected = run(&mut plain, &records);
+        let mut engine = Engine::new(rules(), Journal::Keep);
+        let mut effects = Vec::new();
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| usize::from(cut) % records.len()).collect();
+        cuts.push(records.len());
+        cuts.sort_unstable();
+        let mut from = 0;
+        for cut in cuts {
+            let before = (accounts(&engine), totals(&engine), engine.partition().clone(), *engine.counts());
+            // First an attempt that is given up, further than the commit will reach; then the commit.
+            run(&mut engine, &records[from..records.len().min(cut + 7)]);
+            engine.roll_back();
+            prop_assert_eq!(&accounts(&engine), &before.0);
+            prop_assert_eq!(engine.partition(), &before.2);
+            prop_assert_eq!(engine.counts(), &before.3);
+            let Totals { users_last_seen: _, active_day: _, ..} = before.1;
+            prop_assert_eq!(&totals(&engine).segments, &before.1.segments);
+            prop_assert_eq!(&totals(&engine).movements_minor, &before.1.movements_minor);
+            effects.extend(run(&mut engine, &records[from..cut]));
+            engine.commit();
+            prop_assert_eq!(engine.changed_len(), 0);
+            from = cut;
+        }
+        prop_assert_eq!(expected, effects);
+        prop_assert_eq!(accounts(&plain), accounts(&engine));
+        prop_assert_eq!(totals(&plain), totals(&engine));
+    }
+
+    #[test]
+    fn encoded_and_decoded_at_any_point_it_goes_on_identically(events in events(120), cut in any::<u16>()) {
+        let records = stream(events);
+        let cut = usize::from(cut) % records.len();
+        let mut engine = Engine::new(rules(), Journal::Off);
+        run(&mut engine, &records[..cut]);
+        let mut second = restored(&engine);
+        prop_assert_eq!(totals(&engine), totals(&second));
+        let expected = run(&mut engine, &records[cut..]);
+        let effects = run(&mut second, &records[cut..]);
+        prop_assert_eq!(by_account(expected), by_account(effects));
+        prop_assert_eq!(accounts(&engine), accounts(&second));
+        prop_assert_eq!(totals(&engine), totals(&second));
+    }
+
+    #[test]
+    fn risk_is_the_sum_of_its_contributions(events in events(120)) {
+        let mut engine = Engine::new(rules(), Journal::Off);
+        run(&mut engine, &stream(events));
+        for health in engine.healths() {
+            let logit: f64 = health.contributions.iter().map(|term| term.logit).sum();
+            let risk = 1.0 / (1.0 + (-logit).exp());
+            prop_assert!((risk - health.risk.get()).abs() < 0.01, "{} against {}", risk, health.risk.get());
+        }
+    }
+
+    #[test]
+    fn the_ledger_identity_holds(events in events(120)) {
+        let mut engine = Engine::new(rules(), Journal::Off);
+        run(&mut engine, &stream(events));
+        let total: i64 = engine.accounts().filter_map(Account::mrr_minor).sum();
+        let [new, expansion, contraction, churned, reactivation] = engine.totals().movements_minor;
+        prop_assert_eq!(total, new + expansion + reactivation - contraction - churned);
+    }
+}
+
+#[test]
+fn hostile_input_leaves_the_state_bounded() {
+    let mut engine = Engine::new(rules(), Journal::Off);
+    let mut effects = Vec::new();
+    for n in 0..1_000_000_u32 {
+        let event = Event {
+            id: format!("e{n}").into(),
+            time: Timestamp::clamped(DAY_0 * DAY_MS + i64::from(n) * 1_000),
+            account_id: "acme".into(),
+            user_id: Some(format!("user-{n}").into()),
+            source: None,
+            kind: if n % 2 == 0 {
+                Kind::FeatureUsed { feature: format!("feature-{n}").into(), quantity: u32::MAX }
+            } else {
+                kind(u8::try_from(n % 22).unwrap(), n)
+            },
+        };
+        engine.step(&record(n as usize, Input::Event(event)), &mut effects);
+    }
+    let account = engine.account("acme").unwrap();
+    let mut bytes = Vec::new();
+    encode_account(account, &mut bytes);
+    assert!(bytes.len() <= ACCOUNT_BYTES_MAX, "{} bytes", bytes.len());
+    assert!(account.features.sampled && account.users.sampled);
+    assert!((400_000.0..1_000_000.0).contains(&account.features.distinct()), "{}", account.features.distinct());
+}
+
+#[test]
+fn an_event_ahead_of_its_record_is_refused() {
+    let mut engine = Engine::new(rules(), Journal::Off);
+    let mut effects = Vec::new();
+    let mut early = record(0, progress(DAY_0 * DAY_MS));
+    early.received_at = Timestamp::clamped(DAY_0 * DAY_MS);
+    let event = |ms: i64| Event {
+        id: format!("e{ms}").into(),
+        time: Timestamp::clamped(DAY_0 * DAY_MS + ms),
+        account_id: "acme".into(),
+        user_id: None,
+        source: None,
+        kind: Kind::SurveySent,
+    };
+    for (ms, refused) in [(3_600_000, 0), (3_600_001, 1)] {
+        early.input = Input::Event(event(ms));
+        engine.step(&early, &mut effects);
+        let rejects = effects.iter().filter(|effect| matches!(effect, Effect::Reject(_))).count();
+        assert_eq!(rejects, refused);
+    }
+}
