@@ -15,7 +15,7 @@ use crate::engine::input::{Input, SourceTopic};
 use crate::units::{NextOffset, PartitionIndex, Span, Timestamp};
 use crate::wire::canonical::{self, CONTROL_KEY};
 use crate::wire::partitioner::partition_of;
-use crate::wire::{Decoded, Format};
+use crate::wire::{Decoded, Format, Refusal};
 
 /// Progress is written to every canonical partition this often.
 const PROGRESS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
@@ -100,7 +100,11 @@ impl IngestMachine {
         owned.read(record.offset);
         self.tally.records += 1;
         self.tally.bytes += record.bytes() as u64;
-        let value = record.value.unwrap_or_default();
+        let Some(value) = record.value else {
+            let refusal = Refusal::NullPayload;
+            let reason = Reason { name: refusal.name(), message: &refusal.to_string() };
+            return self.refuse(source, record, reason, outbox);
+        };
         if value.len() > self.settings.event_bytes_max {
             let message = format!(
                 "value of {} bytes is larger than limits.event_bytes_max = {}; send smaller events",

@@ -54,9 +54,8 @@ pub fn replay(site: &Site) -> Replayed {
     let dump = site.path("committed.ndjson");
     let mut kept = String::new();
     for line in fs::read_to_string(&whole).unwrap().lines() {
-        let record: Value = serde_json::from_str(line).unwrap();
-        let partition = usize::try_from(record["partition"].as_i64().unwrap()).unwrap();
-        if record["offset"].as_i64().unwrap() < positions[partition] {
+        let record = churnwatch::wire::dump::decode_line(line.as_bytes()).unwrap();
+        if record.offset.0 < positions[usize::try_from(record.partition.0).unwrap()] {
             let _ = writeln!(kept, "{line}");
         }
     }
@@ -64,7 +63,7 @@ pub fn replay(site: &Site) -> Replayed {
     let (alerts, health, rejects) =
         (site.path("alerts.ndjson"), site.path("health.ndjson"), site.path("rejects.ndjson"));
     let output = site
-        .command(&["run"])
+        .command(&["run", "--output", "json"])
         .arg("--input")
         .arg(&dump)
         .arg("--alerts")
