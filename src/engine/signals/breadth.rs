@@ -10,7 +10,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "breadth",
         summary: "fewer distinct features used in the last four weeks than in the eight weeks before (Poisson tail)",
-        weight: 1.2,
+        weight: 0.5,
         parameters: &[
             Parameter {
                 name: "fall_start_ratio",

@@ -13,7 +13,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "champion_departure",
         summary: "the champion was deactivated, lost the role, or is quiet beyond their own rhythm while others are active",
-        weight: 3.0,
+        weight: 2.8,
         parameters: &[
             Parameter {
                 name: "memory_days",

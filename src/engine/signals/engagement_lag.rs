@@ -12,19 +12,19 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "engagement_lag",
         summary: "the present silence against the account's own gaps between active days (predictive survival)",
-        weight: 4.6,
+        weight: 4.0,
         parameters: &[
             Parameter {
                 name: "survival_start_ratio",
                 summary: "A silence that the account's rhythm explains with this probability begins to count.",
-                default: 0.02,
+                default: 0.01,
                 min: 0.0001,
                 max: 0.5,
             },
             Parameter {
                 name: "survival_full_ratio",
                 summary: "A silence that it explains with this probability counts fully.",
-                default: 0.0002,
+                default: 0.0001,
                 min: 0.000_000_1,
                 max: 0.1,
             },
@@ -143,7 +143,7 @@ mod tests {
                 daily        quiet
                 daily, 12 off 1.00 Silent for 13 days; usually active every 1.0 days, longest gap so far 1 day.
                 weekly       quiet
-                weekly, 40 off 0.37 Silent for 43 days; usually active every 7.0 days, longest gap so far 7 days.
+                weekly, 40 off 0.25 Silent for 43 days; usually active every 7.0 days, longest gap so far 7 days.
                 monthly, 40 off quiet
                 bursts       quiet
                 recovered    quiet
