@@ -90,8 +90,8 @@ impl Default for Rules {
             currency: Currency::USD,
             rates: Vec::new(),
             base_logit: -2.2,
-            weight_14: 0.2,
-            weight_182: 0.2,
+            weight_14: 1.0,
+            weight_182: 1.0,
             bands: BandRules {
                 watch: Level { enter: 0.25, exit: 0.20 },
                 at_risk: Level { enter: 0.50, exit: 0.40 },

@@ -19,7 +19,7 @@ pub const LONG_DAYS: f64 = 182.0;
 /// When an account was active. `Default` is an account that never was.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activity {
-    /// Time of the first event of any kind.
+    /// Time of the first usage: since then there is something to judge; later than any while there has been none.
     pub first_at: Timestamp,
     /// Time of the last event of any kind.
     pub latest_at: Timestamp,
@@ -115,13 +115,13 @@ impl Default for Activity {
 impl Activity {
     /// Notes that an event of any kind happened at `time`.
     pub fn note(&mut self, time: Timestamp) {
-        self.first_at = self.first_at.min(time);
         self.latest_at = self.latest_at.max(time);
     }
 
     /// Takes in `quantity` uses at `time`, told by the record at `offset`.
     pub fn take(&mut self, time: Timestamp, quantity: u32, offset: Offset) -> Taken {
         let day = time.day();
+        self.first_at = self.first_at.min(time);
         if self.active_days == 0 {
             self.last_day = day;
             self.first_day = day;
@@ -199,7 +199,7 @@ impl Activity {
     /// Decayed active days and exposure at `now` for the 14-day and the 182-day half-life.
     ///
     /// `exposure = (1 - 2^(-(T-b)/h)) h / ln 2`; `active = A 2^(-(T-1-dl)/h) - x0 2^(-(T-1-floor(b))/h)`, where `b` is
-    /// the first event, `dl` the last active day and `x0` 1 when the day of the first event was active: that day is
+    /// the first usage, `dl` the last active day and `x0` 1 when the day of the first event was active: that day is
     /// the reason why the account is known, not evidence of its rate.
     #[must_use]
     pub fn evidence(&self, now: Timestamp) -> [Evidence; 2] {
