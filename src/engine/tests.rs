@@ -56,7 +56,7 @@ fn kind(choice: u8, n: u32) -> Kind<'static> {
         17 => Kind::PaymentFailed { amount: money(100), attempt: Some(n % 4), next_attempt_at: None },
         18 => Kind::AccountUpdated(Traits {
             name: Some(format!("Acme {n}").into()),
-            owner: (n % 2 == 0).then(|| format!("owner-{}", n % 3).into()),
+            owner: n.is_multiple_of(2).then(|| format!("owner-{}", n % 3).into()),
             traits: vec![("industry".into(), format!("i{}", n % 4).into())],
             plan_features: None,
         }),
@@ -65,7 +65,7 @@ fn kind(choice: u8, n: u32) -> Kind<'static> {
             terms: Terms {
                 subscription: format!("s{}", n / 7 % 3).into(),
                 plan: Some(["free", "pro"][n as usize / 21 % 2].into()),
-                mrr: (n % 5 != 0).then(|| money(i64::from(n % 900))),
+                mrr: (!n.is_multiple_of(5)).then(|| money(i64::from(n % 900))),
                 seats: None,
                 interval: None,
                 term_ends_at: None,

@@ -35,7 +35,7 @@ pub enum DumpError {
         /// The brokers asked.
         brokers: String,
         /// What librdkafka says.
-        cause: KafkaError,
+        cause: Box<KafkaError>,
     },
     /// There is no such topic or partition.
     #[error("{0} does not exist; `churnwatch topics` shows what there is")]
@@ -61,7 +61,11 @@ pub fn read(
     partition: Option<PartitionIndex>,
     each: &mut dyn FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
 ) -> Result<(), DumpError> {
-    let broker = |cause| DumpError::Broker { topic: topic.to_owned(), brokers: config.kafka.brokers.clone(), cause };
+    let broker = |cause| DumpError::Broker {
+        topic: topic.to_owned(),
+        brokers: config.kafka.brokers.clone(),
+        cause: Box::new(cause),
+    };
     let consumer = consumer(config)?;
     let metadata = consumer.fetch_metadata(None, REQUEST_TIMEOUT).map_err(broker)?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
