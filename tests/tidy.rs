@@ -2,6 +2,9 @@
 //!
 //! Reads the sources as text, which is enough for rules this plain. What it refuses is named with file and line.
 
+// A test may fail by panicking.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
