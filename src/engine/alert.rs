@@ -134,7 +134,9 @@ impl Judgement {
         let Some(alert) = self.alerts.iter_mut().find(|alert| alert.kind == kind) else {
             if wanted == Wanted::Open {
                 let open = Some(severity);
-                self.alerts.push(AlertState { kind, episode: 1, open, raised_at: now, closed_at: now });
+                let state = AlertState { kind, episode: 1, open, raised_at: now, closed_at: now };
+                let end = self.alerts.len();
+                super::facts::insert(&mut self.alerts, end, state);
                 changes.push((kind, Transition::Raised));
             }
             return;

@@ -94,14 +94,14 @@ pub struct Counts {
     pub judgements: u64,
 }
 
-/// An account in trouble is looked at this often, until it has been silent for [`LONG_QUIET_DAYS`].
+/// An account at risk is looked at this often, until it has been silent for [`LONG_QUIET_DAYS`].
 const TROUBLED_LOOK: Span = Span::from_days(1);
 /// Any other account is looked at this often: on its own activity, by a timer when there is none.
 const REGULAR_LOOK: Span = Span::from_days(7);
 /// One whose risk is far from any band is looked at this often by its timer.
 const SAFE_LOOK: Span = Span::from_days(14);
 /// Far from any band: below this share of where `watch` begins.
-const SAFE_SHARE: f64 = 0.4;
+const SAFE_SHARE: f64 = 0.5;
 /// Who has been silent for longer changes slowly.
 const LONG_QUIET_DAYS: u16 = 28;
 /// No account is looked at again sooner than this by its timer, so that time always moves on.
@@ -399,10 +399,12 @@ impl Engine {
 fn next_look(account: &Account, assessment: &Assessment, rules: &Rules) -> Timestamp {
     let now = assessment.now;
     let long_quiet = account.activity.quiet_days(now) > LONG_QUIET_DAYS;
-    let look = match account.is_troubled() {
-        true if !long_quiet => TROUBLED_LOOK,
-        false if assessment.risk.get() < rules.bands.watch.enter * SAFE_SHARE => SAFE_LOOK,
-        _ => REGULAR_LOOK,
+    let look = if account.judgement.band >= effect::Band::AtRisk && !long_quiet {
+        TROUBLED_LOOK
+    } else if !account.is_troubled() && assessment.risk.get() < rules.bands.watch.enter * SAFE_SHARE {
+        SAFE_LOOK
+    } else {
+        REGULAR_LOOK
     };
     let mut due = now.plus(look);
     for reading in assessment.readings.iter().filter_map(|reading| reading.next_due) {
