@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use churnwatch::engine::effect::Effect;
 use churnwatch::engine::input::{Input, Progress, Record};
 use churnwatch::engine::rules::Rules;
-use churnwatch::engine::{Engine, Journal};
+use churnwatch::engine::{ANTICIPATED_MAX, Engine, Journal};
 use churnwatch::units::{HOUR_MS, Offset, PartitionIndex, Position, Timestamp};
 use churnwatch::wire::{Decoded, canonical};
 use workload::Workload;
@@ -187,17 +187,25 @@ impl Core {
 
     /// Takes a block through parser and engine, with a progress record every hour.
     fn take(&mut self, block: &[u8], bounds: &[(i64, std::ops::Range<usize>)]) -> Result<()> {
-        for (time_ms, range) in bounds {
-            let received_at = Timestamp::clamped(*time_ms);
-            if time_ms / HOUR_MS > self.hour {
-                self.hour = time_ms / HOUR_MS;
-                let progress = Progress { reached: Timestamp::from_ms(self.hour * HOUR_MS), ..Progress::default() };
-                self.step(received_at, Input::Progress(progress));
+        for some in bounds.chunks(ANTICIPATED_MAX) {
+            let mut inputs = Vec::with_capacity(some.len());
+            for (time_ms, range) in some {
+                let value = block.get(range.clone()).context("bounds are of the block")?;
+                match canonical::decode(black_box(value))? {
+                    Decoded::Input(input) => inputs.push((*time_ms, input)),
+                    Decoded::UnknownType(name) => bail!("the load holds the unknown type {name}"),
+                }
             }
-            let value = block.get(range.clone()).context("bounds are of the block")?;
-            match canonical::decode(black_box(value))? {
-                Decoded::Input(input) => self.step(received_at, input),
-                Decoded::UnknownType(name) => bail!("the load holds the unknown type {name}"),
+            // As the service and file mode do.
+            self.engine.anticipate(inputs.iter().map(|(_, input)| input));
+            for (time_ms, input) in inputs {
+                let received_at = Timestamp::clamped(time_ms);
+                if time_ms / HOUR_MS > self.hour {
+                    self.hour = time_ms / HOUR_MS;
+                    let progress = Progress { reached: Timestamp::from_ms(self.hour * HOUR_MS), ..Progress::default() };
+                    self.step(received_at, Input::Progress(progress));
+                }
+                self.step(received_at, input);
             }
         }
         Ok(())

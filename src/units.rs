@@ -4,6 +4,7 @@
 //! Every instant is UTC; a day is a UTC day.
 
 use std::fmt;
+use std::num::NonZeroI64;
 
 /// Milliseconds in one day.
 pub const DAY_MS: i64 = 86_400_000;
@@ -11,78 +12,96 @@ pub const DAY_MS: i64 = 86_400_000;
 pub const HOUR_MS: i64 = 3_600_000;
 
 /// An instant: milliseconds since 1970-01-01T00:00:00Z, between [`Timestamp::MIN`] and [`Timestamp::MAX`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(i64);
+///
+/// Never 0, so that an optional instant takes no more room: there are dozens in the state of every account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroI64);
 
 impl Timestamp {
     /// 1990-01-01T00:00:00Z: nothing older is believed.
-    pub const MIN: Timestamp = Timestamp(631_152_000_000);
+    pub const MIN: Timestamp = Timestamp(literal(631_152_000_000));
     /// 2100-01-01T00:00:00Z: nothing later is believed. A [`Day`] of any instant fits 16 bits.
-    pub const MAX: Timestamp = Timestamp(4_102_444_800_000);
+    pub const MAX: Timestamp = Timestamp(literal(4_102_444_800_000));
 
     /// The instant `ms` after the epoch; `None` outside [`Timestamp::MIN`]..=[`Timestamp::MAX`].
     #[must_use]
     pub const fn from_ms(ms: i64) -> Option<Timestamp> {
-        if ms < Self::MIN.0 || ms > Self::MAX.0 { None } else { Some(Timestamp(ms)) }
+        match NonZeroI64::new(ms) {
+            Some(number) if ms >= Self::MIN.ms() && ms <= Self::MAX.ms() => Some(Timestamp(number)),
+            _ => None,
+        }
     }
 
     /// The instant nearest to `ms` within the believed range.
     #[must_use]
     pub const fn clamped(ms: i64) -> Timestamp {
-        if ms < Self::MIN.0 {
-            Self::MIN
-        } else if ms > Self::MAX.0 {
-            Self::MAX
-        } else {
-            Timestamp(ms)
+        match Self::from_ms(ms) {
+            Some(time) => time,
+            None if ms < Self::MIN.ms() => Self::MIN,
+            None => Self::MAX,
         }
     }
 
     /// Milliseconds since the epoch.
     #[must_use]
     pub const fn ms(self) -> i64 {
-        self.0
+        self.0.get()
     }
 
     /// The UTC day it falls on.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 7305..=47482 within the believed range
     pub const fn day(self) -> Day {
-        Day((self.0 / DAY_MS) as u16)
+        Day((self.ms() / DAY_MS) as u16)
     }
 
     /// Days since the epoch with the fraction of the day.
     #[must_use]
     #[allow(clippy::cast_precision_loss)] // below 2^53
     pub fn days(self) -> f64 {
-        self.0 as f64 / DAY_MS as f64
+        self.ms() as f64 / DAY_MS as f64
     }
 
     /// Time from `earlier` to `self`; negative when `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Timestamp) -> Span {
-        Span(self.0 - earlier.0)
+        Span(self.ms() - earlier.ms())
     }
 
     /// `span` later, within the believed range.
     #[must_use]
     pub const fn plus(self, span: Span) -> Timestamp {
-        Self::clamped(self.0.saturating_add(span.0))
+        Self::clamped(self.ms().saturating_add(span.0))
     }
 
     /// `span` earlier, within the believed range.
     #[must_use]
     pub const fn minus(self, span: Span) -> Timestamp {
-        Self::clamped(self.0.saturating_sub(span.0))
+        Self::clamped(self.ms().saturating_sub(span.0))
+    }
+}
+
+/// A number above 0 that stands in this file.
+const fn literal(number: i64) -> NonZeroI64 {
+    match NonZeroI64::new(number) {
+        Some(number) => number,
+        None => NonZeroI64::MAX,
+    }
+}
+
+impl Default for Timestamp {
+    /// The earliest: what anything that has happened is later than.
+    fn default() -> Timestamp {
+        Timestamp::MIN
     }
 }
 
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds, such as `2026-03-01T12:00:00.000Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match chrono::DateTime::from_timestamp_millis(self.0) {
+        match chrono::DateTime::from_timestamp_millis(self.ms()) {
             Some(time) => f.write_str(&time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)),
-            None => write!(f, "{}ms", self.0),
+            None => write!(f, "{}ms", self.ms()),
         }
     }
 }

@@ -7,14 +7,14 @@ use super::effect::{Band, Severity};
 use super::event::{Event, Kind};
 use super::facts::Stamp;
 use super::facts::activity::{Activity, Taken};
-use super::facts::billing::{Billing, Booked, Failure};
-use super::facts::crowd::{Crowd, Seen};
+use super::facts::billing::{Billing, Booked, Failure, Ledger};
+use super::facts::crowd::{CROWD_MAX, Crowd, Seen};
 use super::facts::limits::Limits;
 use super::facts::people::{People, Statement};
 use super::facts::profile::Profile;
 use super::facts::voice::{Answer, Voice};
 use super::rules::Rules;
-use crate::units::{Money, Offset, Timestamp};
+use crate::units::{Money, Offset, Timestamp, stable_hash};
 
 /// Everything known about one account.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,26 @@ pub struct Account {
     pub dedup: Dedup,
     /// What has been judged of it.
     pub judgement: Judgement,
+    /// What every judgement needs of billing and profile, kept at hand; derived.
+    pub(crate) standing: Standing,
+}
+
+/// What every judgement needs of an account's billing and profile.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[allow(clippy::struct_excessive_bools)] // independent answers to independent questions
+pub struct Standing {
+    /// Whether it has or had a subscription.
+    pub is_subscribed: bool,
+    /// Whether every subscription has ended.
+    pub has_left: bool,
+    /// Whether a payment has ever succeeded or failed.
+    pub is_invoiced: bool,
+    /// Whether a payment has failed since the last success.
+    pub is_unpaid: bool,
+    /// Its MRR in minor units of the reporting currency.
+    pub mrr_minor: i64,
+    /// Hash of everything that is told of it beside risk and MRR; changes when any of it does.
+    pub told: u32,
 }
 
 /// What has been judged of an account. Unlike facts, this is history: it depends on when the account was judged.
@@ -50,6 +70,8 @@ pub struct Judgement {
     pub at: Option<Timestamp>,
     /// When it is to be judged again if nothing happens; `None` once it has left.
     pub due: Option<Timestamp>,
+    /// How many days of silence `due` stood for when it was judged.
+    pub patience_days: u8,
     /// Its band.
     pub band: Band,
     /// Since when the risk has been below the exit level of `band`.
@@ -69,8 +91,8 @@ pub struct Published {
     pub band: Band,
     /// MRR in minor units of the reporting currency, where known.
     pub mrr_minor: Option<i64>,
-    /// Hash of name, owner, segment and renewal date.
-    pub profile: u32,
+    /// [`Standing::told`].
+    pub told: u32,
 }
 
 /// The alerts of one type on one account.
@@ -88,11 +110,22 @@ pub struct AlertState {
     pub closed_at: Timestamp,
 }
 
+/// How soon an event asks for a judgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// Nothing has happened that a judgement would see.
+    None,
+    /// The account was active on one more day: an account in trouble is judged now, a healthy one at times.
+    Routine,
+    /// Something has happened that may change the judgement: now.
+    Now,
+}
+
 /// What taking in an event did to an account's facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Whether it may change the judgement, so that the account is judged now.
-    pub judge: bool,
+    /// How soon it is to be judged.
+    pub urgency: Urgency,
     /// Whether the event came too late for some of its effect.
     pub too_late: bool,
     /// Whether money in it could not be converted to the reporting currency.
@@ -117,23 +150,22 @@ impl Account {
             profile: None,
             dedup: Dedup::default(),
             judgement: Judgement::default(),
+            standing: Standing::default(),
         }
     }
 
     /// Takes in the facts of an event that is not a repetition.
     pub fn take(&mut self, event: &Event<'_>, event_hash: u64, offset: Offset, rules: &Rules) -> Change {
         let stamp = Stamp { time: event.time, tie: event_hash };
-        let mut change = Change { judge: true, too_late: false, unpriced: false, user: Seen::Known };
+        let mut change = Change { urgency: Urgency::Now, too_late: false, unpriced: false, user: Seen::Known };
         self.activity.note(event.time);
         if event.kind.is_usage() {
             let quantity = if let Kind::FeatureUsed { quantity, .. } = event.kind { quantity.max(1) } else { 1 };
             match self.activity.take(event.time, quantity, offset) {
-                Taken::NewDay => {}
+                Taken::NewDay => change.urgency = Urgency::Routine,
                 // More of the same on an active day: nothing a judgement would see.
-                Taken::SameDay => change.judge = false,
-                Taken::TooLate => {
-                    return Change { judge: false, too_late: true, ..change };
-                }
+                Taken::SameDay => change.urgency = Urgency::None,
+                Taken::TooLate => return Change { urgency: Urgency::None, too_late: true, ..change },
             }
             if let Some(user_id) = &event.user_id {
                 change.user = self.see_user(user_id, event.time);
@@ -145,7 +177,7 @@ impl Account {
             }
             Kind::LimitReached(limit) => {
                 self.limits.get_or_insert_default().hit(stamp, limit, offset);
-                change.judge = true;
+                change.urgency = Urgency::Now;
             }
             Kind::UserAdded { role, .. } | Kind::UserRoleChanged { role, .. } => {
                 self.speak_of(event, Statement::Role(*role), stamp, offset);
@@ -156,14 +188,23 @@ impl Account {
                 let answer = Answer { respondent, stamp, score: *score, offset };
                 self.voice.get_or_insert_default().answer(answer);
             }
-            Kind::SurveySent => self.voice.get_or_insert_default().survey_sent(event.time),
+            Kind::SurveySent => {
+                self.voice.get_or_insert_default().survey_sent(event.time);
+                change.urgency = Urgency::None;
+            }
             Kind::Subscription { change: kind, terms } => {
                 let mrr_minor = terms.mrr.and_then(|mrr| rules.in_reporting_currency(mrr));
                 change.unpriced = terms.mrr.is_some() && mrr_minor.is_none();
                 let booked = self.billing.get_or_insert_default().take(stamp, *kind, terms, mrr_minor);
                 change.too_late = booked == Booked::TooLate;
             }
-            Kind::InvoicePaid { .. } => self.billing.get_or_insert_default().paid(event.time),
+            Kind::InvoicePaid { .. } => {
+                self.billing.get_or_insert_default().paid(event.time);
+                // One more payment of an account that owes nothing is no news.
+                if self.standing.is_invoiced && !self.standing.is_unpaid {
+                    change.urgency = Urgency::None;
+                }
+            }
             Kind::PaymentFailed { amount, attempt, .. } => self.billing.get_or_insert_default().failed(Failure {
                 stamp,
                 attempt: attempt.unwrap_or(0),
@@ -171,9 +212,9 @@ impl Account {
                 offset,
             }),
             Kind::AccountUpdated(traits) => self.profile.get_or_insert_default().take(stamp, traits),
-            Kind::SessionStarted { .. }
-            | Kind::OnboardingStep { .. }
-            | Kind::LimitUsage(_)
+            Kind::SessionStarted { .. } | Kind::OnboardingStep { .. } => {}
+            // No signal reads these.
+            Kind::LimitUsage(_)
             | Kind::CsatResponded { .. }
             | Kind::TicketOpened { .. }
             | Kind::TicketClosed { .. }
@@ -181,23 +222,65 @@ impl Account {
             | Kind::TrialConverted
             | Kind::TrialExpired
             | Kind::PaymentRefunded { .. }
-            | Kind::AlertAction { .. } => {}
+            | Kind::AlertAction { .. } => change.urgency = Urgency::None,
+        }
+        if matches!(
+            event.kind,
+            Kind::Subscription { .. } | Kind::InvoicePaid { .. } | Kind::PaymentFailed { .. } | Kind::AccountUpdated(_)
+        ) {
+            self.derive();
         }
         change
     }
 
+    /// Derives the standing from billing and profile; also after decoding.
+    pub(crate) fn derive(&mut self) {
+        let billing = self.billing.as_deref();
+        let ledger = billing.map(|billing| &billing.ledger);
+        self.standing = Standing {
+            is_subscribed: ledger.is_some_and(|ledger| !ledger.subscriptions.is_empty()),
+            has_left: ledger.is_some_and(Ledger::has_left),
+            is_invoiced: billing.is_some_and(|billing| billing.paid_at.is_some() || !billing.failures.is_empty()),
+            is_unpaid: billing.is_some_and(|billing| !billing.unpaid().is_empty()),
+            mrr_minor: ledger.map_or(0, |ledger| ledger.mrr_minor),
+            told: self.told(),
+        };
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // a half of a good hash
+    fn told(&self) -> u32 {
+        let mut hash = 0_u64;
+        let mut tell = |text: &str| hash = hash.rotate_left(7) ^ stable_hash(text.as_bytes());
+        if let Some(profile) = &self.profile {
+            let stated = [&profile.name, &profile.owner].into_iter().flatten();
+            stated.chain(profile.traits.iter().map(|(_, value)| value)).for_each(|stated| tell(&stated.value));
+        }
+        if let Some(billing) = &self.billing {
+            tell(billing.ledger.plan().unwrap_or_default());
+            tell(if billing.ledger.has_left() { "left" } else { "stays" });
+            let times = [billing.ledger.renewal_at(), billing.ledger.churned_at];
+            times.into_iter().flatten().for_each(|time| hash = hash.rotate_left(7) ^ time.ms().unsigned_abs());
+        }
+        hash as u32
+    }
+
     fn see_user(&mut self, user_id: &str, time: Timestamp) -> Seen {
         let hash = Crowd::hash(user_id);
+        // A full crowd may lose a member to this one: the people who matter keep what it knows of them.
+        let full = self.users.members.len() >= CROWD_MAX && self.users.get(hash).is_none();
+        if let (true, Some(people)) = (full, &mut self.people) {
+            people.keep(&self.users);
+        }
         let seen = self.users.see(hash, time.day());
-        if let (Some(people), Some(member)) = (&mut self.people, self.users.get(hash)) {
-            people.see(*member);
+        if let (Seen::LeftOut, Some(people)) = (seen, &mut self.people) {
+            people.see(hash, time.day());
         }
         seen
     }
 
     fn speak_of(&mut self, event: &Event<'_>, statement: Statement, stamp: Stamp, offset: Offset) {
         if let Some(user_id) = &event.user_id {
-            self.people.get_or_insert_default().take(user_id, statement, stamp, offset, &self.users);
+            self.people.get_or_insert_default().take(user_id, statement, stamp, offset);
         }
     }
 
@@ -210,14 +293,22 @@ impl Account {
     /// Its MRR in minor units of the reporting currency; `None` when it has no known subscription.
     #[must_use]
     pub fn mrr_minor(&self) -> Option<i64> {
-        let ledger = &self.billing.as_ref()?.ledger;
-        (!ledger.subscriptions.is_empty()).then_some(ledger.mrr_minor)
+        self.standing.is_subscribed.then_some(self.standing.mrr_minor)
     }
 
     /// Whether it has left: every subscription it had has ended.
     #[must_use]
     pub fn has_left(&self) -> bool {
-        self.billing.as_ref().is_some_and(|billing| billing.ledger.has_left())
+        self.standing.has_left
+    }
+
+    /// Whether its band, an alert or a fading risk asks for attention.
+    #[must_use]
+    pub fn is_troubled(&self) -> bool {
+        let judgement = &self.judgement;
+        judgement.band > Band::Healthy
+            || judgement.below_since.is_some()
+            || judgement.alerts.iter().any(|alert| alert.open.is_some())
     }
 
     /// The value by which it belongs to a segment; `unknown` when it has none.

@@ -1,23 +1,23 @@
 //! Which event ids an account has shown lately, so that a record delivered twice counts once.
 //!
-//! Hashes of ids in two buckets that rotate with the account's own event time: an id is remembered for one to two
-//! windows of the account's activity, late events included. Each bucket holds at most [`BUCKET_MAX`]; beyond that the
-//! oldest ids of the bucket make room.
+//! Hashes of ids in two windows that move on with the account's own event time: an id is remembered for one to two
+//! windows of the account's activity, late events included. Each window holds at most [`BUCKET_MAX`]; beyond that its
+//! oldest ids make room.
 
 use crate::units::{Span, Timestamp};
 
-/// Ids kept in each of the two buckets.
+/// Ids kept of each of the two windows.
 pub const BUCKET_MAX: usize = 128;
 
 /// Event ids seen lately.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Dedup {
-    /// The window in which `current` was filled: event time divided by the window.
+    /// The window in which ids are noted now: event time divided by the window.
     pub window: i64,
-    /// Hashes seen in this window, in order of arrival.
-    pub current: Vec<u64>,
-    /// Hashes seen in the window before.
-    pub previous: Vec<u64>,
+    /// Hashes seen: those of the window before, then those of this one, each in order of arrival.
+    pub ids: Vec<u64>,
+    /// How many of them belong to the window before.
+    pub previous: u8,
 }
 
 impl Dedup {
@@ -26,22 +26,23 @@ impl Dedup {
         let number = time.ms() / window.ms().max(1);
         if number > self.window {
             // What is older than the window before this one is forgotten.
-            std::mem::swap(&mut self.previous, &mut self.current);
-            self.current.clear();
-            if number > self.window + 1 {
-                self.previous.clear();
+            if number == self.window + 1 {
+                self.ids.drain(..usize::from(self.previous));
+                self.previous = u8::try_from(self.ids.len()).unwrap_or(u8::MAX);
+            } else {
+                self.ids.clear();
+                self.previous = 0;
             }
             self.window = number;
         }
-        if self.current.contains(&id) || self.previous.contains(&id) {
+        if self.ids.contains(&id) {
             return true;
         }
-        if self.current.len() >= BUCKET_MAX {
-            self.current.remove(0);
-        } else if self.current.len() == self.current.capacity() {
-            self.current.reserve_exact(self.current.len().max(2));
+        if self.ids.len() - usize::from(self.previous) >= BUCKET_MAX {
+            self.ids.remove(usize::from(self.previous));
         }
-        self.current.push(id);
+        let end = self.ids.len();
+        super::facts::insert(&mut self.ids, end, id);
         false
     }
 }
@@ -70,7 +71,7 @@ mod tests {
         for id in 0..10_000 {
             dedup.is_repeated(id, Timestamp::MIN, Span::from_hours(1));
         }
-        assert_eq!(dedup.current.len(), BUCKET_MAX);
+        assert_eq!(dedup.ids.len(), BUCKET_MAX);
         assert!(dedup.is_repeated(9_999, Timestamp::MIN, Span::from_hours(1)));
     }
 }

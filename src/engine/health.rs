@@ -5,17 +5,17 @@ use super::effect::Health;
 use super::input::Fleet;
 use super::risk::{Assessment, assess};
 use super::rules::Rules;
-use crate::units::{Money, PartitionIndex, Timestamp, stable_hash};
+use crate::units::{Money, PartitionIndex, Timestamp};
 
 /// What would be published now, for comparison with what was.
 #[must_use]
-pub fn publishable(account: &Account, assessment: &Assessment, rules: &Rules) -> Published {
+pub fn publishable(account: &Account, assessment: &Assessment) -> Published {
     #[allow(clippy::cast_possible_truncation)] // seven digits of a probability
     Published {
         risk: assessment.risk.get() as f32,
         band: account.judgement.band,
         mrr_minor: account.mrr_minor(),
-        profile: profile_hash(account, rules),
+        told: account.standing.told,
     }
 }
 
@@ -24,25 +24,8 @@ impl Published {
     #[must_use]
     pub fn is_outdated_by(&self, next: &Published, rules: &Rules) -> bool {
         let moved = f64::from((next.risk - self.risk).abs()) >= rules.health_step;
-        moved || (self.band, self.mrr_minor, self.profile) != (next.band, next.mrr_minor, next.profile)
+        moved || (self.band, self.mrr_minor, self.told) != (next.band, next.mrr_minor, next.told)
     }
-}
-
-/// Hash of everything told that is neither risk nor MRR; 0 for an account of which nothing of it is known.
-#[allow(clippy::cast_possible_truncation)] // a half of a good hash
-fn profile_hash(account: &Account, rules: &Rules) -> u32 {
-    if account.profile.is_none() && account.billing.is_none() {
-        return 0;
-    }
-    let (name, owner) = name_and_owner(account);
-    let ledger = account.billing.as_ref().map(|billing| &billing.ledger);
-    let renewal = ledger.and_then(super::facts::billing::Ledger::renewal_at).map_or(0, Timestamp::ms);
-    let told = [name.unwrap_or_default(), owner.unwrap_or_default(), account.segment(rules)];
-    let mut hash = stable_hash(&renewal.to_le_bytes()) ^ u64::from(account.has_left());
-    for text in told {
-        hash = hash.rotate_left(7) ^ stable_hash(text.as_bytes());
-    }
-    hash as u32
 }
 
 fn name_and_owner(account: &Account) -> (Option<&str>, Option<&str>) {

@@ -24,13 +24,13 @@ pub mod totals;
 
 use std::sync::Arc;
 
-use account::{Account, Judgement};
+use account::{Account, Urgency};
 use effect::{AlertChange, Effect, Health, Reject, Transition};
 use event::{Event, Kind};
 use input::{Fleet, Input, Record, SourceReport, SourceTopic};
 use risk::{Assessment, assess};
 use rules::Rules;
-use signals::SIGNALS;
+pub use store::ANTICIPATED_MAX;
 use store::{Slot, Store};
 use sums::Sums;
 use timers::Timers;
@@ -94,14 +94,27 @@ pub struct Counts {
     pub judgements: u64,
 }
 
-/// An account in trouble is looked at this often; a healthy one when a signal asks for it, at least weekly.
+/// An account in trouble is looked at this often, until it has been silent for [`LONG_QUIET_DAYS`].
 const TROUBLED_LOOK: Span = Span::from_days(1);
-/// See [`TROUBLED_LOOK`].
+/// Any other account is looked at this often: on its own activity, by a timer when there is none.
 const REGULAR_LOOK: Span = Span::from_days(7);
-/// An account silent for longer than the volumes reach is looked at weekly, whatever its band.
-const LONG_QUIET_DAYS: u16 = facts::activity::HORIZON_DAYS;
+/// One whose risk is far from any band is looked at this often by its timer.
+const SAFE_LOOK: Span = Span::from_days(14);
+/// Far from any band: below this share of where `watch` begins.
+const SAFE_SHARE: f64 = 0.4;
+/// Who has been silent for longer changes slowly.
+const LONG_QUIET_DAYS: u16 = 28;
 /// No account is looked at again sooner than this by its timer, so that time always moves on.
 const SOONEST_LOOK: Span = Span::from_hours(1);
+
+/// Why an account is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// Its timer, or one more day of usage.
+    Routine,
+    /// Something else has happened.
+    Facts,
+}
 
 impl Engine {
     /// An empty partition under `rules`.
@@ -143,6 +156,17 @@ impl Engine {
         }
     }
 
+    /// Brings the accounts of records that will be stepped next close, at most [`ANTICIPATED_MAX`] of them.
+    ///
+    /// Changes nothing but the time the steps take: with many accounts, a third of it.
+    pub fn anticipate<'a>(&self, records: impl Iterator<Item = &'a Input<'a>>) {
+        let ids = records.filter_map(|input| match input {
+            Input::Event(event) => Some(&*event.account_id),
+            Input::Progress(_) | Input::Fleet(_) => None,
+        });
+        self.store.warm(&self.store.find_all(ids));
+    }
+
     /// Takes in an event and judges its account where the event can have changed something.
     fn take(&mut self, event: &Event<'_>, offset: Offset, effects: &mut Vec<Effect>) {
         let slot = self.store.find_or_add(&event.account_id);
@@ -166,28 +190,53 @@ impl Engine {
         if is_billing {
             self.sums.book(moved, account);
         }
-        if change.judge {
-            let now =
-                self.partition.clock.map_or(account.activity.latest_at, |clock| clock.max(account.activity.latest_at));
-            self.judge(slot, now, effects);
+        let now =
+            self.partition.clock.map_or(account.activity.latest_at, |clock| clock.max(account.activity.latest_at));
+        match change.urgency {
+            Urgency::None => {}
+            Urgency::Routine if !self.is_to_be_judged(slot, now) => self.put_off(slot, now),
+            Urgency::Routine => self.judge(slot, now, Cause::Routine, effects),
+            Urgency::Now => self.judge(slot, now, Cause::Facts, effects),
+        }
+    }
+
+    /// Whether an account that was active once more is judged at once: it is in trouble, or has not been looked at for
+    /// some time.
+    fn is_to_be_judged(&self, slot: Slot, now: Timestamp) -> bool {
+        self.store.get(slot).is_some_and(|account| {
+            account.judgement.at.is_none_or(|at| now.since(at) >= REGULAR_LOOK) || account.is_troubled()
+        })
+    }
+
+    /// Puts off the next look at a healthy account that was active once more: its silence begins anew, and may last as
+    /// long as it might when it was judged.
+    fn put_off(&mut self, slot: Slot, now: Timestamp) {
+        let Some(account) = self.store.change(slot) else { return };
+        let later = timers::round_up(now.plus(Span::from_days(account.judgement.patience_days.into())));
+        if account.judgement.due.is_some_and(|due| due < later) {
+            account.judgement.due = Some(later);
+            self.timers.set(slot, stable_hash(account.id.as_bytes()), later);
         }
     }
 
     /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time.
     fn fire(&mut self, effects: &mut Vec<Effect>) {
         let Some(clock) = self.partition.clock else { return };
-        while let Some((at, slot)) = self.timers.pop(clock) {
+        let mut fired = 0_usize;
+        while let Some(slot) = self.timers.pop(clock) {
+            if fired.is_multiple_of(ANTICIPATED_MAX) {
+                self.store.warm(&self.timers.upcoming());
+            }
+            fired += 1;
             let Some(account) = self.store.get(slot) else { continue };
-            match account.judgement.due {
-                Some(due) if due <= at => self.judge(slot, due.max(account.activity.latest_at), effects),
-                Some(due) => self.timers.set(slot, stable_hash(account.id.as_bytes()), due),
-                None => {}
+            if let Some(due) = account.judgement.due {
+                self.judge(slot, due.max(account.activity.latest_at), Cause::Routine, effects);
             }
         }
     }
 
     /// Judges the account in `slot` at `now`: risk, band, alerts, what is told, when to look again.
-    fn judge(&mut self, slot: Slot, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn judge(&mut self, slot: Slot, now: Timestamp, cause: Cause, effects: &mut Vec<Effect>) {
         let rules = &*self.rules;
         let Some(account) = self.store.change(slot) else { return };
         let left = account.has_left();
@@ -204,12 +253,14 @@ impl Engine {
         self.alert_changes.clear();
         alert::settle_alerts(account, &assessment, rules, &mut self.alert_changes);
         account.judgement.due = if left { None } else { Some(next_look(account, &assessment, rules)) };
-        let next = health::publishable(account, &assessment, rules);
+        account.judgement.patience_days = patience_days(account);
+        let next = health::publishable(account, &assessment);
         let outdated = account.judgement.published.is_none_or(|published| published.is_outdated_by(&next, rules));
         if outdated {
             account.judgement.published = Some(next);
         }
-        if outdated || !self.alert_changes.is_empty() {
+        let told = outdated || !self.alert_changes.is_empty();
+        if told {
             let health = health::tell(account, &assessment, rules, self.partition.index);
             for (kind, transition) in &self.alert_changes {
                 effects.extend(alert_effect(account, *kind, *transition, &health, &self.rules_hash));
@@ -218,9 +269,13 @@ impl Engine {
                 effects.push(Effect::Health(Box::new(health)));
             }
         }
-        self.sums.recount(slot, account, rules);
-        if let Some(due) = account.judgement.due {
-            self.timers.set(slot, stable_hash(account.id.as_bytes()), due);
+        // What is summed up changes with what is told, with facts, and as answers grow old.
+        if told || cause == Cause::Facts || account.voice.is_some() {
+            self.sums.recount(slot, account, rules);
+        }
+        match account.judgement.due {
+            Some(due) => self.timers.set(slot, stable_hash(account.id.as_bytes()), due),
+            None => self.timers.clear(slot),
         }
     }
 
@@ -302,8 +357,9 @@ impl Engine {
             if let Some(before) = before {
                 sums.add(before);
                 sums.recount(slot, before, rules);
-                if let Some(due) = before.judgement.due {
-                    timers.set(slot, stable_hash(before.id.as_bytes()), due);
+                match before.judgement.due {
+                    Some(due) => timers.set(slot, stable_hash(before.id.as_bytes()), due),
+                    None => timers.clear(slot),
                 }
             } else {
                 sums.remove_last(slot);
@@ -342,19 +398,26 @@ impl Engine {
 /// When an account that has just been judged is to be looked at again if nothing happens.
 fn next_look(account: &Account, assessment: &Assessment, rules: &Rules) -> Timestamp {
     let now = assessment.now;
-    let Judgement { band, below_since, alerts, .. } = &account.judgement;
-    let speaks = (0..SIGNALS.len()).any(|index| assessment.strength(index) > 0.0);
-    let troubled = *band > effect::Band::Healthy || speaks || alerts.iter().any(|alert| alert.open.is_some());
     let long_quiet = account.activity.quiet_days(now) > LONG_QUIET_DAYS;
-    let look = if troubled && !long_quiet { TROUBLED_LOOK } else { REGULAR_LOOK };
+    let look = match account.is_troubled() {
+        true if !long_quiet => TROUBLED_LOOK,
+        false if assessment.risk.get() < rules.bands.watch.enter * SAFE_SHARE => SAFE_LOOK,
+        _ => REGULAR_LOOK,
+    };
     let mut due = now.plus(look);
     for reading in assessment.readings.iter().filter_map(|reading| reading.next_due) {
         due = due.min(reading);
     }
-    if let Some(since) = below_since {
+    if let Some(since) = account.judgement.below_since {
         due = due.min(since.plus(rules.bands.dwell));
     }
-    due.max(now.plus(SOONEST_LOOK))
+    timers::round_up(due.max(now.plus(SOONEST_LOOK)))
+}
+
+/// How many days after the last activity the account is due.
+fn patience_days(account: &Account) -> u8 {
+    let due_day = account.judgement.due.map_or(0, |due| due.day().number());
+    u8::try_from(due_day.saturating_sub(account.activity.last_day.number()).max(1)).unwrap_or(u8::MAX)
 }
 
 fn alert_effect(

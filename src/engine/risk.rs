@@ -1,12 +1,11 @@
 //! The risk of one account at one moment: a probability, and the terms that add up to it.
 //!
-//! `risk = sigmoid(base + w14 gp14 + w182 gp182 + sum of weight x strength)`, where `gp_h = -ln(rate_h x H)`: how few
-//! active days are to be expected within the horizon `H`, by the gamma-Poisson rate with half-life `h`. Every term is
+//! `risk = sigmoid(base + w14 gp14 + w182 gp182 + sum of weight x strength)`, where `gp_h` tells how few active
+//! days are to be expected within the horizon `H` by the gamma-Poisson rate with half-life `h`: see [`expected_activity`]. Every term is
 //! kept, so that the risk decomposes exactly into contributions.
 
 use super::account::Account;
 use super::effect::{Contribution, Evidence};
-use super::facts::activity::Evidence as RateEvidence;
 use super::input::Fleet;
 use super::rules::Rules;
 use super::signals::{Case, Reading, SIGNALS, SIGNALS_MAX};
@@ -24,6 +23,8 @@ pub struct Assessment {
     pub now: Timestamp,
     /// Probability of churn within the horizon.
     pub risk: Ratio,
+    /// Active days to be expected within the horizon, by the 14-day and the 182-day rate.
+    pub expected_days: [f64; 2],
     /// The logits of [`BASE_TERMS`].
     base: [f64; BASE_TERMS.len()],
     /// What each signal says; those past the last signal and those switched off are unknown.
@@ -32,29 +33,34 @@ pub struct Assessment {
     pub signal_logits: [f64; SIGNALS_MAX],
 }
 
-/// How few active days are to be expected within the horizon: `-ln(rate x H)`; larger is riskier.
+/// How much less an active day more counts where several are to be expected: an account expected on twenty days is
+/// hardly safer than one expected on ten, while one expected on a tenth of a day is far worse than one expected on one.
+const BUSY_SHARE: f64 = 0.2;
+
+/// How few active days are to be expected within the horizon: `-ln(x)` for `x = rate x H` below 1, a fifth of it above;
+/// larger is riskier. For small `x` it is the log-odds of silence throughout the horizon, `-ln(e^x - 1)`.
 ///
 /// ```
-/// use churnwatch::{engine::{facts::activity::Evidence, input::GammaPrior, risk::expected_activity}, units::Span};
-/// // One active day a week, known well: four are expected in 28 days.
-/// let weekly = Evidence { active: 26.0, exposure: 182.0 };
-/// let prior = GammaPrior { shape: 0.1, exposure_days: 0.7 };
-/// assert!((expected_activity(weekly, prior, Span::from_days(28)) + 4.0_f64.ln()).abs() < 1e-9);
+/// use churnwatch::engine::risk::expected_activity;
+/// // One active day in ten is to be expected: the odds of silence are about ten to one.
+/// assert!((expected_activity(0.1) - 10.0_f64.ln()).abs() < 1e-12);
+/// // Four are: a fifth of -ln 4.
+/// assert!((expected_activity(4.0) + 4.0_f64.ln() / 5.0).abs() < 1e-12);
 /// ```
 #[must_use]
-pub fn expected_activity(evidence: RateEvidence, prior: super::input::GammaPrior, horizon: crate::units::Span) -> f64 {
-    -libm::log(evidence.rate(prior) * horizon.days())
+pub fn expected_activity(expected_days: f64) -> f64 {
+    let scarcity = -libm::log(expected_days);
+    if scarcity > 0.0 { scarcity } else { scarcity * BUSY_SHARE }
 }
 
 /// Assesses `account` at `now`.
 #[must_use]
 pub fn assess(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Assessment {
     let [short, long] = account.activity.evidence(now);
-    let base = [
-        rules.base_logit,
-        rules.weight_14 * expected_activity(short, fleet.prior_14, rules.horizon),
-        rules.weight_182 * expected_activity(long, fleet.prior_182, rules.horizon),
-    ];
+    let horizon_days = rules.horizon.days();
+    let expected_days = [short.rate(fleet.prior_14), long.rate(fleet.prior_182)].map(|rate| rate * horizon_days);
+    let [soon, late] = expected_days.map(expected_activity);
+    let base = [rules.base_logit, rules.weight_14 * soon, rules.weight_182 * late];
     let mut readings = [Reading::UNKNOWN; SIGNALS_MAX];
     let mut signal_logits = [0.0; SIGNALS_MAX];
     let mut logit: f64 = base.iter().sum();
@@ -66,7 +72,7 @@ pub fn assess(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -
             logit += *term;
         }
     }
-    Assessment { now, risk: Ratio::clamped(sigmoid(logit)), base, readings, signal_logits }
+    Assessment { now, risk: Ratio::clamped(sigmoid(logit)), expected_days, base, readings, signal_logits }
 }
 
 fn case<'a>(
@@ -96,25 +102,48 @@ impl Assessment {
         terms
     }
 
-    /// What the signals that speak have seen, the strongest contribution first.
+    /// What the signals that speak have seen, the strongest contribution first; before them, where hardly any activity
+    /// is to be expected, that.
     #[must_use]
     pub fn evidence(&self, account: &Account, rules: &Rules, partition: PartitionIndex) -> Vec<Evidence> {
         let mut speaking: Vec<usize> = (0..SIGNALS.len()).filter(|index| self.strength(*index) > 0.0).collect();
         speaking.sort_by(|a, b| self.logit(*b).total_cmp(&self.logit(*a)).then(a.cmp(b)));
-        speaking
-            .into_iter()
-            .filter_map(|index| {
-                let signal = SIGNALS.get(index)?;
-                let telling = (signal.tell)(&case(account, self.now, rules, rules.signals.get(index)?));
-                Some(Evidence {
-                    signal: signal.declaration.name,
-                    strength: self.readings.get(index)?.strength?,
-                    sentence: telling.sentence,
-                    numbers: telling.numbers,
-                    position: telling.offset.map(|offset| Position { partition, offset }),
-                })
+        let told = speaking.into_iter().filter_map(|index| {
+            let signal = SIGNALS.get(index)?;
+            let telling = (signal.tell)(&case(account, self.now, rules, rules.signals.get(index)?));
+            Some(Evidence {
+                signal: signal.declaration.name,
+                strength: self.readings.get(index)?.strength?,
+                sentence: telling.sentence,
+                numbers: telling.numbers,
+                position: telling.offset.map(|offset| Position { partition, offset }),
             })
-            .collect()
+        });
+        self.scarcity(account, rules, partition).into_iter().chain(told).collect()
+    }
+
+    /// Says so where less than one active day is to be expected within the horizon.
+    fn scarcity(&self, account: &Account, rules: &Rules, partition: PartitionIndex) -> Option<Evidence> {
+        let [_, expected_days] = self.expected_days;
+        if expected_days >= 1.0 || !account.activity.is_used() {
+            return None;
+        }
+        let quiet_days = account.activity.quiet_days(self.now);
+        let active_days = account.activity.active_days;
+        Some(Evidence {
+            signal: "expected_activity",
+            strength: Ratio::clamped(1.0 - expected_days),
+            sentence: format!(
+                "Last active {quiet_days} days ago, on {active_days} days in all: {expected_days:.2} active days are to be expected in the next {:.0}.",
+                rules.horizon.days()
+            ),
+            numbers: vec![
+                ("expected_days", expected_days),
+                ("quiet_days", f64::from(quiet_days)),
+                ("active_days", f64::from(active_days)),
+            ],
+            position: Some(Position { partition, offset: account.activity.last_offset }),
+        })
     }
 
     /// The signals that cannot judge this account for want of data.

@@ -33,9 +33,9 @@ pub struct Rules {
     pub weight_182: f64,
     /// Bands by probability.
     pub bands: BandRules,
-    /// Health is published when the risk moved by this much since it was last published (0.05).
+    /// Health is published when the risk moved by this much since it was last published (0.1).
     pub health_step: f64,
-    /// A signal this strong raises an alert of its own, whatever the band (0.7).
+    /// A signal this strong raises an alert of its own, while its account is on watch (0.65).
     pub alert_enter: f64,
     /// Its alert closes when it is weaker than this and the account is below `at_risk` (0.35).
     pub alert_exit: f64,
@@ -90,16 +90,16 @@ impl Default for Rules {
             currency: Currency::USD,
             rates: Vec::new(),
             base_logit: -2.2,
-            weight_14: 0.45,
-            weight_182: 0.45,
+            weight_14: 1.0,
+            weight_182: 1.0,
             bands: BandRules {
                 watch: Level { enter: 0.25, exit: 0.20 },
                 at_risk: Level { enter: 0.50, exit: 0.40 },
                 critical: Level { enter: 0.75, exit: 0.65 },
                 dwell: Span::from_days(2),
             },
-            health_step: 0.05,
-            alert_enter: 0.7,
+            health_step: 0.1,
+            alert_enter: 0.65,
             alert_exit: 0.35,
             alert_cooldown: Span::from_days(7),
             signals: SIGNALS.iter().map(|signal| signal.declaration.defaults()).collect(),

@@ -22,6 +22,8 @@ pub struct Sums {
 struct Counted {
     /// Index of its segment; `None`: it is not counted (not judged yet, or left).
     segment: Option<u16>,
+    /// What was told of it when the segment was looked up.
+    told: u32,
     band: Band,
     mrr_minor: i64,
     at_risk_minor: i64,
@@ -33,10 +35,11 @@ struct Counted {
 impl Sums {
     /// Brings the totals in step with the account in `slot`.
     pub fn recount(&mut self, slot: Slot, account: &Account, rules: &Rules) {
-        let counted = self.count(account, rules);
         if slot.index() >= self.counted.len() {
             self.counted.resize(slot.index() + 1, Counted::default());
         }
+        let known = self.counted.get(slot.index()).copied().unwrap_or_default();
+        let counted = self.count(account, &known, rules);
         let Some(known) = self.counted.get_mut(slot.index()) else { return };
         let before = std::mem::replace(known, counted);
         if before != counted {
@@ -53,7 +56,7 @@ impl Sums {
         }
     }
 
-    fn count(&mut self, account: &Account, rules: &Rules) -> Counted {
+    fn count(&mut self, account: &Account, known: &Counted, rules: &Rules) -> Counted {
         let judgement = &account.judgement;
         let now = judgement.at.unwrap_or_default();
         let Some(published) = judgement.published.filter(|_| !account.has_left()) else { return Counted::default() };
@@ -69,9 +72,15 @@ impl Sums {
                 *mask |= 1 << open.kind;
             }
         }
+        let told = account.standing.told;
+        let segment = known
+            .segment
+            .filter(|_| known.told == told)
+            .unwrap_or_else(|| self.totals.segment(account.segment(rules), rules));
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // amounts are held below 10^13
         Counted {
-            segment: Some(self.totals.segment(account.segment(rules), rules)),
+            segment: Some(segment),
+            told,
             band: judgement.band,
             mrr_minor,
             at_risk_minor: (f64::from(published.risk) * mrr_minor as f64).round() as i64,

@@ -359,7 +359,7 @@ fn every_source_record_becomes_an_event_a_dead_letter_or_a_count() {
         DeadLetters future_time
         DeadLetters not_utf8
         2 event 2 of umbrella
-        DeadLetters empty
+        DeadLetters null_payload
         0 progress of 1: usage/0 2026-01-01T00:00:00.000Z false
         2 progress of 1: usage/0 2026-01-01T00:00:00.000Z false"#]]
     .assert_eq(&shown(&mut outbox));

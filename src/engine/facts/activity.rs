@@ -19,7 +19,7 @@ pub const LONG_DAYS: f64 = 182.0;
 /// When an account was active. `Default` is an account that never was.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activity {
-    /// Time of the first event of any kind.
+    /// Time of the first usage: since then there is something to judge; later than any while there has been none.
     pub first_at: Timestamp,
     /// Time of the last event of any kind.
     pub latest_at: Timestamp,
@@ -39,10 +39,8 @@ pub struct Activity {
     pub folded: f64,
     /// The day up to which they are folded.
     pub folded_day: Day,
-    /// Uses by day, at `day % 91`, for the 91 days up to `last_day`.
-    pub volumes: [u32; HORIZON_DAYS as usize],
-    /// `A_14` and `A_182` as of `last_day`; derived from `days` and `folded`.
-    pub(crate) decayed: [f32; 2],
+    /// Uses by day, at `day % 91`, for the 91 days up to `last_day`; 65,535 stands for that many and more.
+    pub volumes: [u16; HORIZON_DAYS as usize],
 }
 
 /// What taking in a usage did.
@@ -110,7 +108,6 @@ impl Default for Activity {
             folded: 0.0,
             folded_day: Day::default(),
             volumes: [0; HORIZON_DAYS as usize],
-            decayed: [0.0; 2],
         }
     }
 }
@@ -118,13 +115,13 @@ impl Default for Activity {
 impl Activity {
     /// Notes that an event of any kind happened at `time`.
     pub fn note(&mut self, time: Timestamp) {
-        self.first_at = self.first_at.min(time);
         self.latest_at = self.latest_at.max(time);
     }
 
     /// Takes in `quantity` uses at `time`, told by the record at `offset`.
     pub fn take(&mut self, time: Timestamp, quantity: u32, offset: Offset) -> Taken {
         let day = time.day();
+        self.first_at = self.first_at.min(time);
         if self.active_days == 0 {
             self.last_day = day;
             self.first_day = day;
@@ -138,7 +135,7 @@ impl Activity {
         }
         self.first_day = self.first_day.min(day);
         if let Some(volume) = self.volumes.get_mut(usize::from(day.number() % HORIZON_DAYS)) {
-            *volume = volume.saturating_add(quantity);
+            *volume = volume.saturating_add(u16::try_from(quantity).unwrap_or(u16::MAX));
         }
         let bit = 1_u128 << self.last_day.since(day);
         if self.days & bit != 0 {
@@ -146,7 +143,6 @@ impl Activity {
         }
         self.days |= bit;
         self.active_days = self.active_days.saturating_add(1);
-        self.derive();
         Taken::NewDay
     }
 
@@ -168,20 +164,24 @@ impl Activity {
         self.last_day = day;
     }
 
-    /// Recomputes the decayed sums from the bitmap; also after decoding.
-    pub(crate) fn derive(&mut self) {
+    /// `A_14` and `A_182` as of `last_day`.
+    fn decayed(&self) -> [f64; 2] {
         let mut sums = [0.0_f64; 2];
         let [short, long] = &*decay::WEIGHTS;
-        for (nibble, (short, long)) in short.iter().zip(long).enumerate() {
-            let bits = (self.days >> (4 * nibble)) as usize & 15;
+        let mut rest = self.days;
+        for (short, long) in short.iter().zip(long) {
+            if rest == 0 {
+                break;
+            }
+            let bits = (rest & 15) as usize;
             sums[0] += short.get(bits).copied().unwrap_or_default();
             sums[1] += long.get(bits).copied().unwrap_or_default();
+            rest >>= 4;
         }
-        sums[1] += self.folded * half(self.last_day.since(self.folded_day), LONG_DAYS);
-        #[allow(clippy::cast_possible_truncation)] // seven digits are more than the estimate deserves
-        {
-            self.decayed = sums.map(|sum| sum as f32);
+        if self.folded > 0.0 {
+            sums[1] += self.folded * half(self.last_day.since(self.folded_day), LONG_DAYS);
         }
+        sums
     }
 
     /// Whether the product was ever used.
@@ -199,7 +199,7 @@ impl Activity {
     /// Decayed active days and exposure at `now` for the 14-day and the 182-day half-life.
     ///
     /// `exposure = (1 - 2^(-(T-b)/h)) h / ln 2`; `active = A 2^(-(T-1-dl)/h) - x0 2^(-(T-1-floor(b))/h)`, where `b` is
-    /// the first event, `dl` the last active day and `x0` 1 when the day of the first event was active: that day is
+    /// the first usage, `dl` the last active day and `x0` 1 when the day of the first event was active: that day is
     /// the reason why the account is known, not evidence of its rate.
     #[must_use]
     pub fn evidence(&self, now: Timestamp) -> [Evidence; 2] {
@@ -208,11 +208,11 @@ impl Activity {
         let first_day = self.first_at.day();
         let x0 = self.is_used() && self.first_day == first_day;
         let mut evidence = [Evidence { active: 0.0, exposure: 0.0 }; 2];
-        for ((out, half_life), decayed) in evidence.iter_mut().zip([SHORT_DAYS, LONG_DAYS]).zip(self.decayed) {
+        for ((out, half_life), decayed) in evidence.iter_mut().zip([SHORT_DAYS, LONG_DAYS]).zip(self.decayed()) {
             out.exposure = (1.0 - libm::exp2(-known / half_life)) * half_life / std::f64::consts::LN_2;
             if self.is_used() {
                 let age = t - 1.0 - f64::from(self.last_day.number());
-                out.active = f64::from(decayed) * libm::exp2(-age / half_life);
+                out.active = decayed * libm::exp2(-age / half_life);
             }
             if x0 {
                 out.active -= libm::exp2(-(t - 1.0 - f64::from(first_day.number())) / half_life);
@@ -225,16 +225,25 @@ impl Activity {
     /// Uses in the `days` days that end `skip` days before the day of `now`, that day left out since it is not over.
     #[must_use]
     pub fn volume(&self, now: Timestamp, skip: u16, days: u16) -> u64 {
-        let newest = now.day().number().saturating_sub(1 + skip);
-        (0..days).filter_map(|age| self.volume_on(newest.checked_sub(age)?)).map(u64::from).sum()
+        // Days are counted back from `last_day`; the ring holds ages 0 to 90.
+        let offset = i32::from(now.day().number()) - 1 - i32::from(skip) - i32::from(self.last_day.number());
+        let age_min = (-offset).max(0);
+        let age_end = (i32::from(days) - offset).min(i32::from(HORIZON_DAYS));
+        if age_min >= age_end || !self.is_used() {
+            return 0;
+        }
+        let ring = i32::from(HORIZON_DAYS);
+        let newest = (i32::from(self.last_day.number()) - age_min).rem_euclid(ring);
+        let length = age_end - age_min;
+        // The run of days may wrap around the end of the ring: one part before it, one after.
+        let tail = (newest + 1).min(length);
+        self.sum(newest + 1 - tail, newest + 1) + self.sum(ring - (length - tail), ring)
     }
 
-    fn volume_on(&self, day: u16) -> Option<u32> {
-        let age = self.last_day.number().checked_sub(day)?;
-        if age >= HORIZON_DAYS {
-            return None;
-        }
-        self.volumes.get(usize::from(day % HORIZON_DAYS)).copied()
+    fn sum(&self, from: i32, to: i32) -> u64 {
+        let index = |at: i32| usize::try_from(at).unwrap_or_default();
+        let part = self.volumes.get(index(from)..index(to)).unwrap_or_default();
+        u64::from(part.iter().map(|volume| u32::from(*volume)).sum::<u32>())
     }
 
     /// Active days among the `days` days that end `skip` days before the day of `now`, that day left out.
@@ -325,7 +334,7 @@ mod tests {
     fn decayed_sums_follow_the_recursion_of_the_formula() {
         let days: Vec<u16> = (0..400).filter(|day| day % 3 == 0 || day % 7 == 1).collect();
         let activity = active_on(&days);
-        for (half_life, got) in [(SHORT_DAYS, activity.decayed[0]), (LONG_DAYS, activity.decayed[1])] {
+        for (half_life, got) in [(SHORT_DAYS, activity.decayed()[0]), (LONG_DAYS, activity.decayed()[1])] {
             let mut expected = 0.0;
             let mut last = days[0];
             for day in &days {
@@ -333,7 +342,7 @@ mod tests {
                 last = *day;
             }
             // The short sum leaves out what is older than the bitmap: 2^(-128/14) of it at most.
-            assert!((f64::from(got) - expected).abs() < 0.02, "{half_life}: {got} against {expected}");
+            assert!((got - expected).abs() < 0.02, "{half_life}: {got} against {expected}");
         }
         assert_eq!(activity.active_days as usize, days.len());
     }

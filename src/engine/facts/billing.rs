@@ -12,7 +12,7 @@ use crate::units::{Offset, Timestamp};
 
 /// Subscription changes kept one by one.
 pub const CHANGES_MAX: usize = 24;
-/// Subscriptions of one account that are told apart; changes of further ones are left out and counted.
+/// Subscriptions of one account that are told apart; changes of further ones are left out.
 pub const SUBSCRIPTIONS_MAX: usize = 8;
 /// Failed payments kept.
 pub const FAILURES_MAX: usize = 8;
@@ -20,10 +20,8 @@ pub const FAILURES_MAX: usize = 8;
 /// What an account pays.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Billing {
-    /// What the folded changes led to.
-    pub folded: Ledger,
-    /// The latest stamp folded; earlier changes come too late.
-    pub folded_to: Option<Stamp>,
+    /// What the changes folded so far led to, and the stamp of the latest: earlier ones come too late.
+    pub folded: Option<Box<(Ledger, Stamp)>>,
     /// The changes since, oldest first, at most [`CHANGES_MAX`].
     pub changes: Vec<Change>,
     /// What they lead to; derived.
@@ -122,7 +120,7 @@ impl Billing {
         terms: &Terms<'_>,
         mrr_minor: Option<i64>,
     ) -> Booked {
-        if self.folded_to.is_some_and(|folded| stamp <= folded) {
+        if self.folded.as_ref().is_some_and(|folded| stamp <= folded.1) {
             return Booked::TooLate;
         }
         let change = Change {
@@ -135,11 +133,12 @@ impl Billing {
             term_ends_at: terms.term_ends_at,
         };
         let index = self.changes.partition_point(|known| known.stamp < stamp);
-        self.changes.insert(index, change);
+        super::insert(&mut self.changes, index, change);
         if self.changes.len() > CHANGES_MAX {
             let oldest = self.changes.remove(0);
-            self.folded.apply(&oldest);
-            self.folded_to = Some(oldest.stamp);
+            let folded = self.folded.get_or_insert_default();
+            folded.0.apply(&oldest);
+            folded.1 = oldest.stamp;
         }
         self.derive();
         Booked::Yes
@@ -147,7 +146,7 @@ impl Billing {
 
     /// Derives the ledger from the timeline; also after decoding.
     pub(crate) fn derive(&mut self) {
-        let mut ledger = self.folded.clone();
+        let mut ledger = self.folded.as_ref().map(|folded| folded.0.clone()).unwrap_or_default();
         for change in &self.changes {
             ledger.apply(change);
         }
@@ -162,7 +161,7 @@ impl Billing {
     /// Notes a failed payment.
     pub fn failed(&mut self, failure: Failure) {
         let index = self.failures.partition_point(|known| known.stamp < failure.stamp);
-        self.failures.insert(index, failure);
+        super::insert(&mut self.failures, index, failure);
         if self.failures.len() > FAILURES_MAX {
             self.failures.remove(0);
         }
@@ -179,23 +178,19 @@ impl Billing {
 impl Ledger {
     /// Applies one change and books the movement of the account that follows from it.
     fn apply(&mut self, change: &Change) {
-        let index = match self.subscriptions.iter().position(|known| known.id == change.subscription) {
-            Some(index) => index,
-            None if self.subscriptions.len() < SUBSCRIPTIONS_MAX => {
-                self.subscriptions.push(Subscription { id: change.subscription, ..Subscription::default() });
-                self.subscriptions.len() - 1
-            }
-            None => match self.subscriptions.iter().position(|known| known.ended) {
-                Some(index) => {
-                    self.subscriptions.remove(index);
-                    self.subscriptions.push(Subscription { id: change.subscription, ..Subscription::default() });
-                    self.subscriptions.len() - 1
-                }
-                None => return,
-            },
-        };
-        if let Some(subscription) = self.subscriptions.get_mut(index) {
+        let known = self.subscriptions.iter_mut().find(|known| known.id == change.subscription);
+        if let Some(subscription) = known {
             subscription.apply(change);
+        } else {
+            if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+                // One that has ended makes room; where all are running, a further one is left out.
+                let Some(ended) = self.subscriptions.iter().position(|known| known.ended) else { return };
+                self.subscriptions.remove(ended);
+            }
+            let mut subscription = Subscription { id: change.subscription, ..Subscription::default() };
+            subscription.apply(change);
+            let end = self.subscriptions.len();
+            super::insert(&mut self.subscriptions, end, subscription);
         }
         let before = self.mrr_minor;
         let after = self.subscriptions.iter().fold(0_i64, |sum, known| sum.saturating_add(known.mrr_minor));

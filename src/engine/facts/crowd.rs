@@ -41,7 +41,7 @@ impl Member {
     }
 
     /// Notes that it was seen on `day`.
-    fn see(&mut self, day: Day) {
+    pub(super) fn see(&mut self, day: Day) {
         if day > self.last_day {
             let shift = day.week() - self.last_day.week();
             self.weeks = if shift >= WEEKS { 1 } else { (self.weeks << shift | 1) & ((1 << WEEKS) - 1) };
@@ -88,11 +88,7 @@ impl Crowd {
                 if day > before { Seen::Moved(before) } else { Seen::Known }
             }
             Err(index) if self.members.len() < CROWD_MAX => {
-                if self.members.len() == self.members.capacity() {
-                    // Grow by small steps: most crowds stay small and there is one for each account.
-                    self.members.reserve_exact((self.members.len() / 2).max(4));
-                }
-                self.members.insert(index, Member { hash, last_day: day, weeks: 1 });
+                super::insert(&mut self.members, index, Member { hash, last_day: day, weeks: 1 });
                 Seen::Joined
             }
             Err(index) => {
@@ -139,10 +135,17 @@ impl Crowd {
         self.members.binary_search_by_key(&hash, |member| member.hash).ok().and_then(|index| self.members.get(index))
     }
 
-    /// Kept members seen in any of the weeks of `mask` (bit `i`: `i` weeks before the week of `today`).
+    /// For each of `masks`: kept members seen in any of its weeks (bit `i`: `i` weeks before the week of `today`).
     #[must_use]
-    pub fn seen_in(&self, today: Day, mask: u16) -> usize {
-        self.members.iter().filter(|member| member.weeks_before(today) & mask != 0).count()
+    pub fn seen_in<const N: usize>(&self, today: Day, masks: [u16; N]) -> [usize; N] {
+        let mut counts = [0; N];
+        for member in &self.members {
+            let weeks = member.weeks_before(today);
+            for (count, mask) in counts.iter_mut().zip(masks) {
+                *count += usize::from(weeks & mask != 0);
+            }
+        }
+        counts
     }
 }
 
@@ -174,7 +177,7 @@ mod tests {
         let member = crowd.get(1).unwrap();
         assert_eq!(member.weeks_before(Day::new(20_014)), 0b111);
         assert_eq!(member.weeks_before(Day::new(20_028)), 0b11100);
-        assert_eq!(crowd.seen_in(Day::new(20_028), 0b11), 0);
+        assert_eq!(crowd.seen_in(Day::new(20_028), [0b11, 0b100]), [0, 1]);
         assert_eq!(member.weeks_before(Day::new(20_400)), 0);
     }
 

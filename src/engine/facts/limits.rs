@@ -37,7 +37,7 @@ impl Limits {
     /// Takes in a hit.
     pub fn hit(&mut self, stamp: Stamp, limit: &LimitUse<'_>, offset: Offset) {
         let index = self.hits.partition_point(|known| *known < stamp);
-        self.hits.insert(index, stamp);
+        super::insert(&mut self.hits, index, stamp);
         if self.hits.len() > HITS_MAX {
             self.hits.remove(0);
         }

@@ -24,3 +24,12 @@ pub struct Stamp {
     /// Hash of the event id.
     pub tie: u64,
 }
+
+/// Inserts `item` at `index`, growing by half: these lists begin with one and stay short, and there is one of each for
+/// every account.
+pub(in crate::engine) fn insert<T>(list: &mut Vec<T>, index: usize, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact((list.len() / 2).max(1));
+    }
+    list.insert(index, item);
+}

@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use super::crowd::{Crowd, Member};
 use super::{Stamp, profile::clip};
 use crate::engine::event::Role;
-use crate::units::Offset;
+use crate::units::{Day, Offset};
 
 /// Most people kept.
 pub const PEOPLE_MAX: usize = 12;
@@ -37,7 +37,7 @@ pub struct Person {
     pub deactivated: Option<Stamp>,
     /// The latest record about them.
     pub offset: Offset,
-    /// Their activity, where it has been seen; kept here since a sampled crowd may lose it.
+    /// Their activity, where the crowd of users is too large to keep everybody's.
     pub activity: Option<Member>,
 }
 
@@ -73,6 +73,12 @@ impl Person {
             && self.deactivated.is_none_or(|at| self.present.is_some_and(|present| present > at))
     }
 
+    /// When they were active, as far as it is known.
+    #[must_use]
+    pub fn seen(&self, users: &Crowd) -> Option<Member> {
+        users.get(self.hash).copied().or(self.activity)
+    }
+
     /// What decides who stays when there are too many.
     fn weight(&self) -> (bool, Option<Stamp>, u32) {
         (self.champion_since.is_some(), self.present.max(self.deactivated), self.hash)
@@ -84,13 +90,14 @@ fn is_champion(role: Role) -> bool {
 }
 
 impl People {
-    /// Takes in a statement about a person; `users` may know their activity.
-    pub fn take(&mut self, user_id: &str, statement: Statement, stamp: Stamp, offset: Offset, users: &Crowd) {
+    /// Takes in a statement about a person.
+    pub fn take(&mut self, user_id: &str, statement: Statement, stamp: Stamp, offset: Offset) {
         let hash = Crowd::hash(user_id);
         let index = match self.list.binary_search_by_key(&hash, |person| person.hash) {
             Ok(index) => index,
             Err(index) => {
-                self.list.insert(
+                super::insert(
+                    &mut self.list,
                     index,
                     Person {
                         hash,
@@ -100,7 +107,7 @@ impl People {
                         present: None,
                         deactivated: None,
                         offset,
-                        activity: users.get(hash).copied(),
+                        activity: None,
                     },
                 );
                 index
@@ -130,12 +137,19 @@ impl People {
         }
     }
 
-    /// Notes the activity of a person who is kept here.
-    pub fn see(&mut self, activity: Member) {
-        if let Ok(index) = self.list.binary_search_by_key(&activity.hash, |person| person.hash)
+    /// Keeps what the crowd of users knows of the people kept here.
+    pub fn keep(&mut self, users: &Crowd) {
+        for person in &mut self.list {
+            person.activity = users.get(person.hash).copied().or(person.activity);
+        }
+    }
+
+    /// Notes that a user whom the crowd does not keep was seen on `day`.
+    pub fn see(&mut self, hash: u32, day: Day) {
+        if let Ok(index) = self.list.binary_search_by_key(&hash, |person| person.hash)
             && let Some(person) = self.list.get_mut(index)
         {
-            person.activity = Some(activity);
+            person.activity.get_or_insert(Member { hash, last_day: day, weeks: 1 }).see(day);
         }
     }
 }

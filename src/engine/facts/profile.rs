@@ -59,7 +59,7 @@ impl Profile {
                     }
                 }
                 Err(index) if self.traits.len() < TRAITS_MAX => {
-                    self.traits.insert(index, (key, Stated { stamp, value: clip(value) }));
+                    super::insert(&mut self.traits, index, (key, Stated { stamp, value: clip(value) }));
                 }
                 Err(_) => {}
             }

@@ -43,7 +43,7 @@ impl Voice {
                 }
             }
             Err(index) => {
-                self.answers.insert(index, answer);
+                super::insert(&mut self.answers, index, answer);
                 if self.answers.len() > ANSWERS_MAX
                     && let Some(oldest) = (0..self.answers.len()).min_by_key(|i| self.answers.get(*i).map(|a| a.stamp))
                 {

@@ -10,7 +10,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "breadth",
         summary: "fewer distinct features used in the last four weeks than in the eight weeks before (Poisson tail)",
-        weight: 1.2,
+        weight: 0.5,
         parameters: &[
             Parameter {
                 name: "fall_start_ratio",
@@ -53,10 +53,13 @@ const CHANCE_MAX: f64 = 0.25;
 fn compare(case: &Case<'_>) -> Option<(usize, f64)> {
     let features = &case.account.features;
     let today = case.now.day();
-    let [near, far] = BEFORE.map(|weeks| features.seen_in(today, weeks));
+    if features.members.len() < case.days(FEATURES_MIN).into() {
+        return None;
+    }
+    let [recent, near, far] = features.seen_in(today, [RECENT, BEFORE[0], BEFORE[1]]);
     #[allow(clippy::cast_precision_loss)] // at most CROWD_MAX
     let usual = if far == 0 { near as f64 } else { (near + far) as f64 / 2.0 };
-    (usual >= case.parameter(FEATURES_MIN)).then(|| (features.seen_in(today, RECENT), usual))
+    (usual >= case.parameter(FEATURES_MIN)).then_some((recent, usual))
 }
 
 #[allow(clippy::cast_precision_loss)] // at most CROWD_MAX

@@ -6,15 +6,14 @@
 //! the share of weeks in which they used to be seen.
 
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
-use crate::engine::facts::crowd::WEEKS;
+use crate::engine::facts::crowd::{Crowd, WEEKS};
 use crate::engine::facts::people::Person;
-use crate::units::DAY_MS;
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "champion_departure",
         summary: "the champion was deactivated, lost the role, or is quiet beyond their own rhythm while others are active",
-        weight: 3.0,
+        weight: 2.8,
         parameters: &[
             Parameter {
                 name: "memory_days",
@@ -67,25 +66,28 @@ fn find<'a>(case: &Case<'a>) -> Finding<'a> {
             return Finding::Departed { person, days, strength };
         }
     }
+    let users = &case.account.users;
     let champion = people
         .list
         .iter()
         .filter(|person| person.is_champion())
-        .max_by_key(|person| (person.activity.map(|seen| seen.last_day), person.hash))
-        .or_else(|| people.list.iter().filter(|person| is_regular_admin(person)).max_by_key(|person| person.hash));
+        .max_by_key(|person| (person.seen(users).map(|seen| seen.last_day), person.hash))
+        .or_else(|| {
+            people.list.iter().filter(|person| is_regular_admin(person, users)).max_by_key(|person| person.hash)
+        });
     let Some(person) = champion else {
         return if departed.is_some() { Finding::Present } else { Finding::Unknown };
     };
     quiet(case, person).unwrap_or(Finding::Present)
 }
 
-fn is_regular_admin(person: &Person) -> bool {
-    person.is_admin() && person.activity.is_some_and(|seen| seen.weeks.count_ones() >= REGULAR_WEEKS_MIN)
+fn is_regular_admin(person: &Person, users: &Crowd) -> bool {
+    person.is_admin() && person.seen(users).is_some_and(|seen| seen.weeks.count_ones() >= REGULAR_WEEKS_MIN)
 }
 
 /// A finding when the person is quiet beyond their own rhythm while others are active.
 fn quiet<'a>(case: &Case<'a>, person: &'a Person) -> Option<Finding<'a>> {
-    let seen = person.activity?;
+    let seen = person.seen(&case.account.users)?;
     let today = case.now.day();
     let weeks = u32::from(today.week().saturating_sub(seen.last_day.week())).saturating_sub(1);
     if weeks == 0 || case.account.activity.quiet_days(case.now) > 14 {
@@ -108,15 +110,9 @@ fn weeks_known(case: &Case<'_>, last_week: u16) -> u32 {
 fn read(case: &Case<'_>) -> Reading {
     match find(case) {
         Finding::Departed { strength, .. } | Finding::Quiet { strength, .. } => Reading::of(strength),
-        Finding::Present => Reading::QUIET.until(next_week(case)),
+        Finding::Present => Reading::QUIET,
         Finding::Unknown => Reading::UNKNOWN,
     }
-}
-
-/// Quiet is counted in weeks, so nothing changes before the next one begins.
-fn next_week(case: &Case<'_>) -> crate::units::Timestamp {
-    let day = case.now.day();
-    crate::units::Timestamp::clamped((i64::from(day.number()) + 7 - i64::from(day.weekday())) * DAY_MS)
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // days and weeks of a year

@@ -6,25 +6,25 @@
 
 use super::statistics::{gap_at, gap_survival};
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
-use crate::units::DAY_MS;
+use crate::units::{DAY_MS, Timestamp};
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "engagement_lag",
         summary: "the present silence against the account's own gaps between active days (predictive survival)",
-        weight: 4.6,
+        weight: 4.0,
         parameters: &[
             Parameter {
                 name: "survival_start_ratio",
                 summary: "A silence that the account's rhythm explains with this probability begins to count.",
-                default: 0.02,
+                default: 0.01,
                 min: 0.0001,
                 max: 0.5,
             },
             Parameter {
                 name: "survival_full_ratio",
                 summary: "A silence that it explains with this probability counts fully.",
-                default: 0.0002,
+                default: 0.0001,
                 min: 0.000_000_1,
                 max: 0.1,
             },
@@ -69,20 +69,34 @@ fn rhythm(case: &Case<'_>) -> Option<Rhythm> {
 }
 
 fn read(case: &Case<'_>) -> Reading {
+    let activity = &case.account.activity;
+    let quiet = activity.quiet_days(case.now);
+    let gaps = activity.days.count_ones().saturating_sub(1);
+    if gaps >= GAPS_MIN {
+        // Irregular accounts are given longer; the shortest silence that can count follows from number and sum of the
+        // gaps alone, and spares the rest of the work for all who are active.
+        let total = f64::from(activity.days.ilog2());
+        let soonest = gap_at(case.parameter(SURVIVAL_START), gaps.into(), total).max(case.parameter(QUIET_MIN));
+        if f64::from(quiet) < soonest {
+            return Reading::QUIET.until(day_of_silence(case, soonest));
+        }
+    }
     let Some(rhythm) = rhythm(case) else { return Reading::UNKNOWN };
-    let quiet = case.account.activity.quiet_days(case.now);
     let start = case.parameter(SURVIVAL_START);
     let start_day = gap_at(start, rhythm.count, rhythm.total).ceil().max(case.parameter(QUIET_MIN));
     if f64::from(quiet) < start_day {
-        // 365 days ahead is as good as never: the regular looks come first.
-        #[allow(clippy::cast_possible_truncation)]
-        let day = i64::from(case.account.activity.last_day.number()) + start_day.min(365.0) as i64;
-        return Reading::QUIET.until(crate::units::Timestamp::clamped(day * DAY_MS));
+        return Reading::QUIET.until(day_of_silence(case, start_day));
     }
     let survival = gap_survival(f64::from(quiet), rhythm.count, rhythm.total).max(1e-300);
     // At the start it counts a fifth at once: the silence has been found improbable already.
     let belief = ramp(-libm::log(survival), -libm::log(start), -libm::log(case.parameter(SURVIVAL_FULL)));
     Reading::of(0.2 + 0.8 * belief)
+}
+
+/// The beginning of the day on which the account has been silent for `days`.
+#[allow(clippy::cast_possible_truncation)] // 365 days ahead is as good as never: the regular looks come first
+fn day_of_silence(case: &Case<'_>, days: f64) -> Timestamp {
+    Timestamp::clamped((i64::from(case.account.activity.last_day.number()) + days.ceil().min(365.0) as i64) * DAY_MS)
 }
 
 fn tell(case: &Case<'_>) -> Telling {
@@ -129,7 +143,7 @@ mod tests {
                 daily        quiet
                 daily, 12 off 1.00 Silent for 13 days; usually active every 1.0 days, longest gap so far 1 day.
                 weekly       quiet
-                weekly, 40 off 0.37 Silent for 43 days; usually active every 7.0 days, longest gap so far 7 days.
+                weekly, 40 off 0.25 Silent for 43 days; usually active every 7.0 days, longest gap so far 7 days.
                 monthly, 40 off quiet
                 bursts       quiet
                 recovered    quiet

@@ -4,13 +4,12 @@
 //! more likely to buy than to leave: there the same evidence counts a third and the sentence says so.
 
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
-use crate::units::Span;
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "limit_hits",
         summary: "repeated hits of a plan limit without an upgrade since",
-        weight: 1.8,
+        weight: 2.3,
         parameters: &[
             Parameter {
                 name: "window_days",
@@ -22,14 +21,14 @@ pub(super) const SIGNAL: Signal = Signal {
             Parameter {
                 name: "hits_start",
                 summary: "So many hits within the window begin to count.",
-                default: 2.0,
+                default: 3.0,
                 min: 1.0,
                 max: 15.0,
             },
             Parameter {
                 name: "hits_full",
                 summary: "So many hits within the window count fully.",
-                default: 5.0,
+                default: 6.0,
                 min: 2.0,
                 max: 16.0,
             },
@@ -71,7 +70,7 @@ fn read(case: &Case<'_>) -> Reading {
     if strength <= 0.0 {
         return Reading::QUIET;
     }
-    Reading::of(if grows(case) { strength * GROWING_SHARE } else { strength }).until(case.now.plus(Span::from_days(1)))
+    Reading::of(if grows(case) { strength * GROWING_SHARE } else { strength })
 }
 
 #[allow(clippy::cast_precision_loss)] // at most HITS_MAX
@@ -116,15 +115,15 @@ mod tests {
                     "uses 60..92 every 2; uses 90..120 every 1; limit 112 seats; limit 113 seats; limit 114 seats; limit 116 seats",
                 ),
             ],
-            &expect![[r"
+            &expect![[r#"
                 none         quiet
                 one          quiet
-                two          0.25 Limit api_calls hit 2 times in 14 days; no upgrade since.
-                many         1.00 Limit seats hit 5 times in 14 days; no upgrade since.
+                two          quiet
+                many         0.75 Limit seats hit 5 times in 14 days; no upgrade since.
                 upgraded     quiet
                 old          quiet
-                growing      0.25 Limit seats hit 4 times in 14 days; usage grows: an upgrade would help.
-            "]],
+                growing      0.17 Limit seats hit 4 times in 14 days; usage grows: an upgrade would help.
+            "#]],
         );
     }
 }

@@ -10,7 +10,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "nps",
         summary: "detractors among the latest NPS answers, each respondent's latest, fading with age",
-        weight: 2.0,
+        weight: 2.5,
         parameters: &[Parameter {
             name: "half_life_days",
             summary: "An answer counts half after so many days.",
@@ -57,8 +57,8 @@ fn tell(case: &Case<'_>) -> Telling {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)] // small counts
     Telling {
         sentence: format!(
-            "{} of {} detracts; the latest gave {score} of 10, {} ago.",
-            detractors,
+            "{} among {}; the latest gave {score} of 10, {} ago.",
+            counted(detractors as u64, "detractor"),
             counted(answers.len() as u64, "NPS respondent"),
             counted(days as u64, "day")
         ),
@@ -89,15 +89,15 @@ mod tests {
                 ("old", "nps 20 ann 1"),
                 ("none", "uses 0..120 every 1"),
             ],
-            &expect![[r"
+            &expect![[r#"
                 promoter     quiet
-                detractor    0.97 1 of 1 NPS respondent detracts; the latest gave 1 of 10, 2 days ago.
-                mild         0.19 1 of 1 NPS respondent detracts; the latest gave 6 of 10, 2 days ago.
-                mixed        0.50 1 of 2 NPS respondents detracts; the latest gave 1 of 10, 2 days ago.
+                detractor    0.97 1 detractor among 1 NPS respondent; the latest gave 1 of 10, 2 days ago.
+                mild         0.19 1 detractor among 1 NPS respondent; the latest gave 6 of 10, 2 days ago.
+                mixed        0.50 1 detractor among 2 NPS respondents; the latest gave 1 of 10, 2 days ago.
                 changed mind quiet
-                old          0.21 1 of 1 NPS respondent detracts; the latest gave 1 of 10, 100 days ago.
+                old          0.21 1 detractor among 1 NPS respondent; the latest gave 1 of 10, 100 days ago.
                 none         unknown
-            "]],
+            "#]],
         );
     }
 }

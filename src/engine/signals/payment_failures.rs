@@ -10,7 +10,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "payment_failures",
         summary: "failed payments since the last successful one; dunning from the second attempt",
-        weight: 3.0,
+        weight: 3.2,
         parameters: &[
             Parameter {
                 name: "first_ratio",
@@ -49,9 +49,9 @@ fn unpaid<'a>(case: &Case<'a>) -> Option<(u32, &'a Failure)> {
 }
 
 fn read(case: &Case<'_>) -> Reading {
-    let Some(billing) = &case.account.billing else { return Reading::UNKNOWN };
-    if billing.paid_at.is_none() && billing.failures.is_empty() {
-        return Reading::UNKNOWN;
+    let standing = &case.account.standing;
+    if !standing.is_unpaid {
+        return if standing.is_invoiced { Reading::QUIET } else { Reading::UNKNOWN };
     }
     let Some((attempts, latest)) = unpaid(case) else { return Reading::QUIET };
     let first = case.parameter(FIRST);
@@ -65,7 +65,7 @@ fn tell(case: &Case<'_>) -> Telling {
     };
     Telling {
         sentence: format!(
-            "Payment of {} failed at {} and is still open.",
+            "Payment of {} failed ({}) and is still open.",
             case.money(latest.amount_minor),
             counted(attempts, "attempt")
         ),
@@ -93,16 +93,16 @@ mod tests {
                 ("old", "failed 20"),
                 ("none", "uses 0..120 every 1"),
             ],
-            &expect![[r"
+            &expect![[r#"
                 paid         quiet
-                failed once  0.30 Payment of 99 USD failed at 1 attempt and is still open.
-                dunning      0.65 Payment of 99 USD failed at 2 attempts and is still open.
-                third attempt 1.00 Payment of 99 USD failed at 3 attempts and is still open.
+                failed once  0.30 Payment of 99 USD failed (1 attempt) and is still open.
+                dunning      0.65 Payment of 99 USD failed (2 attempts) and is still open.
+                third attempt 1.00 Payment of 99 USD failed (3 attempts) and is still open.
                 paid at last quiet
                 late failure quiet
                 old          quiet
                 none         unknown
-            "]],
+            "#]],
         );
     }
 }

@@ -6,32 +6,31 @@
 
 use super::statistics::poisson_at_most;
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, percent, ramp};
-use crate::units::{DAY_MS, Timestamp};
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "usage_frequency",
         summary: "fall of usage in the last 28 days against the account's own previous nine weeks (quasi-Poisson tail)",
-        weight: 2.8,
+        weight: 2.4,
         parameters: &[
             Parameter {
                 name: "fall_start_ratio",
                 summary: "A fall by this share begins to count.",
-                default: 0.3,
+                default: 0.35,
                 min: 0.05,
                 max: 0.9,
             },
             Parameter {
                 name: "fall_full_ratio",
                 summary: "A fall by this share counts fully.",
-                default: 0.6,
+                default: 0.7,
                 min: 0.1,
                 max: 1.0,
             },
             Parameter {
                 name: "chance_max_ratio",
                 summary: "A fall that chance produces more often than this does not count.",
-                default: 0.05,
+                default: 0.001,
                 min: 0.0001,
                 max: 0.5,
             },
@@ -86,8 +85,7 @@ fn read(case: &Case<'_>) -> Reading {
     let chance_max = case.parameter(CHANCE_MAX);
     // At the allowed chance nothing counts yet, at a tenth of it everything does.
     let belief = ramp(-libm::log(chance.max(1e-300)), -libm::log(chance_max), -libm::log(chance_max / 10.0));
-    let tomorrow = Timestamp::clamped((i64::from(case.now.day().number()) + 1) * DAY_MS);
-    Reading::of(strength * belief).until(tomorrow)
+    Reading::of(strength * belief)
 }
 
 /// Variance of the weekly uses of the baseline over their mean, at least 1.
@@ -136,7 +134,7 @@ mod tests {
             ],
             &expect![[r#"
                 steady       quiet
-                halved       1.00 Usage fell 64 %: 10 uses in the last 28 days, 28 were usual for this account.
+                halved       0.84 Usage fell 64 %: 10 uses in the last 28 days, 28 were usual for this account.
                 stopped      1.00 Usage fell 100 %: 0 uses in the last 28 days, 28 were usual for this account.
                 two to one   unknown
                 grown        quiet

@@ -74,8 +74,8 @@ fn common_fields_are_checked() {
             missing_field: time is missing
             malformed_time: time is the number 1772366400, it must be an RFC 3339 time such as 2026-03-01T12:00:00Z
             malformed_time: time is the text `yesterday`, it must be an RFC 3339 time such as 2026-03-01T12:00:00Z
-            absurd_time: time is the text `1969-12-31T23:59:59Z`, which is not from 2000-01-01T00:00:00.000Z to 2100-01-01T00:00:00.000Z; correct the producer's clock or unit
-            absurd_time: time is the text `9999-12-31T23:59:59Z`, which is not from 2000-01-01T00:00:00.000Z to 2100-01-01T00:00:00.000Z; correct the producer's clock or unit
+            absurd_time: time is the text `1969-12-31T23:59:59Z`, which is not from 1990-01-01T00:00:00.000Z to 2100-01-01T00:00:00.000Z; correct the producer's clock or unit
+            absurd_time: time is the text `9999-12-31T23:59:59Z`, which is not from 1990-01-01T00:00:00.000Z to 2100-01-01T00:00:00.000Z; correct the producer's clock or unit
             missing_field: type is missing
             wrong_type: type is the number 4, it must be text
             unknown type survey.shredded

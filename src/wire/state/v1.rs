@@ -34,7 +34,8 @@ pub struct AccountForm<'a> {
     voice: Option<VoiceForm>,
     billing: Option<BillingForm>,
     profile: Option<ProfileForm>,
-    dedup: (i64, Cow<'a, [u64]>, Cow<'a, [u64]>),
+    /// Window, hashes, how many of them belong to the window before.
+    dedup: (i64, Cow<'a, [u64]>, u8),
     judgement: JudgementForm,
 }
 
@@ -54,7 +55,7 @@ struct ActivityForm {
     folded: f64,
     folded_day: u16,
     /// Days before `last_day` and uses on them, where there are any.
-    volumes: Vec<(u8, u32)>,
+    volumes: Vec<(u8, u16)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,8 +94,7 @@ struct VoiceForm {
 
 #[derive(Serialize, Deserialize)]
 struct BillingForm {
-    folded: LedgerForm,
-    folded_to: Option<StampForm>,
+    folded: Option<(LedgerForm, StampForm)>,
     changes: Vec<ChangeForm>,
     paid_ms: Option<i64>,
     failures: Vec<(StampForm, u32, i64, i64)>,
@@ -148,9 +148,10 @@ struct ProfileForm {
 struct JudgementForm {
     at_ms: Option<i64>,
     due_ms: Option<i64>,
+    patience_days: u8,
     band: u8,
     below_since_ms: Option<i64>,
-    /// Risk, band, MRR, profile hash.
+    /// Risk, band, MRR, hash of what else was told.
     published: Option<(f32, u8, Option<i64>, u32)>,
     alerts: Vec<AlertForm>,
 }
@@ -192,11 +193,7 @@ impl<'a> AccountForm<'a> {
             voice: account.voice.as_deref().map(VoiceForm::of),
             billing: account.billing.as_deref().map(BillingForm::of),
             profile: account.profile.as_deref().map(ProfileForm::of),
-            dedup: (
-                account.dedup.window,
-                Cow::Borrowed(&account.dedup.current),
-                Cow::Borrowed(&account.dedup.previous),
-            ),
+            dedup: (account.dedup.window, Cow::Borrowed(&account.dedup.ids), account.dedup.previous),
             judgement: JudgementForm::of(&account.judgement),
         }
     }
@@ -217,9 +214,13 @@ impl<'a> AccountForm<'a> {
         account.voice = self.voice.map(VoiceForm::into_voice).transpose()?.map(Box::new);
         account.billing = self.billing.map(BillingForm::into_billing).transpose()?.map(Box::new);
         account.profile = self.profile.map(ProfileForm::into_profile).transpose()?.map(Box::new);
-        let (window, current, previous) = self.dedup;
-        account.dedup = Dedup { window, current: current.into_owned(), previous: previous.into_owned() };
+        let (window, ids, previous) = self.dedup;
+        if usize::from(previous) > ids.len() {
+            return Err(damaged("more ids of the window before than ids"));
+        }
+        account.dedup = Dedup { window, ids: ids.into_owned(), previous };
         account.judgement = self.judgement.into_judgement()?;
+        account.derive();
         Ok(account)
     }
 }
@@ -267,7 +268,6 @@ impl ActivityForm {
                 *volume = uses;
             }
         }
-        activity.derive();
         Ok(activity)
     }
 }
@@ -371,8 +371,7 @@ impl BillingForm {
     fn of(billing: &Billing) -> BillingForm {
         let failure = |known: &Failure| (stamp_form(known.stamp), known.attempt, known.amount_minor, known.offset.0);
         BillingForm {
-            folded: LedgerForm::of(&billing.folded),
-            folded_to: billing.folded_to.map(stamp_form),
+            folded: billing.folded.as_ref().map(|folded| (LedgerForm::of(&folded.0), stamp_form(folded.1))),
             changes: billing.changes.iter().map(ChangeForm::of).collect(),
             paid_ms: billing.paid_at.map(Timestamp::ms),
             failures: billing.failures.iter().map(failure).collect(),
@@ -383,9 +382,12 @@ impl BillingForm {
         let failure = |(at, attempt, amount_minor, offset)| {
             Ok(Failure { stamp: stamp(at)?, attempt, amount_minor, offset: Offset(offset) })
         };
+        let folded = match self.folded {
+            Some((ledger, at)) => Some(Box::new((ledger.into_ledger()?, stamp(at)?))),
+            None => None,
+        };
         let mut billing = Billing {
-            folded: self.folded.into_ledger()?,
-            folded_to: self.folded_to.map(stamp).transpose()?,
+            folded,
             changes: self.changes.into_iter().map(ChangeForm::into_change).collect::<Result<_, _>>()?,
             ledger: Ledger::default(),
             paid_at: maybe_time(self.paid_ms)?,
@@ -517,9 +519,10 @@ impl JudgementForm {
         JudgementForm {
             at_ms: judgement.at.map(Timestamp::ms),
             due_ms: judgement.due.map(Timestamp::ms),
+            patience_days: judgement.patience_days,
             band: judgement.band as u8,
             below_since_ms: judgement.below_since.map(Timestamp::ms),
-            published: judgement.published.map(|known| (known.risk, known.band as u8, known.mrr_minor, known.profile)),
+            published: judgement.published.map(|known| (known.risk, known.band as u8, known.mrr_minor, known.told)),
             alerts: judgement.alerts.iter().map(alert).collect(),
         }
     }
@@ -539,13 +542,14 @@ impl JudgementForm {
         };
         let published = match self.published {
             None => None,
-            Some((risk, band, mrr_minor, profile)) => {
-                Some(Published { risk, band: pick(band, &Band::ALL, "band")?, mrr_minor, profile })
+            Some((risk, band, mrr_minor, told)) => {
+                Some(Published { risk, band: pick(band, &Band::ALL, "band")?, mrr_minor, told })
             }
         };
         Ok(Judgement {
             at: maybe_time(self.at_ms)?,
             due: maybe_time(self.due_ms)?,
+            patience_days: self.patience_days,
             band: pick(self.band, &Band::ALL, "band")?,
             below_since: maybe_time(self.below_since_ms)?,
             published,
@@ -626,13 +630,8 @@ fn maybe_time(ms: Option<i64>) -> Result<Option<Timestamp>, StateError> {
     ms.map(time).transpose()
 }
 
-/// 0 stands for a time that is not meant to be read.
 fn time(ms: i64) -> Result<Timestamp, StateError> {
-    if ms == 0 {
-        Ok(Timestamp::default())
-    } else {
-        Timestamp::from_ms(ms).ok_or_else(|| damaged("a time out of range"))
-    }
+    Timestamp::from_ms(ms).ok_or_else(|| damaged("a time out of range"))
 }
 
 fn damaged(what: &str) -> StateError {
