@@ -97,8 +97,7 @@ fn create(config: &Config, scope: Scope, output: Output) -> anyhow::Result<ExitC
     match output {
         Output::Text if created.topics.is_empty() => print("nothing to create\n")?,
         Output::Text => {
-            let lines: String = created.topics.iter().map(|topic| format!("created {topic}\n")).collect();
-            print(&lines)?;
+            print(&format!("created {}\n", created.topics.join("\ncreated ")))?;
         }
         Output::Json => print(&format!("{}\n", json!({ "created": created.topics, "misfits": misfits })))?,
     }

@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(50);
 pub enum DumpError {
     /// The configured librdkafka properties make no client.
     #[error("cannot make a kafka client of the configuration: {0}")]
-    Client(KafkaError),
+    Client(Box<KafkaError>),
     /// The broker did not answer or refused.
     #[error("cannot read topic {topic} from {brokers}: {cause}")]
     Broker {
@@ -35,7 +35,7 @@ pub enum DumpError {
         /// The brokers asked.
         brokers: String,
         /// What librdkafka says.
-        cause: KafkaError,
+        cause: Box<KafkaError>,
     },
     /// There is no such topic or partition.
     #[error("{0} does not exist; `churnwatch topics` shows what there is")]
@@ -61,7 +61,11 @@ pub fn read(
     partition: Option<PartitionIndex>,
     each: &mut dyn FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
 ) -> Result<(), DumpError> {
-    let broker = |cause| DumpError::Broker { topic: topic.to_owned(), brokers: config.kafka.brokers.clone(), cause };
+    let broker = |cause| DumpError::Broker {
+        topic: topic.to_owned(),
+        brokers: config.kafka.brokers.clone(),
+        cause: Box::new(cause),
+    };
     let consumer = consumer(config)?;
     let metadata = consumer.fetch_metadata(None, REQUEST_TIMEOUT).map_err(broker)?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
@@ -164,5 +168,5 @@ fn consumer(config: &Config) -> Result<BaseConsumer, DumpError> {
         .set("fetch.wait.max.ms", "50")
         .set_log_level(rdkafka::config::RDKafkaLogLevel::Emerg)
         .create()
-        .map_err(DumpError::Client)
+        .map_err(|cause| DumpError::Client(Box::new(cause)))
 }
