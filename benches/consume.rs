@@ -176,7 +176,9 @@ fn send(producer: &BaseProducer, topic: &str, partition: PartitionIndex, key: &[
 /// Makes the topic; one that exists must have the partitions expected, and no records.
 fn create_topic(settings: &Settings) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> = settings.client(&[]).create()?;
-    let topic = NewTopic::new(&settings.topic, PARTITIONS, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+    let topic = NewTopic::new(&settings.topic, PARTITIONS, TopicReplication::Fixed(1))
+        .set("retention.ms", "-1")
+        .set("max.message.bytes", "3145728");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     for result in runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()))? {
         match result {

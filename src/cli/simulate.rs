@@ -13,9 +13,11 @@ use clap::value_parser;
 use serde_json::json;
 
 use super::{ConfigArgs, Output};
+use crate::config::Config;
+use crate::kafka::source_writer::SourceWriter;
 use crate::sim::plan::ChurnKind;
 use crate::sim::truth::{self, Subject};
-use crate::sim::{Options, Population, Stream};
+use crate::sim::{Arrival, Options, Population, Stream};
 use crate::units::DAY_MS;
 use crate::wire::canonical::encode_event;
 
@@ -62,7 +64,6 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(!args.kafka, "writing to Kafka is not in this build; write to a file and pipe it to a producer");
     let options = Options { accounts: args.accounts, days: args.days, seed: args.seed, rate: args.rate };
     let mut population = Population::new(&options);
     let subjects = truth::subjects(&population);
@@ -73,6 +74,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         to_file(path, |out| truth::write_labels(&subjects, out))?;
     }
     let written = match (&args.usage, &args.billing) {
+        _ if args.kafka => match args.config.load() {
+            Ok(config) => to_kafka(&mut population, &config)?,
+            Err(code) => return Ok(code),
+        },
         (Some(usage), Some(billing)) => {
             let (mut usage, mut billing) = (create(usage)?, create(billing)?);
             write_events(&mut population, &mut usage, Some(&mut billing)).context("cannot write the events")?
@@ -105,34 +110,59 @@ pub struct Written {
 }
 
 /// Writes the window of `population` as NDJSON to `usage`, or its billing part to `billing` where that is given.
-///
-/// A progress bar is shown on standard error when that is a terminal.
 pub fn write_events(
     population: &mut Population,
     usage: &mut dyn Write,
     mut billing: Option<&mut dyn Write>,
 ) -> io::Result<Written> {
+    let written = each_event(population, |arrival, line| {
+        line.push(b'\n');
+        match &mut billing {
+            Some(billing) if arrival.stream == Stream::Billing => billing.write_all(line),
+            _ => usage.write_all(line),
+        }
+    })?;
+    usage.flush()?;
+    if let Some(billing) = billing {
+        billing.flush()?;
+    }
+    Ok(written)
+}
+
+/// Writes the window of `population` to the configured source topics: billing to the second where there are two.
+fn to_kafka(population: &mut Population, config: &Config) -> anyhow::Result<Written> {
+    let mut topics = config.sources.iter().map(|source| source.topic.as_str());
+    let usage = topics.next().context("no source topic is configured; name one under [[sources]]")?;
+    let billing = topics.next().unwrap_or(usage);
+    let writer = SourceWriter::new(config)?;
+    let written = each_event::<anyhow::Error>(population, |arrival, line| {
+        let topic = if arrival.stream == Stream::Billing { billing } else { usage };
+        Ok(writer.write(topic, &arrival.event.account_id, line)?)
+    })?;
+    writer.finish()?;
+    Ok(written)
+}
+
+/// Hands each event of the window with its JSON to `write`, which may add to it.
+///
+/// A progress bar is shown on standard error when that is a terminal.
+fn each_event<E>(
+    population: &mut Population,
+    mut write: impl FnMut(&Arrival, &mut Vec<u8>) -> Result<(), E>,
+) -> Result<Written, E> {
     let days = u64::from(population.options().days);
     let bar = super::demo::progress_bar(days, "simulating", "days");
     let (mut written, mut line) = (Written::default(), Vec::with_capacity(512));
     for arrival in population.by_ref() {
         line.clear();
         encode_event(&arrival.event, &mut line);
-        line.push(b'\n');
-        match &mut billing {
-            Some(billing) if arrival.stream == Stream::Billing => billing.write_all(&line)?,
-            _ => usage.write_all(&line)?,
-        }
+        write(&arrival, &mut line)?;
         written.events += 1;
         written.bytes += u64::try_from(line.len()).unwrap_or(0);
         if written.events.is_multiple_of(8_192) {
             let day = arrival.received_at.since(crate::sim::START).ms() / DAY_MS;
             bar.set_position(u64::try_from(day).unwrap_or(0));
         }
-    }
-    usage.flush()?;
-    if let Some(billing) = billing {
-        billing.flush()?;
     }
     bar.finish_and_clear();
     Ok(written)

@@ -97,7 +97,8 @@ fn create(config: &Config, scope: Scope, output: Output) -> anyhow::Result<ExitC
     match output {
         Output::Text if created.topics.is_empty() => print("nothing to create\n")?,
         Output::Text => {
-            print(&format!("created {}\n", created.topics.join("\ncreated ")))?;
+            let lines: String = created.topics.iter().map(|topic| ["created ", topic, "\n"].concat()).collect();
+            print(&lines)?;
         }
         Output::Json => print(&format!("{}\n", json!({ "created": created.topics, "misfits": misfits })))?,
     }

@@ -125,9 +125,10 @@ pub struct EngineSection {
 /// When a transaction ends: at the first of these.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// This long after its first record, while the worker keeps up.
+    /// This long after the end of the one before, while the worker keeps up.
     pub interval_caught_up: Duration,
-    /// This long after its first record, while the worker lags.
+    /// This long after the end of the one before, while the worker lags. Longer is cheaper, for an account changed many
+    /// times is written once; until the end, what each changed account was before is kept too.
     pub interval_lagging: Duration,
     /// After this many input records.
     pub events_max: usize,
@@ -268,9 +269,9 @@ impl Default for Commit {
     fn default() -> Commit {
         Commit {
             interval_caught_up: Duration::from_millis(50),
-            interval_lagging: Duration::from_secs(1),
-            events_max: 500_000,
-            bytes_max: 256 * 1024 * 1024,
+            interval_lagging: Duration::from_secs(5),
+            events_max: 2_000_000,
+            bytes_max: 1024 * 1024 * 1024,
             transaction_timeout: Duration::from_secs(30),
         }
     }

@@ -63,6 +63,7 @@ pub struct Context {
     rebalances: Mutex<VecDeque<Rebalance>>,
     closing: AtomicBool,
     told: Mutex<VecDeque<(String, Instant)>>,
+    undelivered: Mutex<Option<KafkaError>>,
 }
 
 impl Context {
@@ -72,12 +73,18 @@ impl Context {
             rebalances: Mutex::default(),
             closing: AtomicBool::new(false),
             told: Mutex::default(),
+            undelivered: Mutex::default(),
         }
     }
 
     /// The next rebalance to be dealt with.
     pub fn next_rebalance(&self) -> Option<Rebalance> {
         self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Why a record could not be delivered, if one could not; a transaction fails by itself then.
+    pub fn take_undelivered(&self) -> Option<KafkaError> {
+        self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// From now on partitions are given up at once: nobody will ask for rebalances any more.
@@ -142,6 +149,7 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, _opaque: ()) {
         // Successes are not reported; purged records of an aborted transaction say nothing new.
         if let Err((error, record)) = result {
+            *self.undelivered.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
             let text = error.to_string();
             if !self.is_repeated(&text) {
                 tracing::debug!(
@@ -244,6 +252,15 @@ pub fn producer(config: &Config, transactional_id: &str) -> KafkaResult<Produce>
         .set("delivery.report.only.error", "true")
         .set("message.max.bytes", record_bytes_max.to_string());
     client.create_with_context(Context::new(transactional_id))
+}
+
+/// A producer for records that belong to no transaction: simulated events on their way to the source topics.
+pub fn plain_producer(config: &Config) -> KafkaResult<Produce> {
+    let mut client = common(config);
+    client.set("linger.ms", "20");
+    extend(&mut client, &config.kafka.producer);
+    client.set("enable.idempotence", "true").set("partitioner", "murmur2_random");
+    client.create_with_context(Context::new("source-writer"))
 }
 
 /// How much a consumer reads ahead: the client's own default of 64 MiB for each worker would outweigh the state, and a

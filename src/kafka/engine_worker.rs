@@ -10,10 +10,11 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::client::{Loss, OffsetReset, Rebalance};
 use super::error::WorkerError;
-use super::member::{Member, Polled, with_raw};
+use super::member::{Member, Polled, with_all_raw};
 use super::restore::Restores;
 use super::shell::{BATCH_RECORDS_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
 use super::transaction::End;
+use crate::engine::ANTICIPATED_MAX;
 use crate::engine::rules::Rules;
 use crate::telemetry::view::PartitionView;
 use crate::telemetry::{Readiness, RebalanceKind, Role};
@@ -123,13 +124,23 @@ impl<'a> EngineWorker<'a> {
         } else {
             Duration::from_millis(50)
         };
-        for _ in 0..BATCH_RECORDS_MAX {
-            let Polled::Record(message) = self.member.poll(wait)? else { break };
+        let mut drained = false;
+        for _ in 0..BATCH_RECORDS_MAX / ANTICIPATED_MAX {
+            let mut messages = Vec::with_capacity(ANTICIPATED_MAX);
+            while messages.len() < ANTICIPATED_MAX && !drained {
+                match self.member.poll(wait)? {
+                    Polled::Record(message) => messages.push(message),
+                    Polled::Nothing => drained = true,
+                }
+                wait = Duration::ZERO;
+            }
             let (machine, outbox) = (&mut self.machine, &mut self.outbox);
-            with_raw(&message, |record| machine.step(record, outbox));
-            wait = Duration::ZERO;
+            with_all_raw(&messages, |records| machine.step_all(records, outbox));
             if self.outbox.len() >= OUTBOX_RECORDS_MAX {
                 self.shell.send(&mut self.outbox)?;
+            }
+            if drained {
+                break;
             }
         }
         self.shell.send(&mut self.outbox)

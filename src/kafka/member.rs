@@ -71,14 +71,25 @@ impl Headers for MessageHeaders<'_> {
 
 /// Calls `take` with the undecoded form of `message`.
 pub fn with_raw<T>(message: &BorrowedMessage<'_>, take: impl FnOnce(&RawRecord<'_>) -> T) -> T {
-    take(&RawRecord {
+    take(&raw(message, &MessageHeaders(message)))
+}
+
+/// Calls `take` with the undecoded forms of `messages`, in their order.
+pub fn with_all_raw<T>(messages: &[BorrowedMessage<'_>], take: impl FnOnce(&[RawRecord<'_>]) -> T) -> T {
+    let headers: Vec<_> = messages.iter().map(MessageHeaders).collect();
+    let records: Vec<_> = messages.iter().zip(&headers).map(|(message, headers)| raw(message, headers)).collect();
+    take(&records)
+}
+
+fn raw<'a>(message: &'a BorrowedMessage<'a>, headers: &'a MessageHeaders<'a>) -> RawRecord<'a> {
+    RawRecord {
         partition: PartitionIndex(message.partition()),
         offset: Offset(message.offset()),
         timestamp: message.timestamp().to_millis().and_then(Timestamp::from_ms),
         key: message.key(),
         value: message.payload(),
-        headers: &MessageHeaders(message),
-    })
+        headers,
+    }
 }
 
 /// The offset where `start` is, in the client's terms.

@@ -18,5 +18,6 @@ pub mod member;
 pub mod restore;
 pub mod service;
 pub mod shell;
+pub mod source_writer;
 pub mod topics;
 pub mod transaction;

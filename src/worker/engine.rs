@@ -16,10 +16,10 @@ use super::{RawRecord, Start, Tally};
 use crate::engine::effect::{Effect, Transition};
 use crate::engine::input::Record;
 use crate::engine::rules::Rules;
-use crate::engine::{Engine, Journal};
+use crate::engine::{ANTICIPATED_MAX, Engine, Journal};
 use crate::units::{NextOffset, PartitionIndex, Position, Timestamp};
 use crate::wire::state::{self, ACCOUNT_KEY_PREFIX, COMMIT_KEY, CommitRecord, StateError};
-use crate::wire::{Decoded, alert, canonical, health};
+use crate::wire::{Decoded, Refusal, alert, canonical, health};
 
 /// What the machine needs to know besides the records.
 #[derive(Clone, Debug)]
@@ -168,6 +168,11 @@ pub enum RestoreError {
     NotRestoring(PartitionIndex),
 }
 
+/// Reads a record's value; one without is no event.
+fn decode<'a>(record: &RawRecord<'a>) -> Result<Decoded<'a>, Refusal> {
+    canonical::decode(record.value.ok_or(Refusal::NullPayload)?)
+}
+
 impl EngineMachine {
     /// A worker without partitions.
     #[must_use]
@@ -274,9 +279,31 @@ impl EngineMachine {
         })
     }
 
+    /// Takes in records of the canonical log, in offset order within each partition, and appends what they cause to
+    /// `outbox`. The same as taking them one by one, but faster: the accounts of many are brought close at once.
+    pub fn step_all(&mut self, records: &[RawRecord<'_>], outbox: &mut Outbox) {
+        for records in records.chunks(ANTICIPATED_MAX) {
+            let mut decoded: Vec<_> = records.iter().map(decode).collect();
+            for partition in &self.partitions {
+                let theirs = records.iter().zip(&decoded).filter(|(record, _)| record.partition == partition.index);
+                partition.engine.anticipate(theirs.filter_map(|(_, decoded)| match decoded {
+                    Ok(Decoded::Input(input)) => Some(input),
+                    _ => None,
+                }));
+            }
+            for (record, decoded) in records.iter().zip(decoded.drain(..)) {
+                self.step_decoded(record, decoded, outbox);
+            }
+        }
+    }
+
     /// Takes in one record of the canonical log and appends what it causes to `outbox`. Records of partitions that are
     /// not running, and records stepped before, are ignored.
     pub fn step(&mut self, record: &RawRecord<'_>, outbox: &mut Outbox) {
+        self.step_decoded(record, decode(record), outbox);
+    }
+
+    fn step_decoded(&mut self, record: &RawRecord<'_>, decoded: Result<Decoded<'_>, Refusal>, outbox: &mut Outbox) {
         let Some(partition) = self.partitions.iter_mut().find(|known| known.index == record.partition) else { return };
         let read_before = partition.next.is_some_and(|next| record.offset.0 < next.0);
         if read_before || matches!(partition.phase, Phase::Restoring(_)) {
@@ -287,7 +314,7 @@ impl EngineMachine {
         self.tally.records += 1;
         self.tally.bytes += record.bytes() as u64;
         let dead_letters = self.settings.dead_letters;
-        let input = match canonical::decode(record.value.unwrap_or_default()) {
+        let input = match decoded {
             Ok(Decoded::Input(input)) => input,
             Ok(Decoded::UnknownType(_)) => {
                 self.tally.unknown_types += 1;

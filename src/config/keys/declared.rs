@@ -86,13 +86,13 @@ pub(super) fn keys() -> Vec<Key> {
         millis(
             "commit.interval_caught_up_ms",
             1..=60_000,
-            "This long after its first record, while the worker keeps up.",
+            "This long after the end of the one before, while the worker keeps up.",
             |c| &mut c.commit.interval_caught_up,
         ),
         millis(
             "commit.interval_lagging_ms",
             1..=60_000,
-            "This long after its first record, while the worker lags.",
+            "This long after the end of the one before, while the worker lags: longer is cheaper, for an account is written once.",
             |c| &mut c.commit.interval_lagging,
         ),
         count("commit.events_max", 1..=10_000_000, "After this many records.", |c| &mut c.commit.events_max),

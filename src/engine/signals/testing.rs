@@ -34,7 +34,7 @@ pub fn check(signal: &str, scripts: &[(&str, &str)], expected: &Expect) {
 fn judge<'a>(signal: &str, events: impl Iterator<Item = &'a Event<'static>>) -> String {
     let rules = Rules { dedup_window: Span::from_days(400), ..Rules::default() };
     let mut account = Account::new("acme");
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = std::collections::BTreeSet::new();
     for event in events {
         // The window of ids is not under test here: a set stands in for it.
         if seen.insert(event.id.clone()) {

@@ -1,23 +1,24 @@
-//! Version 1 of the state forms. Frozen: what differs from it becomes version 2.
+//! Version 1 of the state forms. Frozen once released: what differs from it becomes version 2.
+
+mod billing;
+mod people;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CommitRecord, StateError, Text};
+use billing::BillingForm;
+use people::{LimitsForm, PersonForm, ProfileForm, VoiceForm};
+
+use super::{CommitRecord, StateError};
 use crate::engine::PartitionState;
 use crate::engine::account::{Account, AlertState, Judgement, Published};
 use crate::engine::dedup::Dedup;
 use crate::engine::effect::{Band, Severity};
-use crate::engine::event::{Role, SubscriptionChange};
 use crate::engine::facts::Stamp;
 use crate::engine::facts::activity::{Activity, HORIZON_DAYS};
-use crate::engine::facts::billing::{Billing, Change, Failure, Ledger, Subscription};
 use crate::engine::facts::crowd::{Crowd, Member};
-use crate::engine::facts::limits::{Hit, Limits};
-use crate::engine::facts::people::{People, Person};
-use crate::engine::facts::profile::{Profile, Stated};
-use crate::engine::facts::voice::{Answer, Voice};
+use crate::engine::facts::people::People;
 use crate::engine::input::{Fleet, GammaPrior, SourceReport, SourceTopic};
 use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
 
@@ -63,85 +64,6 @@ struct CrowdForm {
     /// Difference of the hash to the one before, last day, weeks.
     members: Vec<(u32, u16, u16)>,
     sampled: bool,
-}
-
-/// When, limit, used, allowed, offset.
-type HitForm = (StampForm, Text, Option<f64>, Option<f64>, i64);
-
-#[derive(Serialize, Deserialize)]
-struct LimitsForm {
-    hits: Vec<StampForm>,
-    latest: Option<HitForm>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PersonForm {
-    hash: u32,
-    user_id: Text,
-    role: Option<(StampForm, u8)>,
-    champion_since: Option<StampForm>,
-    present: Option<StampForm>,
-    deactivated: Option<StampForm>,
-    offset: i64,
-    activity: Option<(u16, u16)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct VoiceForm {
-    answers: Vec<(u32, StampForm, u8, i64)>,
-    survey_sent_ms: Option<i64>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct BillingForm {
-    folded: Option<(LedgerForm, StampForm)>,
-    changes: Vec<ChangeForm>,
-    paid_ms: Option<i64>,
-    failures: Vec<(StampForm, u32, i64, i64)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct LedgerForm {
-    subscriptions: Vec<SubscriptionForm>,
-    mrr_minor: i64,
-    moved_minor: [i64; 5],
-    moved: [u32; 5],
-    churned_ms: Option<i64>,
-    expanded_ms: Option<i64>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SubscriptionForm {
-    id: u64,
-    full_minor: i64,
-    mrr_minor: i64,
-    ended: bool,
-    plan: Option<Text>,
-    seats: Option<u32>,
-    term_ends_ms: Option<i64>,
-    cancel_scheduled_ms: Option<i64>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ChangeForm {
-    stamp: StampForm,
-    subscription: u64,
-    kind: u8,
-    mrr_minor: Option<i64>,
-    plan: Option<Text>,
-    seats: Option<u32>,
-    term_ends_ms: Option<i64>,
-}
-
-/// A value and when it was stated.
-type StatedForm = (StampForm, Text);
-
-#[derive(Serialize, Deserialize)]
-struct ProfileForm {
-    name: Option<StatedForm>,
-    owner: Option<StatedForm>,
-    traits: Vec<(Text, StatedForm)>,
-    plan_features: Option<(StampForm, u16)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -297,216 +219,6 @@ impl CrowdForm {
     }
 }
 
-impl LimitsForm {
-    fn of(limits: &Limits) -> LimitsForm {
-        let hit = |hit: &Hit| (stamp_form(hit.stamp), hit.limit.clone(), hit.used, hit.allowed, hit.offset.0);
-        LimitsForm {
-            hits: limits.hits.iter().copied().map(stamp_form).collect(),
-            latest: limits.latest.as_ref().map(hit),
-        }
-    }
-
-    fn into_limits(self) -> Result<Limits, StateError> {
-        let latest = match self.latest {
-            Some((at, limit, used, allowed, offset)) => {
-                Some(Hit { stamp: stamp(at)?, limit, used, allowed, offset: Offset(offset) })
-            }
-            None => None,
-        };
-        Ok(Limits { hits: self.hits.into_iter().map(stamp).collect::<Result<_, _>>()?, latest })
-    }
-}
-
-impl PersonForm {
-    fn of(person: &Person) -> PersonForm {
-        PersonForm {
-            hash: person.hash,
-            user_id: person.user_id.clone(),
-            role: person.role.map(|(at, role)| (stamp_form(at), role as u8)),
-            champion_since: person.champion_since.map(stamp_form),
-            present: person.present.map(stamp_form),
-            deactivated: person.deactivated.map(stamp_form),
-            offset: person.offset.0,
-            activity: person.activity.map(|seen| (seen.last_day.number(), seen.weeks)),
-        }
-    }
-
-    fn into_person(self) -> Result<Person, StateError> {
-        let role = |(at, role)| Ok((stamp(at)?, pick(role, &ROLES, "role")?));
-        let hash = self.hash;
-        Ok(Person {
-            hash,
-            user_id: self.user_id,
-            role: self.role.map(role).transpose()?,
-            champion_since: self.champion_since.map(stamp).transpose()?,
-            present: self.present.map(stamp).transpose()?,
-            deactivated: self.deactivated.map(stamp).transpose()?,
-            offset: Offset(self.offset),
-            activity: self.activity.map(|(day, weeks)| Member { hash, last_day: Day::new(day), weeks }),
-        })
-    }
-}
-
-impl VoiceForm {
-    fn of(voice: &Voice) -> VoiceForm {
-        let answer = |answer: &Answer| (answer.respondent, stamp_form(answer.stamp), answer.score, answer.offset.0);
-        VoiceForm {
-            answers: voice.answers.iter().map(answer).collect(),
-            survey_sent_ms: voice.survey_sent_at.map(Timestamp::ms),
-        }
-    }
-
-    fn into_voice(self) -> Result<Voice, StateError> {
-        let answer = |(respondent, at, score, offset)| {
-            Ok(Answer { respondent, stamp: stamp(at)?, score, offset: Offset(offset) })
-        };
-        Ok(Voice {
-            answers: self.answers.into_iter().map(answer).collect::<Result<_, _>>()?,
-            survey_sent_at: maybe_time(self.survey_sent_ms)?,
-        })
-    }
-}
-
-impl BillingForm {
-    fn of(billing: &Billing) -> BillingForm {
-        let failure = |known: &Failure| (stamp_form(known.stamp), known.attempt, known.amount_minor, known.offset.0);
-        BillingForm {
-            folded: billing.folded.as_ref().map(|folded| (LedgerForm::of(&folded.0), stamp_form(folded.1))),
-            changes: billing.changes.iter().map(ChangeForm::of).collect(),
-            paid_ms: billing.paid_at.map(Timestamp::ms),
-            failures: billing.failures.iter().map(failure).collect(),
-        }
-    }
-
-    fn into_billing(self) -> Result<Billing, StateError> {
-        let failure = |(at, attempt, amount_minor, offset)| {
-            Ok(Failure { stamp: stamp(at)?, attempt, amount_minor, offset: Offset(offset) })
-        };
-        let folded = match self.folded {
-            Some((ledger, at)) => Some(Box::new((ledger.into_ledger()?, stamp(at)?))),
-            None => None,
-        };
-        let mut billing = Billing {
-            folded,
-            changes: self.changes.into_iter().map(ChangeForm::into_change).collect::<Result<_, _>>()?,
-            ledger: Ledger::default(),
-            paid_at: maybe_time(self.paid_ms)?,
-            failures: self.failures.into_iter().map(failure).collect::<Result<_, _>>()?,
-        };
-        billing.derive();
-        Ok(billing)
-    }
-}
-
-impl LedgerForm {
-    fn of(ledger: &Ledger) -> LedgerForm {
-        LedgerForm {
-            subscriptions: ledger.subscriptions.iter().map(SubscriptionForm::of).collect(),
-            mrr_minor: ledger.mrr_minor,
-            moved_minor: ledger.moved_minor,
-            moved: ledger.moved,
-            churned_ms: ledger.churned_at.map(Timestamp::ms),
-            expanded_ms: ledger.expanded_at.map(Timestamp::ms),
-        }
-    }
-
-    fn into_ledger(self) -> Result<Ledger, StateError> {
-        let subscriptions = self.subscriptions.into_iter().map(SubscriptionForm::into_subscription);
-        Ok(Ledger {
-            subscriptions: subscriptions.collect::<Result<_, _>>()?,
-            mrr_minor: self.mrr_minor,
-            moved_minor: self.moved_minor,
-            moved: self.moved,
-            churned_at: maybe_time(self.churned_ms)?,
-            expanded_at: maybe_time(self.expanded_ms)?,
-        })
-    }
-}
-
-impl SubscriptionForm {
-    fn of(known: &Subscription) -> SubscriptionForm {
-        SubscriptionForm {
-            id: known.id,
-            full_minor: known.full_minor,
-            mrr_minor: known.mrr_minor,
-            ended: known.ended,
-            plan: known.plan.clone(),
-            seats: known.seats,
-            term_ends_ms: known.term_ends_at.map(Timestamp::ms),
-            cancel_scheduled_ms: known.cancel_scheduled_at.map(Timestamp::ms),
-        }
-    }
-
-    fn into_subscription(self) -> Result<Subscription, StateError> {
-        Ok(Subscription {
-            id: self.id,
-            full_minor: self.full_minor,
-            mrr_minor: self.mrr_minor,
-            ended: self.ended,
-            plan: self.plan,
-            seats: self.seats,
-            term_ends_at: maybe_time(self.term_ends_ms)?,
-            cancel_scheduled_at: maybe_time(self.cancel_scheduled_ms)?,
-        })
-    }
-}
-
-impl ChangeForm {
-    fn of(change: &Change) -> ChangeForm {
-        ChangeForm {
-            stamp: stamp_form(change.stamp),
-            subscription: change.subscription,
-            kind: change.kind as u8,
-            mrr_minor: change.mrr_minor,
-            plan: change.plan.clone(),
-            seats: change.seats,
-            term_ends_ms: change.term_ends_at.map(Timestamp::ms),
-        }
-    }
-
-    fn into_change(self) -> Result<Change, StateError> {
-        Ok(Change {
-            stamp: stamp(self.stamp)?,
-            subscription: self.subscription,
-            kind: pick(self.kind, &SUBSCRIPTION_CHANGES, "subscription change")?,
-            mrr_minor: self.mrr_minor,
-            plan: self.plan,
-            seats: self.seats,
-            term_ends_at: maybe_time(self.term_ends_ms)?,
-        })
-    }
-}
-
-impl ProfileForm {
-    fn of(profile: &Profile) -> ProfileForm {
-        let stated = |stated: &Stated| (stamp_form(stated.stamp), stated.value.clone());
-        ProfileForm {
-            name: profile.name.as_ref().map(stated),
-            owner: profile.owner.as_ref().map(stated),
-            traits: profile.traits.iter().map(|(key, value)| (key.clone(), stated(value))).collect(),
-            plan_features: profile.plan_features.map(|(at, count)| (stamp_form(at), count)),
-        }
-    }
-
-    fn into_profile(self) -> Result<Profile, StateError> {
-        let stated = |(at, value)| Ok::<_, StateError>(Stated { stamp: stamp(at)?, value });
-        let plan_features = match self.plan_features {
-            Some((at, count)) => Some((stamp(at)?, count)),
-            None => None,
-        };
-        Ok(Profile {
-            name: self.name.map(stated).transpose()?,
-            owner: self.owner.map(stated).transpose()?,
-            traits: self
-                .traits
-                .into_iter()
-                .map(|(key, value)| Ok((key, stated(value)?)))
-                .collect::<Result<_, StateError>>()?,
-            plan_features,
-        })
-    }
-}
-
 impl JudgementForm {
     fn of(judgement: &Judgement) -> JudgementForm {
         let alert = |alert: &AlertState| AlertForm {
@@ -600,19 +312,6 @@ impl CommitForm {
         })
     }
 }
-
-/// Roles by their number in the forms.
-const ROLES: [Role; 4] = [Role::Champion, Role::Admin, Role::Sponsor, Role::Member];
-/// Subscription changes by their number in the forms.
-const SUBSCRIPTION_CHANGES: [SubscriptionChange; 7] = [
-    SubscriptionChange::Started,
-    SubscriptionChange::Changed,
-    SubscriptionChange::Renewed,
-    SubscriptionChange::Paused,
-    SubscriptionChange::Resumed,
-    SubscriptionChange::CancelScheduled,
-    SubscriptionChange::Canceled,
-];
 
 fn pick<T: Copy>(number: u8, values: &[T], what: &str) -> Result<T, StateError> {
     values.get(usize::from(number)).copied().ok_or_else(|| damaged(&format!("{what} number {number}")))

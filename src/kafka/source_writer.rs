@@ -1,0 +1,91 @@
+//! Writes events to source topics, as a user's own producers would: keyed, idempotent, in no transaction.
+//!
+//! For simulations and trials; the service itself never writes to a source topic.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, Producer};
+
+use super::client::{self, Produce};
+use crate::config::Config;
+
+/// How long the broker may take for what is still on its way at the end.
+const FLUSH_MAX: Duration = Duration::from_secs(60);
+/// How long a full queue may stay full: the broker has stopped taking anything.
+const STALL_MAX: Duration = Duration::from_secs(60);
+
+/// Why events could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceWriterError {
+    /// The producer could not be made.
+    #[error("cannot make a producer for {brokers}: {source}; check the kafka section of the configuration")]
+    Client {
+        /// The brokers asked.
+        brokers: String,
+        /// What the client says.
+        source: KafkaError,
+    },
+    /// Records were taken but did not reach the broker.
+    #[error(
+        "not all records reached the broker: {source}; check that it runs, and create the topics with `churnwatch topics create --sources`"
+    )]
+    Undelivered {
+        /// What became of one of them.
+        source: KafkaError,
+    },
+    /// A record was refused or not taken in time.
+    #[error(
+        "cannot write to topic {topic}: {source}; check that the broker runs, and create the topics with `churnwatch topics create --sources`"
+    )]
+    Write {
+        /// The topic.
+        topic: String,
+        /// What the client says.
+        source: KafkaError,
+    },
+}
+
+/// A producer for source topics.
+pub struct SourceWriter {
+    producer: Produce,
+}
+
+impl SourceWriter {
+    /// Connects to the configured brokers, in the background.
+    pub fn new(config: &Config) -> Result<SourceWriter, SourceWriterError> {
+        let producer = client::plain_producer(config)
+            .map_err(|source| SourceWriterError::Client { brokers: config.kafka.brokers.clone(), source })?;
+        Ok(SourceWriter { producer })
+    }
+
+    /// Hands a record over; waits while too many are on their way.
+    pub fn write(&self, topic: &str, key: &str, value: &[u8]) -> Result<(), SourceWriterError> {
+        let began = Instant::now();
+        let mut record = BaseRecord::to(topic).key(key).payload(value);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => {
+                    self.producer.poll(Duration::ZERO);
+                    return Ok(());
+                }
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again))
+                    if began.elapsed() < STALL_MAX =>
+                {
+                    record = again;
+                    self.producer.poll(Duration::from_millis(10));
+                }
+                Err((source, _)) => return Err(SourceWriterError::Write { topic: topic.to_owned(), source }),
+            }
+        }
+    }
+
+    /// Waits until the broker has everything.
+    pub fn finish(self) -> Result<(), SourceWriterError> {
+        let flushed = self.producer.flush(FLUSH_MAX).err();
+        match self.producer.context().take_undelivered().or(flushed) {
+            Some(source) => Err(SourceWriterError::Undelivered { source }),
+            None => Ok(()),
+        }
+    }
+}

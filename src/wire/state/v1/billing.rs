@@ -1,0 +1,171 @@
+//! Billing in version 1 of the state: timeline, ledger and payments.
+
+use serde::{Deserialize, Serialize};
+
+use super::{StampForm, maybe_time, pick, stamp, stamp_form};
+use crate::engine::event::SubscriptionChange;
+use crate::engine::facts::billing::{Billing, Change, Failure, Ledger, Subscription};
+use crate::units::{Offset, Timestamp};
+use crate::wire::state::{StateError, Text};
+
+#[derive(Serialize, Deserialize)]
+pub struct BillingForm {
+    folded: Option<(LedgerForm, StampForm)>,
+    changes: Vec<ChangeForm>,
+    paid_ms: Option<i64>,
+    failures: Vec<(StampForm, u32, i64, i64)>,
+}
+
+impl BillingForm {
+    pub fn of(billing: &Billing) -> BillingForm {
+        let failure = |known: &Failure| (stamp_form(known.stamp), known.attempt, known.amount_minor, known.offset.0);
+        BillingForm {
+            folded: billing.folded.as_ref().map(|folded| (LedgerForm::of(&folded.0), stamp_form(folded.1))),
+            changes: billing.changes.iter().map(ChangeForm::of).collect(),
+            paid_ms: billing.paid_at.map(Timestamp::ms),
+            failures: billing.failures.iter().map(failure).collect(),
+        }
+    }
+
+    pub fn into_billing(self) -> Result<Billing, StateError> {
+        let failure = |(at, attempt, amount_minor, offset)| {
+            Ok(Failure { stamp: stamp(at)?, attempt, amount_minor, offset: Offset(offset) })
+        };
+        let folded = match self.folded {
+            Some((ledger, at)) => Some(Box::new((ledger.into_ledger()?, stamp(at)?))),
+            None => None,
+        };
+        let mut billing = Billing {
+            folded,
+            changes: self.changes.into_iter().map(ChangeForm::into_change).collect::<Result<_, _>>()?,
+            ledger: Ledger::default(),
+            paid_at: maybe_time(self.paid_ms)?,
+            failures: self.failures.into_iter().map(failure).collect::<Result<_, _>>()?,
+        };
+        billing.derive();
+        Ok(billing)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct LedgerForm {
+    subscriptions: Vec<SubscriptionForm>,
+    mrr_minor: i64,
+    moved_minor: [i64; 5],
+    moved: [u32; 5],
+    churned_ms: Option<i64>,
+    expanded_ms: Option<i64>,
+}
+
+impl LedgerForm {
+    pub fn of(ledger: &Ledger) -> LedgerForm {
+        LedgerForm {
+            subscriptions: ledger.subscriptions.iter().map(SubscriptionForm::of).collect(),
+            mrr_minor: ledger.mrr_minor,
+            moved_minor: ledger.moved_minor,
+            moved: ledger.moved,
+            churned_ms: ledger.churned_at.map(Timestamp::ms),
+            expanded_ms: ledger.expanded_at.map(Timestamp::ms),
+        }
+    }
+
+    pub fn into_ledger(self) -> Result<Ledger, StateError> {
+        let subscriptions = self.subscriptions.into_iter().map(SubscriptionForm::into_subscription);
+        Ok(Ledger {
+            subscriptions: subscriptions.collect::<Result<_, _>>()?,
+            mrr_minor: self.mrr_minor,
+            moved_minor: self.moved_minor,
+            moved: self.moved,
+            churned_at: maybe_time(self.churned_ms)?,
+            expanded_at: maybe_time(self.expanded_ms)?,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct SubscriptionForm {
+    id: u64,
+    full_minor: i64,
+    mrr_minor: i64,
+    ended: bool,
+    plan: Option<Text>,
+    seats: Option<u32>,
+    term_ends_ms: Option<i64>,
+    cancel_scheduled_ms: Option<i64>,
+}
+
+impl SubscriptionForm {
+    pub fn of(known: &Subscription) -> SubscriptionForm {
+        SubscriptionForm {
+            id: known.id,
+            full_minor: known.full_minor,
+            mrr_minor: known.mrr_minor,
+            ended: known.ended,
+            plan: known.plan.clone(),
+            seats: known.seats,
+            term_ends_ms: known.term_ends_at.map(Timestamp::ms),
+            cancel_scheduled_ms: known.cancel_scheduled_at.map(Timestamp::ms),
+        }
+    }
+
+    pub fn into_subscription(self) -> Result<Subscription, StateError> {
+        Ok(Subscription {
+            id: self.id,
+            full_minor: self.full_minor,
+            mrr_minor: self.mrr_minor,
+            ended: self.ended,
+            plan: self.plan,
+            seats: self.seats,
+            term_ends_at: maybe_time(self.term_ends_ms)?,
+            cancel_scheduled_at: maybe_time(self.cancel_scheduled_ms)?,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct ChangeForm {
+    stamp: StampForm,
+    subscription: u64,
+    kind: u8,
+    mrr_minor: Option<i64>,
+    plan: Option<Text>,
+    seats: Option<u32>,
+    term_ends_ms: Option<i64>,
+}
+
+impl ChangeForm {
+    pub fn of(change: &Change) -> ChangeForm {
+        ChangeForm {
+            stamp: stamp_form(change.stamp),
+            subscription: change.subscription,
+            kind: change.kind as u8,
+            mrr_minor: change.mrr_minor,
+            plan: change.plan.clone(),
+            seats: change.seats,
+            term_ends_ms: change.term_ends_at.map(Timestamp::ms),
+        }
+    }
+
+    pub fn into_change(self) -> Result<Change, StateError> {
+        Ok(Change {
+            stamp: stamp(self.stamp)?,
+            subscription: self.subscription,
+            kind: pick(self.kind, &SUBSCRIPTION_CHANGES, "subscription change")?,
+            mrr_minor: self.mrr_minor,
+            plan: self.plan,
+            seats: self.seats,
+            term_ends_at: maybe_time(self.term_ends_ms)?,
+        })
+    }
+}
+
+/// Subscription changes by their number in the forms.
+const SUBSCRIPTION_CHANGES: [SubscriptionChange; 7] = [
+    SubscriptionChange::Started,
+    SubscriptionChange::Changed,
+    SubscriptionChange::Renewed,
+    SubscriptionChange::Paused,
+    SubscriptionChange::Resumed,
+    SubscriptionChange::CancelScheduled,
+    SubscriptionChange::Canceled,
+];
