@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(50);
 pub enum DumpError {
     /// The configured librdkafka properties make no client.
     #[error("cannot make a kafka client of the configuration: {0}")]
-    Client(KafkaError),
+    Client(Box<KafkaError>),
     /// The broker did not answer or refused.
     #[error("cannot read topic {topic} from {brokers}: {cause}")]
     Broker {
@@ -168,5 +168,5 @@ fn consumer(config: &Config) -> Result<BaseConsumer, DumpError> {
         .set("fetch.wait.max.ms", "50")
         .set_log_level(rdkafka::config::RDKafkaLogLevel::Emerg)
         .create()
-        .map_err(DumpError::Client)
+        .map_err(|cause| DumpError::Client(Box::new(cause)))
 }

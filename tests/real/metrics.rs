@@ -43,7 +43,7 @@ impl Prometheus {
 
     /// The value of an instant query that gives one number; `None` while there is none.
     fn query(&self, query: &str) -> Option<f64> {
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = query.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
         let answer = http::get(self.port, &format!("/api/v1/query?query={encoded}"))?;
         let answer: Value = serde_json::from_str(&answer.body).ok()?;
         answer.pointer("/data/result/0/value/1")?.as_str()?.parse().ok()

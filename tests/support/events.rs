@@ -129,6 +129,7 @@ const CASES: &[(&str, Fate, Example)] = &[
     }),
 ];
 
+#[allow(clippy::unnecessary_wraps)] // an example may have no value
 fn bytes(text: String) -> Option<Vec<u8>> {
     Some(text.into_bytes())
 }
@@ -155,7 +156,7 @@ pub fn stream(seed: u64, now: Timestamp, accounts: u64, events_min: usize, examp
         number += 1;
         let time = Timestamp::from_ms(at).unwrap();
         let value = format!(r#"{{"id":"e-{number}","time":"{time}","account_id":"account-{account}",{fields}}}"#);
-        let key = (number % 3 != 0).then(|| format!("user-{}", number % 1_000));
+        let key = (!u64::is_multiple_of(number, 3)).then(|| format!("user-{}", number % 1_000));
         sent.push(Sent { source, key, value: Some(value.into_bytes()), case: "event" });
     };
     for account in 0..accounts {
@@ -172,7 +173,7 @@ pub fn stream(seed: u64, now: Timestamp, accounts: u64, events_min: usize, examp
         let at = start + i64::try_from(step).unwrap() * HOUR_MS;
         for index in 0..per_step {
             let account = random.below(accounts);
-            let quits = account % 3 == 0;
+            let quits = account.is_multiple_of(3);
             let quit_day = 20 + account % 40;
             let account = if quits && step / 24 > quit_day { account.saturating_sub(1) } else { account };
             let at = at + i64::try_from(index * 3_000_000 / per_step).unwrap();
