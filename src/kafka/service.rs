@@ -16,7 +16,7 @@ use rdkafka::metadata::Metadata;
 use super::client::{self, Consume};
 use super::error::WorkerError;
 use super::shell::{Shape, WorkerContext};
-use super::{engine_worker, ingest_worker};
+use super::{engine_worker, ingest_worker, topics};
 use crate::config::Config;
 use crate::engine::input::SourceTopic;
 use crate::telemetry::{Readiness, Role, Telemetry};
@@ -171,7 +171,10 @@ fn await_topics(
     while !stop.load(Ordering::Relaxed) {
         let trouble = match observer.fetch_metadata(None, METADATA_TIMEOUT) {
             Ok(metadata) => match shape(config, roles, &counts(&metadata))? {
-                Found::Complete(shape) => return Ok(Some(shape)),
+                Found::Complete(shape) => {
+                    warn_of_topics(config);
+                    return Ok(Some(shape));
+                }
                 Found::Missing(names) => format!(
                     "missing topics: {}; create the product's own with `churnwatch topics create` and the sources with \
                      their producers",
@@ -195,6 +198,19 @@ fn await_topics(
         backoff = (backoff * 2).min(BACKOFF_MAX / 3);
     }
     Ok(None)
+}
+
+/// Tells what is odd about topics on which the service can run all the same, such as a source topic that forgets sooner
+/// than the engine needs to look back.
+fn warn_of_topics(config: &Config) {
+    match topics::look(config) {
+        Ok(report) => {
+            for (topic, warning) in report.warnings() {
+                tracing::warn!(topic, detail = warning, "topic is not as it should be");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the settings of the topics cannot be read; going on without"),
+    }
 }
 
 fn counts(metadata: &Metadata) -> Vec<(String, i32)> {

@@ -21,13 +21,6 @@ use crate::config::Config;
 /// How long one question to the broker may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The check at start: the topics as they stand, when nothing stands in the way of running on them.
-pub fn check(config: &Config) -> Result<TopicReport, TopicsError> {
-    let report = look(config)?;
-    let obstacles = report.obstacles();
-    if obstacles.is_empty() { Ok(report) } else { Err(TopicsError::Obstacles(obstacles)) }
-}
-
 /// The topics as they stand.
 pub fn look(config: &Config) -> Result<TopicReport, TopicsError> {
     let admin = admin(config)?;
@@ -129,9 +122,6 @@ pub enum TopicsError {
         /// Its answer.
         code: RDKafkaErrorCode,
     },
-    /// Topics are missing or do not fit.
-    #[error("{}", .0.join("\n"))]
-    Obstacles(Vec<String>),
 }
 
 impl TopicsError {
