@@ -43,6 +43,9 @@ pub struct Args {
     /// Write rejected lines as NDJSON to this file instead of standard error.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub rejects: Option<PathBuf>,
+    /// Write the gauges as they stand at the end of the file, in the Prometheus text format, to this file.
+    #[arg(long, value_name = "FILE", requires = "input")]
+    pub metrics: Option<PathBuf>,
     /// How the summary of a file is printed.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -103,6 +106,13 @@ fn run_over_file(args: &Args, input: &Path, config: &Config) -> anyhow::Result<E
     options.rejects.clone_from(&args.rejects);
     options.event_bytes_max = config.limits.event_bytes_max;
     let summary = local::run(&options)?;
+    if let Some(path) = &args.metrics {
+        let telemetry = Telemetry::new(Settings::new(&[Role::Engine], &config.rules))?;
+        for (partition, view) in &summary.views {
+            telemetry.publish(*partition, view.clone());
+        }
+        std::fs::write(path, telemetry.render()?).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     match args.output {
         // Standard output may be carrying the alerts.
         Output::Text => eprintln!("{summary}"),

@@ -1,7 +1,7 @@
 //! Configuration: what the product is told, checked and ready to use.
 //!
 //! Here live the resolved types that every other module reads, with their defaults. Nothing here talks to Kafka, opens
-//! a port or starts anything. Invariant: a [`Config`] that [`load`] returned has passed every check.
+//! a port or starts anything. Invariant: a [`Config`] that [`load()`] returned has passed every check.
 
 mod checks;
 mod document;
@@ -181,7 +181,7 @@ pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
     load_with(path, &|_| Vec::new())
 }
 
-/// As [`load`], with a further check of a configuration that has no other problem. It gives a dotted path and what is
+/// As [`load()`], with a further check of a configuration that has no other problem. It gives a dotted path and what is
 /// wrong there, such as a librdkafka property under `kafka.properties.` that does not exist.
 pub fn load_with(path: Option<&Path>, check: &dyn Fn(&Config) -> Vec<(String, String)>) -> Result<Config, Problems> {
     let text = |text: OsString| text.to_string_lossy().into_owned();

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::engine::rules::Rules;
+use crate::telemetry::view::PartitionView;
 use crate::units::Timestamp;
 use crate::wire::Format;
 use lines::{LINE_BYTES_MAX, Line, LineReader};
@@ -224,6 +225,7 @@ fn summarise(replay: &Replay, ending: Ending, elapsed: Duration) -> Summary {
         duplicates: replay.engines().map(|engine| engine.counts().duplicates).sum(),
         too_late: replay.engines().map(|engine| engine.counts().too_late).sum(),
         clock: replay.engines().map(|engine| engine.partition().clock).min().flatten(),
+        views: replay.engines().map(|engine| (engine.partition().index, PartitionView::of(engine))).collect(),
         elapsed,
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::engine::effect::Transition;
-use crate::units::Timestamp;
+use crate::telemetry::view::PartitionView;
+use crate::units::{PartitionIndex, Timestamp};
 
 /// Distinct unknown types counted by name; further ones count under [`OTHER_TYPES`].
 pub const UNKNOWN_TYPES_MAX: usize = 100;
@@ -43,7 +44,7 @@ pub enum Ending {
 }
 
 /// The result of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Summary {
     /// What was counted.
     pub tally: Tally,
@@ -57,6 +58,8 @@ pub struct Summary {
     pub too_late: u64,
     /// How far the clock came, in the partition that is furthest behind; absent when time never began to run.
     pub clock: Option<Timestamp>,
+    /// The sums of each partition at the end.
+    pub views: Vec<(PartitionIndex, PartitionView)>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -180,6 +183,7 @@ mod tests {
             duplicates: 1,
             too_late: 0,
             clock: Timestamp::from_ms(1_772_409_600_000),
+            views: Vec::new(),
             elapsed: Duration::from_millis(500),
         }
     }

@@ -57,6 +57,29 @@ impl Drop for Prometheus {
     }
 }
 
+/// The live retention gauges.
+const BUSINESS: [&str; 8] = [
+    "churnwatch_accounts{",
+    "churnwatch_mrr_amount{",
+    "churnwatch_revenue_at_risk_amount{",
+    "churnwatch_paying_customers{",
+    "churnwatch_mrr_movements{",
+    "churnwatch_mrr_movements_amount{",
+    "churnwatch_active_users{",
+    "churnwatch_nps_respondents{",
+];
+
+/// Series of the retention gauges on a page of the Prometheus text format, as queries, with their values.
+fn business_gauges(page: &str) -> Vec<(String, f64)> {
+    let lines = page.lines().filter(|line| BUSINESS.iter().any(|name| line.starts_with(name)));
+    lines
+        .map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            (series.to_owned(), value.parse().unwrap())
+        })
+        .collect()
+}
+
 #[test]
 fn prometheus_reads_the_values_that_file_mode_computes() {
     assert!(TcpListener::bind("127.0.0.1:0").is_ok());
@@ -102,6 +125,12 @@ fn prometheus_reads_the_values_that_file_mode_computes() {
     for (kind, count) in types {
         wanted.push((format!("sum(churnwatch_open_alerts{{type=\"{kind}\"}})"), count));
     }
+    let gauges = business_gauges(&fs::read_to_string(&replayed.metrics).unwrap());
+    for name in BUSINESS {
+        assert!(gauges.iter().any(|(series, _)| series.starts_with(name)), "file mode computed no {name}");
+    }
+    assert!(gauges.iter().any(|(series, value)| series.starts_with("churnwatch_mrr_") && *value > 0.0));
+    wanted.extend(gauges);
     for (query, value) in wanted {
         let mut last = None;
         wait(&format!("{query} to be {value}"), SOON, || {

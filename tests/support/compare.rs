@@ -43,6 +43,8 @@ pub struct Replayed {
     pub alerts: PathBuf,
     /// Account health, one a line.
     pub health: PathBuf,
+    /// The gauges at its end, in the Prometheus text format.
+    pub metrics: PathBuf,
     /// What it printed at its end.
     pub said: String,
 }
@@ -64,6 +66,7 @@ pub fn replay(site: &Site) -> Replayed {
     fs::write(&dump, kept).unwrap();
     let (alerts, health, rejects) =
         (site.path("alerts.ndjson"), site.path("health.ndjson"), site.path("rejects.ndjson"));
+    let metrics = site.path("metrics.prom");
     let output = site
         .command(&["run", "--output", "json"])
         .arg("--input")
@@ -74,11 +77,13 @@ pub fn replay(site: &Site) -> Replayed {
         .arg(&health)
         .arg("--rejects")
         .arg(&rejects)
+        .arg("--metrics")
+        .arg(&metrics)
         .output()
         .unwrap();
     let code = output.status.code();
     assert!([Some(0), Some(65)].contains(&code), "file mode ended with {code:?}: {}", said(&output));
-    Replayed { alerts, health, said: said(&output) }
+    Replayed { alerts, health, metrics, said: said(&output) }
 }
 
 /// Everything that was published equals what file mode says about the same canonical log, byte for byte, for each
