@@ -23,6 +23,7 @@ use crate::engine::rules::Rules;
 use crate::units::Timestamp;
 use crate::wire::Format;
 use lines::{LINE_BYTES_MAX, Line, LineReader};
+pub(crate) use output::named_twice;
 use output::{Outputs, Written};
 use replay::{Replay, Settings};
 pub use summary::{Ending, Summary};
