@@ -299,6 +299,12 @@ fn files_that_cannot_be_are_told_before_anything_is_written() {
     assert!(matches!(local::run(&over_itself), Err(LocalError::SameFile { .. })));
     assert_eq!(fs::read(&input).unwrap(), lines(&story()));
 
+    let hard_link = directory.path().join("same");
+    fs::hard_link(&input, &hard_link).unwrap();
+    let over_its_link = Options { alerts: Alerts::File(hard_link), ..options(directory.path(), &input) };
+    assert!(matches!(local::run(&over_its_link), Err(LocalError::SameFile { .. })));
+    assert_eq!(fs::read(&input).unwrap(), lines(&story()));
+
     let twice =
         Options { health: Some(directory.path().join("./rejects.ndjson")), ..options(directory.path(), &input) };
     assert!(matches!(local::run(&twice), Err(LocalError::SameFile { .. })));

@@ -83,10 +83,24 @@ pub fn main() -> ExitCode {
     match run(&arguments.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("churnwatch: {error:#}");
+            eprintln!("churnwatch: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The message of `error` with its causes, leaving out those that the message already tells.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |mut message, cause| {
+        let cause = cause.to_string();
+        if !message.contains(&cause) {
+            if !message.is_empty() {
+                message.push_str(": ");
+            }
+            message.push_str(&cause);
+        }
+        message
+    })
 }
 
 fn run(command: &Command) -> anyhow::Result<ExitCode> {
@@ -96,5 +110,22 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(args),
         Command::Validate(args) => validate::run(args),
         Command::Topics(args) => topics::run(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::LocalError;
+    use anyhow::Context;
+    use std::io;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let source = io::Error::other("disk gone");
+        let error = anyhow::Error::new(LocalError::Open { path: "events".into(), source });
+        assert_eq!(told(&error), "cannot open input events: disk gone; check the path and its permissions");
+        let error = Err::<(), _>(io::Error::other("disk gone")).context("cannot write events").unwrap_err();
+        assert_eq!(told(&error), "cannot write events: disk gone");
     }
 }

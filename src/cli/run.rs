@@ -34,7 +34,7 @@ pub struct Args {
     /// The lines are what this source topic carries, read by its format; without it they are canonical events.
     #[arg(long, value_name = "TOPIC", requires = "input")]
     pub source: Option<String>,
-    /// Write alerts as NDJSON to this file instead of standard output.
+    /// Write alerts as NDJSON to this file instead of standard output, which `-` names as well.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub alerts: Option<PathBuf>,
     /// Write the health of every account at the end as NDJSON to this file.
@@ -101,7 +101,8 @@ fn run_over_file(args: &Args, input: &Path, config: &Config) -> anyhow::Result<E
         options.format = source.format.clone();
     }
     options.rules = Arc::new(config.rules.clone());
-    options.alerts = args.alerts.clone().map_or(local::Alerts::Stdout, local::Alerts::File);
+    let alerts = args.alerts.clone().filter(|path| path.as_path() != Path::new("-"));
+    options.alerts = alerts.map_or(local::Alerts::Stdout, local::Alerts::File);
     options.health.clone_from(&args.health);
     options.rejects.clone_from(&args.rejects);
     options.event_bytes_max = config.limits.event_bytes_max;

@@ -8,13 +8,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::value_parser;
 use serde_json::json;
 
 use super::{ConfigArgs, Output};
 use crate::config::Config;
 use crate::kafka::source_writer::SourceWriter;
+use crate::local;
 use crate::sim::plan::ChurnKind;
 use crate::sim::truth::{self, Subject};
 use crate::sim::{Arrival, Options, Population, Stream};
@@ -64,6 +65,11 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let events = Some(&args.events).filter(|path| path.as_path() != Path::new("-"));
+    let outputs = [events, args.usage.as_ref(), args.billing.as_ref(), args.truth.as_ref(), args.labels.as_ref()];
+    if let Some(path) = local::named_twice(outputs.into_iter().flatten().map(PathBuf::as_path)) {
+        bail!("{} is named twice; give each output a file of its own", path.display());
+    }
     let options = Options { accounts: args.accounts, days: args.days, seed: args.seed, rate: args.rate };
     let mut population = Population::new(&options);
     let subjects = truth::subjects(&population);

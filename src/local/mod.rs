@@ -24,6 +24,7 @@ use crate::telemetry::view::PartitionView;
 use crate::units::Timestamp;
 use crate::wire::Format;
 use lines::{LINE_BYTES_MAX, Line, LineReader};
+pub(crate) use output::named_twice;
 use output::{Outputs, Written};
 use replay::{Replay, Settings};
 pub use summary::{Ending, Summary};

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
@@ -113,7 +114,7 @@ impl Sink {
     }
 }
 
-/// Refuses a file that is named twice: creating an output would destroy the input or another output.
+/// Refuses a file of `options` that is named twice.
 fn check_distinct(options: &Options) -> Result<(), LocalError> {
     let input = match &options.input {
         Input::File(path) => Some(path),
@@ -123,23 +124,40 @@ fn check_distinct(options: &Options) -> Result<(), LocalError> {
         Alerts::File(path) => Some(path),
         Alerts::Stdout => None,
     };
-    let mut seen: Vec<PathBuf> = Vec::new();
-    for path in [input, alerts, options.health.as_ref(), options.rejects.as_ref()].into_iter().flatten() {
+    let paths = [input, alerts, options.health.as_ref(), options.rejects.as_ref()];
+    match named_twice(paths.into_iter().flatten().map(PathBuf::as_path)) {
+        Some(path) => Err(LocalError::SameFile { path: path.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// The first of `paths` that is the same ordinary file as one before it: creating it would destroy the other.
+pub(crate) fn named_twice<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Option<&'a Path> {
+    let mut seen: Vec<Place> = Vec::new();
+    for path in paths {
         let Some(place) = place_of(path) else { continue };
         if seen.contains(&place) {
-            return Err(LocalError::SameFile { path: path.clone() });
+            return Some(path);
         }
         seen.push(place);
     }
-    Ok(())
+    None
 }
 
-/// Where an ordinary file is or would be; `None` for devices and pipes, which may well be shared, and where it cannot
-/// be told.
-fn place_of(path: &Path) -> Option<PathBuf> {
+/// Where an ordinary file is or would be. Two names of one file, by links of either kind, are one place.
+#[derive(PartialEq, Eq)]
+enum Place {
+    /// It exists: its device and number there.
+    File(u64, u64),
+    /// It does not exist yet.
+    Path(PathBuf),
+}
+
+/// The place of an ordinary file; `None` for devices and pipes, which may well be shared, and where it cannot be told.
+fn place_of(path: &Path) -> Option<Place> {
     if let Ok(metadata) = fs::metadata(path) {
-        return if metadata.is_file() { path.canonicalize().ok() } else { None };
+        return metadata.is_file().then(|| Place::File(metadata.dev(), metadata.ino()));
     }
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Some(directory.canonicalize().ok()?.join(path.file_name()?))
+    Some(Place::Path(directory.canonicalize().ok()?.join(path.file_name()?)))
 }

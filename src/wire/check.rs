@@ -322,7 +322,7 @@ impl<'a> Raw<'a> {
 }
 
 fn is_blank(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_whitespace())
+    text.chars().all(char::is_whitespace)
 }
 
 fn checked_id<'a>(field: &'static str, text: Text<'a>) -> Result<Text<'a>, Refusal> {
