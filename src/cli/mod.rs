@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
+use crate::kafka;
 
 /// Exit code: some input lines were rejected (`EX_DATAERR`).
 pub const EXIT_REJECTED: u8 = 65;
@@ -69,7 +70,7 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// The configuration; or, its problems printed to standard error, the exit code that says so.
     pub fn load(&self) -> Result<Config, ExitCode> {
-        config::load(self.config.as_deref()).map_err(|problems| {
+        config::load_with(self.config.as_deref(), &kafka::client::refused_properties).map_err(|problems| {
             eprintln!("{problems}");
             ExitCode::from(EXIT_CONFIG)
         })

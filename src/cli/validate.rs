@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{ConfigArgs, EXIT_CONFIG, Output};
 use crate::config::{self, Config, Problems};
+use crate::kafka;
 use crate::wire::Format;
 
 /// Arguments of `churnwatch validate`.
@@ -24,7 +25,7 @@ pub struct Args {
 
 /// Prints the report to standard output; exits 78 when there are problems.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let result = config::load(args.config.config.as_deref());
+    let result = config::load_with(args.config.config.as_deref(), &kafka::client::refused_properties);
     let report = match args.output {
         Output::Text => text(&result),
         Output::Json => json(&result).to_string(),
@@ -108,6 +109,20 @@ mod tests {
               topics      churnwatch.events.v1, churnwatch.alerts.v1, churnwatch.account-health.v1, churnwatch.state.v1, churnwatch.dead-letters.v1
               rules hash  HASH"#]].assert_eq(&text(&result).replace(&hash, "HASH"));
         expect![[r#"{"brokers":"127.0.0.1:9092","rules_hash":"HASH","sources":[{"format":"canonical","topic":"product.usage"},{"format":"canonical","topic":"billing.events"}],"topics":{"alerts":"churnwatch.alerts.v1","dead_letters":"churnwatch.dead-letters.v1","events":"churnwatch.events.v1","health":"churnwatch.account-health.v1","state":"churnwatch.state.v1"},"valid":true}"#]].assert_eq(&json(&result).to_string().replace(&hash, "HASH"));
+    }
+
+    #[test]
+    fn properties_that_librdkafka_does_not_take_are_problems() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            file.path(),
+            "[kafka.properties]\n\"not.a.property\" = \"x\"\n[kafka.producer]\n\"compression.type\" = \"bogus\"\n",
+        )
+        .unwrap();
+        let result = config::load_with(Some(file.path()), &kafka::client::refused_properties);
+        let report = text(&result);
+        assert!(report.contains(":2: ") && report.contains("not.a.property"), "{report}");
+        assert!(report.contains(":4: ") && report.contains("compression.type"), "{report}");
     }
 
     #[test]

@@ -254,6 +254,25 @@ pub fn producer(config: &Config, transactional_id: &str) -> KafkaResult<Produce>
     client.create_with_context(Context::new(transactional_id))
 }
 
+/// The librdkafka properties that this build of librdkafka does not take, by dotted path, with what it says of each.
+#[must_use]
+pub fn refused_properties(config: &Config) -> Vec<(String, String)> {
+    let sections = [
+        ("kafka.properties", &config.kafka.properties),
+        ("kafka.consumer", &config.kafka.consumer),
+        ("kafka.producer", &config.kafka.producer),
+    ];
+    let mut refused = Vec::new();
+    for (section, properties) in sections {
+        for (name, value) in properties {
+            if let Err(error) = ClientConfig::new().set(name, value).create_native_config() {
+                refused.push((format!("{section}.{name}"), format!("librdkafka does not take it: {error}")));
+            }
+        }
+    }
+    refused
+}
+
 /// A producer for records that belong to no transaction: simulated events on their way to the source topics.
 pub fn plain_producer(config: &Config) -> KafkaResult<Produce> {
     let mut client = common(config);

@@ -53,6 +53,8 @@ pub struct IngestMachine {
     /// The next round amid a transaction is due when all owned partitions have reached this.
     next_step: Option<Timestamp>,
     last_progress: Option<Moment>,
+    /// The wall time as it was last told.
+    wall: Option<Timestamp>,
     last_commit: Moment,
     scratch: Vec<u8>,
 }
@@ -71,6 +73,7 @@ impl IngestMachine {
             rounds: 0,
             next_step: None,
             last_progress: None,
+            wall: None,
             last_commit: Moment::default(),
             scratch: Vec::new(),
         }
@@ -124,12 +127,14 @@ impl IngestMachine {
                 return self.refuse(source, record, reason, outbox);
             }
         };
-        if record.timestamp.is_some_and(|at| event.time > at.plus(self.settings.future_skew)) {
+        // A producer's clock may be wrong in the record's timestamp too: the present bounds both.
+        let present = [record.timestamp, self.wall].into_iter().flatten().min();
+        if present.is_some_and(|at| event.time > at.plus(self.settings.future_skew)) {
             let reject = Reject::FutureTime;
             let reason = Reason { name: reject.name(), message: reject.message() };
             return self.refuse(source, record, reason, outbox);
         }
-        let moved = owned.reach(event.time, record.timestamp);
+        let moved = owned.reach(event.time, present);
         let partition = partition_of(&event.account_id, self.settings.canonical_partitions);
         outbox.push_with(OutTopic::Events, partition, &[event.account_id.as_bytes()], |out| match format {
             Format::Canonical => out.extend_from_slice(value),
@@ -160,6 +165,7 @@ impl IngestMachine {
 
     /// Writes a progress record to every canonical partition when a second has passed since the last ones.
     pub fn tick(&mut self, now: Moment, wall: Timestamp, outbox: &mut Outbox) {
+        self.wall = Some(wall);
         if self.last_progress.is_some_and(|last| now.since(last) < PROGRESS_INTERVAL) {
             return;
         }

@@ -76,9 +76,9 @@ impl Owned {
         self.touched = true;
     }
 
-    /// An event of `time` was accepted from a record of timestamp `received_at`. True when the partition moved on.
-    pub fn reach(&mut self, time: Timestamp, received_at: Option<Timestamp>) -> bool {
-        let time = received_at.map_or(time, |received_at| time.min(received_at));
+    /// An event of `time` was accepted; no time later than `present` is believed. True when the partition moved on.
+    pub fn reach(&mut self, time: Timestamp, present: Option<Timestamp>) -> bool {
+        let time = present.map_or(time, |present| time.min(present));
         let moved = self.reached.is_none_or(|reached| time > reached);
         if moved {
             self.reached = Some(time);
