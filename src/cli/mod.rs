@@ -10,6 +10,8 @@ pub mod simulate;
 pub mod topics;
 pub mod validate;
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -71,7 +73,7 @@ impl ConfigArgs {
     /// The configuration; or, its problems printed to standard error, the exit code that says so.
     pub fn load(&self) -> Result<Config, ExitCode> {
         config::load_with(self.config.as_deref(), &kafka::client::refused_properties).map_err(|problems| {
-            eprintln!("{problems}");
+            tell(&problems);
             ExitCode::from(EXIT_CONFIG)
         })
     }
@@ -84,10 +86,15 @@ pub fn main() -> ExitCode {
     match run(&arguments.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("churnwatch: {}", told(&error));
+            tell(&format_args!("churnwatch: {}", told(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints a line to standard error. Where nobody reads it any more there is nobody left to tell: the exit code still does.
+fn tell(line: &dyn Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// The message of `error` with its causes, leaving out those that the message already tells.
@@ -119,7 +126,6 @@ mod tests {
     use super::*;
     use crate::local::LocalError;
     use anyhow::Context;
-    use std::io;
 
     #[test]
     fn a_cause_is_told_once() {

@@ -116,8 +116,8 @@ fn run_over_file(args: &Args, input: &Path, config: &Config) -> anyhow::Result<E
     }
     match args.output {
         // Standard output may be carrying the alerts.
-        Output::Text => eprintln!("{summary}"),
-        Output::Json => eprintln!("{}", summary.to_json()),
+        Output::Text => super::tell(&summary),
+        Output::Json => super::tell(&summary.to_json()),
     }
     Ok(if summary.tally.rejected_total() == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REJECTED) })
 }

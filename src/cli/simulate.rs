@@ -188,7 +188,11 @@ fn summarise(written: &Written, subjects: &[Subject], output: Output) {
     let churned = subjects.iter().filter(|subject| subject.churn.is_some()).count();
     match output {
         Output::Text => {
-            eprintln!("{} events of {} accounts; {churned} of them leave", written.events, subjects.len());
+            super::tell(&format_args!(
+                "{} events of {} accounts; {churned} of them leave",
+                written.events,
+                subjects.len()
+            ));
         }
         Output::Json => {
             let of_kind = |kind: ChurnKind| {
@@ -196,13 +200,10 @@ fn summarise(written: &Written, subjects: &[Subject], output: Output) {
             };
             let kinds: serde_json::Map<String, serde_json::Value> =
                 ChurnKind::ALL.iter().map(|kind| (kind.name().to_owned(), json!(of_kind(*kind)))).collect();
-            eprintln!(
-                "{}",
-                json!({
-                    "events": written.events, "bytes": written.bytes, "accounts": subjects.len(),
-                    "churned": churned, "churned_by_kind": kinds,
-                })
-            );
+            super::tell(&json!({
+                "events": written.events, "bytes": written.bytes, "accounts": subjects.len(),
+                "churned": churned, "churned_by_kind": kinds,
+            }));
         }
     }
 }
