@@ -37,7 +37,7 @@ pub struct Args {
     /// Write alerts as NDJSON to this file instead of standard output, which `-` names as well.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub alerts: Option<PathBuf>,
-    /// Write the health of every account at the end as NDJSON to this file.
+    /// Write account health as NDJSON to this file, each time it changes enough to be told.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub health: Option<PathBuf>,
     /// Write rejected lines as NDJSON to this file instead of standard error.

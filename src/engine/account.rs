@@ -284,6 +284,12 @@ impl Account {
         }
     }
 
+    /// The moment at which it is judged when the engine's clock stands at `clock`: its own latest event may be ahead.
+    #[must_use]
+    pub fn present(&self, clock: Option<Timestamp>) -> Timestamp {
+        clock.unwrap_or_default().max(self.activity.latest_at)
+    }
+
     /// Its MRR in the reporting currency; `None` when it has no known subscription.
     #[must_use]
     pub fn mrr(&self, rules: &Rules) -> Option<Money> {

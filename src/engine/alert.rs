@@ -129,8 +129,14 @@ enum Wanted {
 }
 
 impl Judgement {
+    /// How loud an alert of an account in this band is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        if self.band == Band::Critical { Severity::Critical } else { Severity::Warning }
+    }
+
     fn settle(&mut self, kind: u8, wanted: Wanted, now: Timestamp, rules: &Rules, changes: &mut Vec<(u8, Transition)>) {
-        let severity = if self.band == Band::Critical { Severity::Critical } else { Severity::Warning };
+        let severity = self.severity();
         let Some(alert) = self.alerts.iter_mut().find(|alert| alert.kind == kind) else {
             if wanted == Wanted::Open {
                 let open = Some(severity);

@@ -71,6 +71,6 @@ pub fn tell_at(
     fleet: &Fleet,
     partition: PartitionIndex,
 ) -> Health {
-    let now = clock.map_or(account.activity.latest_at, |clock| clock.max(account.activity.latest_at));
+    let now = account.present(clock);
     tell(account, &assess(account, now, rules, fleet), rules, partition)
 }

@@ -190,8 +190,7 @@ impl Engine {
         if is_billing {
             self.sums.book(moved, account);
         }
-        let now =
-            self.partition.clock.map_or(account.activity.latest_at, |clock| clock.max(account.activity.latest_at));
+        let now = account.present(self.partition.clock);
         match change.urgency {
             Urgency::None => {}
             Urgency::Routine if !self.is_to_be_judged(slot, now) => self.put_off(slot, now),
@@ -430,17 +429,12 @@ fn alert_effect(
     rules_hash: &str,
 ) -> Option<Effect> {
     let state = account.alert(kind)?;
-    let severity = if account.judgement.band == effect::Band::Critical {
-        effect::Severity::Critical
-    } else {
-        effect::Severity::Warning
-    };
     Some(Effect::Alert(Box::new(AlertChange {
         alert_id: alert::alert_id(&account.id, kind, state.episode),
         alert_type: alert::type_name(kind),
         episode: state.episode,
         transition,
-        severity: state.open.unwrap_or(severity),
+        severity: state.open.unwrap_or(account.judgement.severity()),
         raised_at: state.raised_at,
         health: health.clone(),
         rules: rules_hash.to_owned(),
