@@ -92,6 +92,7 @@ fn topics(config: &Config, sources: &[Placed], written: &Written) -> Vec<Option<
         ("topics.health", &topics.health),
         ("topics.state", &topics.state),
         ("topics.dead_letters", &topics.dead_letters),
+        ("topics.fleet", &topics.fleet),
     ];
     let mut problems = Vec::new();
     for (index, (path, name)) in own.iter().enumerate() {

@@ -80,6 +80,8 @@ pub struct Topics {
     pub state: String,
     /// Records that could not become events.
     pub dead_letters: String,
+    /// Daily reports of the partitions, from which the fleet's knowledge is learned; one partition.
+    pub fleet: String,
     /// Partitions of the canonical log, and with it of the others; 1 to 1,000.
     pub partitions: i32,
     /// Replicas of each partition; 1 to 10.
@@ -90,6 +92,8 @@ pub struct Topics {
     pub alerts_retention: Span,
     /// How long dead letters are kept.
     pub dead_letters_retention: Span,
+    /// How long the reports are kept.
+    pub fleet_retention: Span,
 }
 
 /// A topic to read and the format of its records.
@@ -244,11 +248,13 @@ impl Default for Topics {
             health: "churnwatch.account-health.v1".to_owned(),
             state: "churnwatch.state.v1".to_owned(),
             dead_letters: "churnwatch.dead-letters.v1".to_owned(),
+            fleet: "churnwatch.fleet.v1".to_owned(),
             partitions: 4,
             replication_factor: 1,
             events_retention: Span::from_days(400),
             alerts_retention: Span::from_days(90),
             dead_letters_retention: Span::from_days(30),
+            fleet_retention: Span::from_days(400),
         }
     }
 }

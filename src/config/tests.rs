@@ -76,7 +76,7 @@ fn unknown_keys_are_refused_with_what_was_meant() {
             c.toml:1: unknown key `colour`; remove it
             c.toml:3: unknown key `kafka.broker`; did you mean `kafka.brokers`?
             c.toml:5: unknown key `rules.lateness`; did you mean `rules.lateness_s`?
-            c.toml:6: unknown key `rules.frobnicate`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, segment_by, segments_max, currency, base_logit, expected_activity_14d_weight, expected_activity_182d_weight, health_step, bands, alerts, rates
+            c.toml:6: unknown key `rules.frobnicate`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, segment_by, segments_max, currency, health_step, risk, bands, alerts, rates
             c.toml:7: unknown key `rules.band`; did you mean `rules.bands`?
             c.toml:10: unknown key `engine."work.ers"`; write the key without quotes
             c.toml:12: unknown key `rules.bands.whatever`; known here: watch_enter, watch_exit, at_risk_enter, at_risk_exit, critical_enter, critical_exit, dwell_hours
@@ -110,9 +110,9 @@ fn values_of_the_wrong_type_or_out_of_range_are_refused() {
             c.toml:5: `topics.events`: found "my topic", allowed: a topic name of 1 to 249 letters, digits, `.`, `_` and `-`
             c.toml:6: `topics.partitions`: found 0, allowed: whole number from 1 to 1000
             c.toml:7: `topics.replication_factor`: found "3", allowed: whole number from 1 to 10; write it without quotes
-            c.toml:9: `rules.horizon_days`: found 1.5, allowed: whole number from 1 to 182
+            c.toml:9: `rules.horizon_days`: found 1.5, allowed: whole number from 1 to 112
             c.toml:10: `rules.lateness_s`: found 99999999999999999999, allowed: whole number from 0 to 604800
-            c.toml:11: `rules.base_logit`: found NaN, allowed: number from -10 to 10
+            c.toml:11: unknown key `rules.base_logit`; did you mean `rules.risk.subscribed.base_logit`?
             c.toml:12: `rules.currency`: found "XXZ", allowed: three letters of an ISO 4217 currency in use, such as "USD"
             c.toml:13: `rules.segment_by`: found "", allowed: "plan" or the name of a trait, 1 to 64 letters, digits, `.`, `_` and `-`
             c.toml:15: `log.format`: found "xml", allowed: "pretty" or "json"
@@ -313,10 +313,10 @@ fn problems_of_the_environment_name_the_variable() {
         ("CHURNWATCH__RULES__RATES__EUR", "much"),
     ];
     expect![[r#"
-        c.toml:2: unknown key `rules.foo`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, segment_by, segments_max, currency, base_logit, expected_activity_14d_weight, expected_activity_182d_weight, health_step, bands, alerts, rates
+        c.toml:2: unknown key `rules.foo`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, segment_by, segments_max, currency, health_step, risk, bands, alerts, rates
         CHURNWATCH__HTTP__TOKEN_SHA256_FILE: `http.token_sha256_file`: none cannot be read: entity not found
         CHURNWATCH__KAFKA__PRODUCER__ACKS: `kafka.producer.acks` cannot be set; transactions need idempotence and acks of all replicas
-        CHURNWATCH__RULES__HORIZON_DAYS: `rules.horizon_days`: found "a month", allowed: whole number from 1 to 182
+        CHURNWATCH__RULES__HORIZON_DAYS: `rules.horizon_days`: found "a month", allowed: whole number from 1 to 112
         CHURNWATCH__RULES__LATENES_S: unknown environment variable; did you mean CHURNWATCH__RULES__LATENESS_S?
         CHURNWATCH__RULES__RATES__EUR: `rules.rates.EUR`: found "much", allowed: number above 0, at most 1000000000
         CHURNWATCH__X: unknown environment variable; the name is CHURNWATCH__SECTION__KEY, from the section and key of the file

@@ -43,6 +43,16 @@ pub(super) const SHA256: TextRule = TextRule {
 pub(super) const LOG_FORMAT: TextRule =
     TextRule { allowed: "\"pretty\" or \"json\"", accepts: |text| text == "pretty" || text == "json" };
 
+/// What leaving means.
+pub(super) const TARGET: TextRule = TextRule {
+    allowed: "\"auto\", \"cancellation\" or \"silence\"",
+    accepts: |text| matches!(text, "auto" | "cancellation" | "silence"),
+};
+
+/// What happens with outcomes.
+pub(super) const LEARNING: TextRule =
+    TextRule { allowed: "\"on\", \"frozen\" or \"off\"", accepts: |text| matches!(text, "on" | "frozen" | "off") };
+
 /// What is logged.
 pub(super) const LOG_LEVEL: TextRule = TextRule {
     allowed: "error, warn, info, debug, trace or off, or directives such as \"info,churnwatch::kafka=debug\"",

@@ -170,6 +170,8 @@ impl Account {
             if let Some(user_id) = &event.user_id {
                 change.user = self.see_user(user_id, event.time);
             }
+        } else if event.kind.is_by_customer() {
+            self.activity.others = self.activity.others.saturating_add(1);
         }
         match &event.kind {
             Kind::FeatureUsed { feature, .. } => {

@@ -184,7 +184,7 @@ mod tests {
     fn check(risks: &[f64], expected: &Expect) {
         let rules = Rules::default();
         let account = Account::new("acme");
-        let fleet = crate::engine::input::Fleet::default();
+        let fleet = crate::engine::fleet::Fleet::default();
         let mut judgement = Judgement::default();
         let mut shown = String::new();
         for (day, risk) in (0..).zip(risks) {

@@ -14,6 +14,8 @@ pub enum Effect {
     Health(Box<Health>),
     /// The record was refused: it goes to the dead letters.
     Reject(Reject),
+    /// What the partition's accounts have shown on a day, for the fleet's learner.
+    Fleet(Box<super::fleet::report::FleetReport>),
 }
 
 /// Why a well-formed event cannot be believed. Each is a label of the rejection counter.

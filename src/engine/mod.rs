@@ -12,6 +12,7 @@ pub mod dedup;
 pub mod effect;
 pub mod event;
 pub mod facts;
+pub mod fleet;
 mod health;
 pub mod input;
 pub mod risk;
@@ -27,7 +28,10 @@ use std::sync::Arc;
 use account::{Account, Urgency};
 use effect::{AlertChange, Effect, Health, Reject, Transition};
 use event::{Event, Kind};
-use input::{Fleet, Input, Record, SourceReport, SourceTopic};
+use fleet::Fleet;
+use fleet::report::FleetReport;
+use fleet::sample::Sample;
+use input::{Input, Record, SourceReport, SourceTopic};
 use risk::{Assessment, assess};
 use rules::Rules;
 pub use store::ANTICIPATED_MAX;
@@ -36,7 +40,7 @@ use sums::Sums;
 use timers::Timers;
 use totals::Totals;
 
-use crate::units::{Offset, PartitionIndex, Span, Timestamp, stable_hash};
+use crate::units::{Day, Offset, PartitionIndex, Span, Timestamp, stable_hash};
 
 /// Whether the engine remembers how to take back what it did since the last commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,7 @@ pub struct Engine {
     store: Store,
     sums: Sums,
     timers: Timers,
+    sample: Sample,
     /// Reused between records.
     alert_changes: Vec<(u8, Transition)>,
 }
@@ -75,8 +80,10 @@ pub struct PartitionState {
     pub sources: Vec<SourceTopic>,
     /// The latest report of each source partition, by topic and partition.
     pub reports: Vec<SourceReport>,
+    /// The last day reported on to the fleet's learner.
+    pub reported: Option<Day>,
     /// The fleet record in force.
-    pub fleet: Fleet,
+    pub fleet: Arc<Fleet>,
 }
 
 /// What the engine has counted since it was created or restored; each becomes a counter metric.
@@ -104,6 +111,8 @@ const SAFE_LOOK: Span = Span::from_days(14);
 const SAFE_SHARE: f64 = 0.5;
 /// Who has been silent for longer changes slowly.
 const LONG_QUIET_DAYS: u16 = 28;
+/// Days that are reported on at once, when the clock has gone far ahead.
+const REPORTED_DAYS_MAX: u16 = 128;
 /// No account is looked at again sooner than this by its timer, so that time always moves on.
 const SOONEST_LOOK: Span = Span::from_hours(1);
 
@@ -130,6 +139,7 @@ impl Engine {
             store: Store::new(journal),
             sums: Sums::default(),
             timers: Timers::default(),
+            sample: Sample::default(),
             alert_changes: Vec::new(),
         }
     }
@@ -151,8 +161,9 @@ impl Engine {
             Input::Progress(progress) => {
                 self.partition.advance(progress, &self.rules);
                 self.fire(effects);
+                self.report(effects);
             }
-            Input::Fleet(fleet) => self.partition.fleet = fleet.clone(),
+            Input::Fleet(fleet) => self.partition.fleet = Arc::clone(fleet),
         }
     }
 
@@ -169,7 +180,11 @@ impl Engine {
 
     /// Takes in an event and judges its account where the event can have changed something.
     fn take(&mut self, event: &Event<'_>, offset: Offset, effects: &mut Vec<Effect>) {
+        let known = self.store.len();
         let slot = self.store.find_or_add(&event.account_id);
+        if self.store.len() > known {
+            self.sample.consider(stable_hash(event.account_id.as_bytes()), slot);
+        }
         let Some(account) = self.store.change(slot) else { return };
         let event_hash = stable_hash(event.id.as_bytes());
         if account.dedup.is_repeated(event_hash, event.time, self.rules.dedup_window) {
@@ -231,6 +246,26 @@ impl Engine {
             if let Some(due) = account.judgement.due {
                 self.judge(slot, due.max(account.activity.latest_at), Cause::Routine, effects);
             }
+        }
+    }
+
+    /// Reports to the fleet's learner on the days that the clock has passed the end of.
+    fn report(&mut self, effects: &mut Vec<Effect>) {
+        let Some(today) = self.partition.clock.map(Timestamp::day) else { return };
+        let Some(reported) = self.partition.reported else {
+            // What has happened before is the first day's to tell.
+            self.partition.reported = Some(Day::new(today.number().saturating_sub(1)));
+            return;
+        };
+        // After a longer gap the fleet begins anew.
+        let first = reported.number().max(today.number().saturating_sub(REPORTED_DAYS_MAX)) + 1;
+        for day in (first..today.number()).map(Day::new) {
+            let members = self.sample.iter();
+            let accounts = members.filter_map(|(hash, slot)| self.store.get(slot).map(|account| (hash, account)));
+            let is_present = day.number() + 1 == today.number();
+            let report = FleetReport::on(day, accounts, &self.rules, &self.partition.fleet, is_present);
+            effects.push(Effect::Fleet(Box::new(FleetReport { partition: self.partition.index, ..report })));
+            self.partition.reported = Some(day);
         }
     }
 
@@ -365,6 +400,7 @@ impl Engine {
                 timers.truncate(slot.index());
             }
         }) {}
+        self.sample = self.sampled();
         if let Some((partition, counts)) = self.committed.take() {
             self.partition = partition;
             self.counts = counts;
@@ -381,8 +417,15 @@ impl Engine {
         self.partition = partition;
     }
 
-    /// Ends a restore: derives totals and timers from the accounts.
+    /// The sample of the accounts that are there.
+    fn sampled(&self) -> Sample {
+        let account = |slot| self.store.get(slot).map(|account| (stable_hash(account.id.as_bytes()), slot));
+        Sample::of(self.store.slots().filter_map(account))
+    }
+
+    /// Ends a restore: derives totals, timers and sample from the accounts.
     pub fn finish_restore(&mut self) {
+        self.sample = self.sampled();
         for slot in self.store.slots() {
             let Some(account) = self.store.get(slot) else { continue };
             self.sums.add(account);

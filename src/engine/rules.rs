@@ -25,12 +25,8 @@ pub struct Rules {
     pub currency: Currency,
     /// Worth of one major unit of other currencies in major units of [`Rules::currency`].
     pub rates: Vec<(Currency, f64)>,
-    /// Risk of an account about which nothing speaks, as a logit (-2.2).
-    pub base_logit: f64,
-    /// Weight of the 14-day expected-activity term.
-    pub weight_14: f64,
-    /// Weight of the 182-day expected-activity term.
-    pub weight_182: f64,
+    /// How the risk is reckoned.
+    pub risk: RiskRules,
     /// Bands by probability.
     pub bands: BandRules,
     /// Health is published when the risk moved by this much since it was last published (0.1).
@@ -43,6 +39,54 @@ pub struct Rules {
     pub alert_cooldown: Span,
     /// Settings of each signal, in the order of [`SIGNALS`].
     pub signals: Vec<SignalRules>,
+}
+
+/// How the risk is reckoned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RiskRules {
+    /// What leaving means.
+    pub target: Target,
+    /// Whether weights learned from outcomes replace the defaults.
+    pub learning: Learning,
+    /// Weights for accounts with a subscription, until enough has been learned.
+    pub subscribed: DefaultWeights,
+    /// Weights for the others, likewise.
+    pub unsubscribed: DefaultWeights,
+}
+
+/// What leaving means: what the risk is a probability of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Of accounts with a subscription, that it ends; of the others, that they fall silent.
+    Auto,
+    /// That every subscription ends within the horizon.
+    Cancellation,
+    /// That no usage follows throughout the horizon.
+    Silence,
+}
+
+/// What happens with outcomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learning {
+    /// Weights are learned from them, and used once there are enough.
+    On,
+    /// Weights learned before are used; nothing more is learned.
+    Frozen,
+    /// The default weights hold.
+    Off,
+}
+
+/// Default weights of the terms that tell how little activity is to be expected: see [`crate::engine::risk`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DefaultWeights {
+    /// Risk, as a logit, of an account about which nothing speaks.
+    pub base_logit: f64,
+    /// Weight of the expected activity by the 14-day rate.
+    pub activity_14: f64,
+    /// Weight of the expected activity by the 182-day rate.
+    pub activity_182: f64,
+    /// Weight of the log-odds that the present silence goes on throughout the horizon.
+    pub silence: f64,
 }
 
 /// Enter and exit levels of the bands above `healthy`, as probabilities.
@@ -89,9 +133,17 @@ impl Default for Rules {
             segments_max: 50,
             currency: Currency::USD,
             rates: Vec::new(),
-            base_logit: -2.2,
-            weight_14: 1.0,
-            weight_182: 1.0,
+            risk: RiskRules {
+                target: Target::Auto,
+                learning: Learning::On,
+                subscribed: DefaultWeights { base_logit: -2.2, activity_14: 0.9, activity_182: 0.9, silence: 0.2 },
+                unsubscribed: DefaultWeights {
+                    base_logit: 0.0,
+                    activity_14: 1.0 / 3.0,
+                    activity_182: 1.0 / 3.0,
+                    silence: 1.0 / 3.0,
+                },
+            },
             bands: BandRules {
                 watch: Level { enter: 0.25, exit: 0.20 },
                 at_risk: Level { enter: 0.50, exit: 0.40 },

@@ -166,7 +166,7 @@ fn by_account(effects: Vec<Effect>) -> BTreeMap<String, Vec<Effect>> {
         let id = match &effect {
             Effect::Alert(change) => change.health.account_id.clone(),
             Effect::Health(health) => health.account_id.clone(),
-            Effect::Reject(_) => String::new(),
+            Effect::Reject(_) | Effect::Fleet(_) => String::new(),
         };
         accounts.entry(id).or_default().push(effect);
     }

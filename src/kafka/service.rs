@@ -278,7 +278,7 @@ mod tests {
     fn existing(without: &[&str], odd: &[(&str, i32)]) -> Vec<(String, i32)> {
         let config = Config::default();
         let topics = &config.topics;
-        let own = [&topics.events, &topics.alerts, &topics.health, &topics.state, &topics.dead_letters];
+        let own = [&topics.events, &topics.alerts, &topics.health, &topics.state, &topics.dead_letters, &topics.fleet];
         own.into_iter()
             .chain(config.sources.iter().map(|source| &source.topic))
             .filter(|name| !without.contains(&name.as_str()))

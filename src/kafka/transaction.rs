@@ -233,6 +233,7 @@ impl Transactions {
             OutTopic::Health => &self.topics.health,
             OutTopic::State => &self.topics.state,
             OutTopic::DeadLetters => &self.topics.dead_letters,
+            OutTopic::Fleet => &self.topics.fleet,
         }
     }
 }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use super::reject::{LineError, Rejected};
 use super::summary::Tally;
 use crate::engine::effect::Effect;
+use crate::engine::fleet::learner::Learner;
+use crate::engine::fleet::report::FleetReport;
 use crate::engine::input::{Input, Progress, Record};
 use crate::engine::rules::Rules;
 use crate::engine::{Engine, Journal};
@@ -58,6 +60,8 @@ pub struct Replay {
     reached: Option<Timestamp>,
     lanes: BTreeMap<PartitionIndex, Lane>,
     effects: Vec<Effect>,
+    /// Learns what the fleet teaches; in the dump of a canonical log that has been done already.
+    learner: Learner,
     tally: Tally,
 }
 
@@ -87,6 +91,7 @@ impl Replay {
     #[must_use]
     pub fn new(settings: Settings) -> Replay {
         Replay {
+            learner: Learner::new(1, &settings.rules),
             settings,
             layout: Layout::Unknown,
             reached: None,
@@ -264,9 +269,21 @@ impl Replay {
                     }
                 }
                 Effect::Reject(reason) => self.reject(index, reason.name(), reason.message().to_owned(), found),
+                Effect::Fleet(report) => self.learn(record.position, record.received_at, *report),
             }
         }
         self.effects = effects;
+    }
+
+    /// Gives the engine of plain events what its own reports teach, at once; a canonical log has its fleet records.
+    fn learn(&mut self, position: Position, received_at: Timestamp, report: FleetReport) {
+        if matches!(self.layout, Layout::Dump { .. }) {
+            return;
+        }
+        if let Some(fleet) = self.learner.take(report, &self.settings.rules) {
+            let record = Record { position, received_at, input: Input::Fleet(fleet) };
+            self.lane(position.partition).engine.step(&record, &mut Vec::new());
+        }
     }
 
     fn reject(&mut self, index: u64, reason: &'static str, message: String, found: &mut Found) {

@@ -11,6 +11,7 @@ pub mod canonical;
 mod check;
 mod control;
 pub mod dump;
+pub mod fleet;
 pub mod health;
 mod json;
 pub mod mapping;

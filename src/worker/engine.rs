@@ -14,12 +14,13 @@ use super::outbox::{OutTopic, Outbox};
 use super::policy::{CommitPolicy, LAGGING_RECORDS_MIN, Moment, Pace};
 use super::{RawRecord, Start, Tally};
 use crate::engine::effect::{Effect, Transition};
+use crate::engine::fleet::Fleet;
 use crate::engine::input::Record;
 use crate::engine::rules::Rules;
-use crate::engine::{ANTICIPATED_MAX, Engine, Journal};
+use crate::engine::{ANTICIPATED_MAX, Engine, Journal, PartitionState};
 use crate::units::{NextOffset, PartitionIndex, Position, Timestamp};
-use crate::wire::state::{self, ACCOUNT_KEY_PREFIX, COMMIT_KEY, CommitRecord, StateError};
-use crate::wire::{Decoded, Refusal, alert, canonical, health};
+use crate::wire::state::{self, ACCOUNT_KEY_PREFIX, COMMIT_KEY, CommitRecord, FLEET_KEY, StateError};
+use crate::wire::{Decoded, Refusal, alert, canonical, fleet, health};
 
 /// What the machine needs to know besides the records.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ struct Partition {
     next: Option<NextOffset>,
     committed: Option<NextOffset>,
     transaction: u64,
+    /// The fleet record as of the last commit.
+    fleet: Arc<Fleet>,
     touched: bool,
     lag: Option<u64>,
 }
@@ -70,6 +73,7 @@ enum Phase {
 struct Changelog {
     accounts: BTreeMap<Box<[u8]>, Box<[u8]>>,
     commit: Option<CommitRecord>,
+    fleet: Option<Arc<Fleet>>,
 }
 
 /// An alert that a committed transaction published.
@@ -198,6 +202,7 @@ impl EngineMachine {
             next: None,
             committed: None,
             transaction: 0,
+            fleet: Arc::default(),
             touched: false,
             lag: None,
         });
@@ -224,6 +229,10 @@ impl EngineMachine {
             changelog.commit = value.map(state::decode_commit).transpose().map_err(damaged)?;
             return Ok(());
         }
+        if key == FLEET_KEY {
+            changelog.fleet = value.map(state::decode_fleet).transpose().map_err(damaged)?.map(Arc::new);
+            return Ok(());
+        }
         match (key.first(), value) {
             (Some(&ACCOUNT_KEY_PREFIX), Some(value)) => {
                 changelog.accounts.insert(key.into(), value.into());
@@ -245,7 +254,7 @@ impl EngineMachine {
         let rules_hash = self.rules_hash;
         let Some(partition) = self.find(index) else { return Err(RestoreError::NotRestoring(index)) };
         let Phase::Restoring(changelog) = &mut partition.phase else { return Err(RestoreError::NotRestoring(index)) };
-        let Changelog { accounts, commit } = std::mem::take(changelog);
+        let Changelog { accounts, commit, fleet } = std::mem::take(changelog);
         let Some(commit) = commit else {
             if let Some(committed) = committed {
                 return Err(RestoreError::RecordMissing { partition: index, committed });
@@ -266,7 +275,8 @@ impl EngineMachine {
                 state::decode_account(&value).map_err(|source| RestoreError::State { partition: index, source })?;
             partition.engine.restore_account(account);
         }
-        partition.engine.restore_partition(commit.partition);
+        partition.fleet = fleet.unwrap_or_default();
+        partition.engine.restore_partition(PartitionState { fleet: Arc::clone(&partition.fleet), ..commit.partition });
         partition.engine.finish_restore();
         partition.next = Some(commit.next_offset);
         partition.committed = Some(commit.next_offset);
@@ -346,6 +356,10 @@ impl EngineMachine {
                     let key: &[&[u8]] = &[told.account_id.as_bytes()];
                     outbox.push_with(OutTopic::Health, record.partition, key, |out| health::encode_health(&told, out));
                 }
+                Effect::Fleet(report) => {
+                    // One reader adds up the reports of all partitions: the topic has one partition.
+                    outbox.push_with(OutTopic::Fleet, PartitionIndex(0), &[], |out| fleet::encode_report(&report, out));
+                }
                 Effect::Reject(reject) => {
                     self.tally.reject(reject.name());
                     let reason = Reason { name: reject.name(), message: reject.message() };
@@ -395,6 +409,12 @@ impl EngineMachine {
                 let key: &[&[u8]] = &[&[ACCOUNT_KEY_PREFIX], account.id.as_bytes()];
                 outbox.push_with(OutTopic::State, partition.index, key, |out| state::encode_account(account, out));
             }
+            let in_force = &partition.engine.partition().fleet;
+            if !Arc::ptr_eq(in_force, &partition.fleet) {
+                outbox.push_with(OutTopic::State, partition.index, &[FLEET_KEY], |out| {
+                    state::encode_fleet(in_force, out)
+                });
+            }
             let commit = CommitRecord {
                 next_offset,
                 transaction: partition.transaction + 1,
@@ -412,6 +432,7 @@ impl EngineMachine {
         for partition in self.partitions.iter_mut().filter(|partition| partition.touched) {
             partition.engine.commit();
             partition.committed = partition.next;
+            partition.fleet = Arc::clone(&partition.engine.partition().fleet);
             partition.transaction += 1;
             partition.touched = false;
         }

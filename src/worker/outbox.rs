@@ -23,6 +23,8 @@ pub enum OutTopic {
     State,
     /// Records that could not become events.
     DeadLetters,
+    /// Reports of the partitions, for the fleet's learner.
+    Fleet,
 }
 
 /// Records to be produced.

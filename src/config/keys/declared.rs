@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::{Access, Config, Key};
 use crate::config::LogFormat;
 use crate::config::text::{self, TextRule};
+use crate::engine::rules::{DefaultWeights, Learning, Target};
 use crate::units::{Currency, DAY_MS, HOUR_MS, Span};
 
 /// Sections with their meaning.
@@ -26,6 +27,15 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "rules",
         "The rules in force: everything that alerts and account health depend on. Changing one changes the rules' hash, \
          which stands in every commit record and on every alert.",
+    ),
+    ("rules.risk", "How the risk is reckoned. It is the probability that an account leaves within the horizon."),
+    (
+        "rules.risk.subscribed",
+        "Weights for accounts that leave by ending their subscriptions, until 300 outcomes have been seen.",
+    ),
+    (
+        "rules.risk.unsubscribed",
+        "Weights for accounts that leave by falling silent, until 300 outcomes have been seen.",
     ),
     ("rules.bands", "Bands by risk. Each is entered at one level and left below a lower one."),
     ("rules.alerts", "Alerts that a single signal raises, whatever the band."),
@@ -47,10 +57,16 @@ pub(super) fn keys() -> Vec<Key> {
         text("topics.dead_letters", text::TOPIC, "Records that could not become events, untouched.", |c| {
             &mut c.topics.dead_letters
         }),
+        text(
+            "topics.fleet",
+            text::TOPIC,
+            "Daily reports of the partitions, from which the fleet's weights are learned. It has one partition.",
+            |c| &mut c.topics.fleet,
+        ),
         count(
             "topics.partitions",
             1..=1000,
-            "Partitions of each of these topics. It cannot be changed once the topics hold data: accounts would move.",
+            "Partitions of each of these topics but the last. It cannot be changed once the topics hold data: accounts would move.",
             |c| &mut c.topics.partitions,
         ),
         count(
@@ -72,6 +88,13 @@ pub(super) fn keys() -> Vec<Key> {
         span("topics.dead_letters_retention_days", DAY_MS, 1..=36_500, "How long dead letters are kept.", |c| {
             &mut c.topics.dead_letters_retention
         }),
+        span(
+            "topics.fleet_retention_days",
+            DAY_MS,
+            30..=36_500,
+            "How long the reports are kept: what is learned after a restart goes back so far.",
+            |c| &mut c.topics.fleet_retention,
+        ),
         text("ingest.group_id", text::NAME, "Consumer group of the ingest role.", |c| &mut c.ingest.group_id),
         count("ingest.workers", 1..=256, "Threads of the ingest role in this process.", |c| &mut c.ingest.workers),
         text("engine.group_id", text::NAME, "Consumer group of the engine role.", |c| &mut c.engine.group_id),
@@ -122,7 +145,7 @@ pub(super) fn keys() -> Vec<Key> {
              dead-letter topic must allow it.",
             |c| &mut c.limits.record_bytes_max,
         ),
-        span("rules.horizon_days", DAY_MS, 1..=182, "Churn is foretold for this many days ahead.", |c| {
+        span("rules.horizon_days", DAY_MS, 1..=112, "Churn is foretold for this many days ahead.", |c| {
             &mut c.rules.horizon
         }),
         span(
@@ -161,27 +184,22 @@ pub(super) fn keys() -> Vec<Key> {
             |c| &mut c.rules.segments_max,
         ),
         currency(),
-        number("rules.base_logit", -10.0..=10.0, "Risk, as a logit, of an account about which nothing speaks.", |c| {
-            &mut c.rules.base_logit
-        }),
-        number(
-            "rules.expected_activity_14d_weight",
-            0.0..=10.0,
-            "Weight of the risk that the account's rate of the last two weeks leads to.",
-            |c| &mut c.rules.weight_14,
-        ),
-        number(
-            "rules.expected_activity_182d_weight",
-            0.0..=10.0,
-            "Weight of the risk that the account's rate of the last half year leads to.",
-            |c| &mut c.rules.weight_182,
-        ),
         number(
             "rules.health_step",
             0.001..=1.0,
             "Account health is published when the risk moved by this much since it was last published.",
             |c| &mut c.rules.health_step,
         ),
+        target(),
+        learning(),
+        base_logit("subscribed", |c| &mut c.rules.risk.subscribed),
+        activity_14("subscribed", |c| &mut c.rules.risk.subscribed),
+        activity_182("subscribed", |c| &mut c.rules.risk.subscribed),
+        silence("subscribed", |c| &mut c.rules.risk.subscribed),
+        base_logit("unsubscribed", |c| &mut c.rules.risk.unsubscribed),
+        activity_14("unsubscribed", |c| &mut c.rules.risk.unsubscribed),
+        activity_182("unsubscribed", |c| &mut c.rules.risk.unsubscribed),
+        silence("unsubscribed", |c| &mut c.rules.risk.unsubscribed),
         level("rules.bands.watch_enter", "Risk at which `watch` begins.", |c| &mut c.rules.bands.watch.enter),
         level("rules.bands.watch_exit", "Risk below which it ends.", |c| &mut c.rules.bands.watch.exit),
         level("rules.bands.at_risk_enter", "Risk at which `at_risk` begins.", |c| &mut c.rules.bands.at_risk.enter),
@@ -328,6 +346,102 @@ fn log_format() -> Key {
         }),
     };
     key("log.format", "How lines look: for people, or one JSON object each.", access)
+}
+
+fn target() -> Key {
+    let access = Access::Text {
+        rule: text::TARGET,
+        get: Box::new(|config| {
+            let name = match config.rules.risk.target {
+                Target::Auto => "auto",
+                Target::Cancellation => "cancellation",
+                Target::Silence => "silence",
+            };
+            Some(name.to_owned())
+        }),
+        set: Box::new(|config, value| {
+            config.rules.risk.target = match value.as_str() {
+                "cancellation" => Target::Cancellation,
+                "silence" => Target::Silence,
+                _ => Target::Auto,
+            };
+        }),
+    };
+    key(
+        "rules.risk.target",
+        "What leaving means: `cancellation`, that every subscription ends; `silence`, that no usage follows throughout \
+         the horizon; `auto`, the one for accounts with a subscription and the other for those without.",
+        access,
+    )
+}
+
+fn learning() -> Key {
+    let access = Access::Text {
+        rule: text::LEARNING,
+        get: Box::new(|config| {
+            let name = match config.rules.risk.learning {
+                Learning::On => "on",
+                Learning::Frozen => "frozen",
+                Learning::Off => "off",
+            };
+            Some(name.to_owned())
+        }),
+        set: Box::new(|config, value| {
+            config.rules.risk.learning = match value.as_str() {
+                "frozen" => Learning::Frozen,
+                "off" => Learning::Off,
+                _ => Learning::On,
+            };
+        }),
+    };
+    key(
+        "rules.risk.learning",
+        "`on`: weights are learned from what became of the accounts, and used once there are 300 outcomes; `frozen`: what \
+         was learned is used as it is; `off`: the weights below hold.",
+        access,
+    )
+}
+
+type Weights = fn(&mut Config) -> &mut DefaultWeights;
+
+fn base_logit(population: &str, weights: Weights) -> Key {
+    weight(
+        population,
+        "base_logit",
+        -10.0..=10.0,
+        "Risk, as a logit, of an account about which nothing speaks.",
+        weights,
+        |w| &mut w.base_logit,
+    )
+}
+
+fn activity_14(population: &str, weights: Weights) -> Key {
+    let summary = "Weight of how little the rate of the last two weeks lets expect.";
+    weight(population, "expected_activity_14d_weight", 0.0..=10.0, summary, weights, |w| &mut w.activity_14)
+}
+
+fn activity_182(population: &str, weights: Weights) -> Key {
+    let summary = "Weight of how little the rate of the last half year lets expect.";
+    weight(population, "expected_activity_182d_weight", 0.0..=10.0, summary, weights, |w| &mut w.activity_182)
+}
+
+fn silence(population: &str, weights: Weights) -> Key {
+    let summary = "Weight of the log-odds that the present silence goes on throughout the horizon.";
+    weight(population, "silence_weight", 0.0..=10.0, summary, weights, |w| &mut w.silence)
+}
+
+fn weight(
+    population: &str,
+    name: &str,
+    range: RangeInclusive<f64>,
+    summary: &str,
+    weights: Weights,
+    place: fn(&mut DefaultWeights) -> &mut f64,
+) -> Key {
+    let (min, max) = range.into_inner();
+    let get = Box::new(move |config: &Config| *place(weights(&mut config.clone())));
+    let set = Box::new(move |config: &mut Config, value| *place(weights(config)) = value);
+    key(&format!("rules.risk.{population}.{name}"), summary, Access::Number { min, max, get, set })
 }
 
 fn currency() -> Key {

@@ -4,7 +4,7 @@
 //! they predict. The last 128 days are an exact bitmap; older active days are folded, in day order, into one decayed
 //! sum, so that the result does not depend on the order of arrival. Volumes are kept by day for 13 weeks.
 
-use crate::engine::input::GammaPrior;
+use crate::engine::fleet::prior::GammaPrior;
 use crate::units::{Day, Offset, Span, Timestamp};
 
 /// Days within which late events still count: 13 weeks.
@@ -39,6 +39,12 @@ pub struct Activity {
     pub folded: f64,
     /// The day up to which they are folded.
     pub folded_day: Day,
+    /// Events of usage.
+    pub uses: u32,
+    /// Sum over them of `ln(1 + quantity)` in 1/1024: an integer, so that the order of arrival does not matter.
+    pub magnitude: u64,
+    /// Events of the account that were no usage.
+    pub others: u32,
     /// Uses by day, at `day % 91`, for the 91 days up to `last_day`; 65,535 stands for that many and more.
     pub volumes: [u16; HORIZON_DAYS as usize],
 }
@@ -70,7 +76,7 @@ impl Evidence {
     /// forgetting; see West and Harrison, *Bayesian Forecasting and Dynamic Models*, on discounting.
     ///
     /// ```
-    /// use churnwatch::engine::{facts::activity::Evidence, input::GammaPrior};
+    /// use churnwatch::engine::{facts::activity::Evidence, fleet::prior::GammaPrior};
     /// // Five active days in ten days of exposure, against a prior of one day in four worth four days:
     /// let rate = Evidence { active: 5.0, exposure: 10.0 }.rate(GammaPrior { shape: 1.0, exposure_days: 4.0 });
     /// assert!((rate - 6.0 / 14.0).abs() < 1e-12);
@@ -79,6 +85,17 @@ impl Evidence {
     pub fn rate(&self, prior: GammaPrior) -> f64 {
         (prior.shape + self.active) / (prior.exposure_days + self.exposure)
     }
+}
+
+/// How active an account is, as the evidence for its rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rhythm {
+    /// With a half-life of 14 days.
+    pub short: Evidence,
+    /// With a half-life of 182 days.
+    pub long: Evidence,
+    /// The same at the end of its last active day: what it was when the present silence began.
+    pub before: Evidence,
 }
 
 /// Gaps between successive active days within the bitmap.
@@ -94,6 +111,18 @@ pub struct Gaps {
     pub longest: u16,
 }
 
+impl Gaps {
+    /// Coefficient of variation: 0 for clockwork, 1 for chance, more for bursts; `None` below two gaps.
+    #[must_use]
+    pub fn spread(&self) -> Option<f64> {
+        if self.count < 2 {
+            return None;
+        }
+        let mean = self.days / f64::from(self.count);
+        Some((self.squares / f64::from(self.count) - mean * mean).max(0.0).sqrt() / mean)
+    }
+}
+
 impl Default for Activity {
     fn default() -> Activity {
         Activity {
@@ -107,6 +136,9 @@ impl Default for Activity {
             active_days: 0,
             folded: 0.0,
             folded_day: Day::default(),
+            uses: 0,
+            magnitude: 0,
+            others: 0,
             volumes: [0; HORIZON_DAYS as usize],
         }
     }
@@ -134,6 +166,8 @@ impl Activity {
             (self.last_at, self.last_offset) = (time, offset);
         }
         self.first_day = self.first_day.min(day);
+        self.uses = self.uses.saturating_add(1);
+        self.magnitude = self.magnitude.saturating_add(magnitude(quantity));
         if let Some(volume) = self.volumes.get_mut(usize::from(day.number() % HORIZON_DAYS)) {
             *volume = volume.saturating_add(u16::try_from(quantity).unwrap_or(u16::MAX));
         }
@@ -164,11 +198,11 @@ impl Activity {
         self.last_day = day;
     }
 
-    /// `A_14` and `A_182` as of `last_day`.
-    fn decayed(&self) -> [f64; 2] {
+    /// `A_14` and `A_182` as of `day`, which is one of the bitmap's; later activity is left out.
+    fn decayed(&self, day: Day) -> [f64; 2] {
         let mut sums = [0.0_f64; 2];
         let [short, long] = &*decay::WEIGHTS;
-        let mut rest = self.days;
+        let mut rest = self.days.checked_shr(self.last_day.since(day).into()).unwrap_or(0);
         for (short, long) in short.iter().zip(long) {
             if rest == 0 {
                 break;
@@ -179,7 +213,7 @@ impl Activity {
             rest >>= 4;
         }
         if self.folded > 0.0 {
-            sums[1] += self.folded * half(self.last_day.since(self.folded_day), LONG_DAYS);
+            sums[1] += self.folded * half(day.since(self.folded_day), LONG_DAYS);
         }
         sums
     }
@@ -196,30 +230,84 @@ impl Activity {
         if self.is_used() { now.day().since(self.last_day) } else { 0 }
     }
 
-    /// Decayed active days and exposure at `now` for the 14-day and the 182-day half-life.
+    /// Its rates at `now` and before the present silence, as decayed active days and exposure.
     ///
     /// `exposure = (1 - 2^(-(T-b)/h)) h / ln 2`; `active = A 2^(-(T-1-dl)/h) - x0 2^(-(T-1-floor(b))/h)`, where `b` is
     /// the first usage, `dl` the last active day and `x0` 1 when the day of the first event was active: that day is
     /// the reason why the account is known, not evidence of its rate.
     #[must_use]
-    pub fn evidence(&self, now: Timestamp) -> [Evidence; 2] {
-        let t = now.days();
-        let known = (t - self.first_at.days()).max(0.0);
-        let first_day = self.first_at.day();
-        let x0 = self.is_used() && self.first_day == first_day;
-        let mut evidence = [Evidence { active: 0.0, exposure: 0.0 }; 2];
-        for ((out, half_life), decayed) in evidence.iter_mut().zip([SHORT_DAYS, LONG_DAYS]).zip(self.decayed()) {
-            out.exposure = (1.0 - libm::exp2(-known / half_life)) * half_life / std::f64::consts::LN_2;
-            if self.is_used() {
-                let age = t - 1.0 - f64::from(self.last_day.number());
-                out.active = decayed * libm::exp2(-age / half_life);
-            }
-            if x0 {
-                out.active -= libm::exp2(-(t - 1.0 - f64::from(first_day.number())) / half_life);
-            }
-            out.active = out.active.max(0.0);
+    pub fn rhythm(&self, now: Timestamp) -> Rhythm {
+        let [short, long] = self.decayed(self.last_day);
+        let silence_began = f64::from(self.last_day.number()) + 1.0;
+        Rhythm {
+            short: self.evidence(short, self.last_day, now.days(), SHORT_DAYS),
+            long: self.evidence(long, self.last_day, now.days(), LONG_DAYS),
+            before: self.evidence(long, self.last_day, silence_began, LONG_DAYS),
         }
-        evidence
+    }
+
+    /// Its 182-day evidence at the end of `day`, an active day of the bitmap: later activity is left out.
+    #[must_use]
+    pub fn evidence_through(&self, day: Day) -> Evidence {
+        let [_, long] = self.decayed(day);
+        self.evidence(long, day, f64::from(day.number()) + 1.0, LONG_DAYS)
+    }
+
+    /// The evidence at `moment` (days since the epoch) of `decayed` active days as of `day`.
+    fn evidence(&self, decayed: f64, day: Day, moment: f64, half_life: f64) -> Evidence {
+        if !self.is_used() {
+            return Evidence { active: 0.0, exposure: 0.0 };
+        }
+        let known = (moment - self.first_at.days()).max(0.0);
+        let exposure = (1.0 - libm::exp2(-known / half_life)) * half_life / std::f64::consts::LN_2;
+        let mut active = decayed * libm::exp2(-(moment - 1.0 - f64::from(day.number())) / half_life);
+        let first_day = self.first_at.day();
+        if self.first_day == first_day {
+            active -= libm::exp2(-(moment - 1.0 - f64::from(first_day.number())) / half_life);
+        }
+        Evidence { active: active.max(0.0), exposure }
+    }
+
+    /// Whether it was active on `day`; days before the bitmap count as not.
+    #[must_use]
+    pub fn is_active_on(&self, day: Day) -> bool {
+        self.is_used() && day <= self.last_day && self.bit(self.last_day.since(day))
+    }
+
+    fn bit(&self, age: u16) -> bool {
+        self.days.checked_shr(age.into()).is_some_and(|days| days & 1 == 1)
+    }
+
+    /// Whether it was active on any day from `begin` to before `end`, as far as the bitmap reaches.
+    #[must_use]
+    pub fn is_active_within(&self, begin: Day, end: Day) -> bool {
+        self.last_active_before(end).is_some_and(|last| last >= begin)
+    }
+
+    /// The last active day before `day`; `None` where there is none in the bitmap.
+    #[must_use]
+    pub fn last_active_before(&self, day: Day) -> Option<Day> {
+        if !self.is_used() {
+            return None;
+        }
+        let skipped = (self.last_day.number() + 1).saturating_sub(day.number());
+        let rest = self.days.checked_shr(skipped.into()).filter(|rest| *rest != 0)?;
+        let age = u32::from(skipped) + rest.trailing_zeros();
+        self.last_day.number().checked_sub(u16::try_from(age).ok()?).map(Day::new)
+    }
+
+    /// Active days up to `day`, a day of the bitmap.
+    #[must_use]
+    pub fn active_days_through(&self, day: Day) -> u32 {
+        let later = self.last_day.since(day).min(BITMAP_DAYS - 1);
+        self.active_days.saturating_sub((self.days & ((1 << later) - 1)).count_ones())
+    }
+
+    /// Mean of `ln(1 + quantity)` over its uses: the size of what is done at a time; that of 1 when it was never used.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // 2^32 uses of at most ln(2^32)
+    pub fn mean_magnitude(&self) -> f64 {
+        if self.uses == 0 { std::f64::consts::LN_2 } else { self.magnitude as f64 / 1024.0 / f64::from(self.uses) }
     }
 
     /// Uses in the `days` days that end `skip` days before the day of `now`, that day left out since it is not over.
@@ -286,6 +374,16 @@ impl Activity {
     }
 }
 
+/// `ln(1 + quantity)` in 1/1024.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most ln(2^32)
+fn magnitude(quantity: u32) -> u64 {
+    if quantity <= 1 {
+        // Nearly all: ln 2.
+        return 710;
+    }
+    (libm::log1p(f64::from(quantity)) * 1024.0).round() as u64
+}
+
 /// `2^(-days / half_life)`.
 fn half(days: u16, half_life: f64) -> f64 {
     libm::exp2(-f64::from(days) / half_life)
@@ -334,7 +432,9 @@ mod tests {
     fn decayed_sums_follow_the_recursion_of_the_formula() {
         let days: Vec<u16> = (0..400).filter(|day| day % 3 == 0 || day % 7 == 1).collect();
         let activity = active_on(&days);
-        for (half_life, got) in [(SHORT_DAYS, activity.decayed()[0]), (LONG_DAYS, activity.decayed()[1])] {
+        for (half_life, got) in
+            [(SHORT_DAYS, activity.decayed(activity.last_day)[0]), (LONG_DAYS, activity.decayed(activity.last_day)[1])]
+        {
             let mut expected = 0.0;
             let mut last = days[0];
             for day in &days {

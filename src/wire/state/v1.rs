@@ -4,6 +4,7 @@ mod billing;
 mod people;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ use crate::engine::facts::Stamp;
 use crate::engine::facts::activity::{Activity, HORIZON_DAYS};
 use crate::engine::facts::crowd::{Crowd, Member};
 use crate::engine::facts::people::People;
-use crate::engine::input::{Fleet, GammaPrior, SourceReport, SourceTopic};
+use crate::engine::input::{SourceReport, SourceTopic};
 use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
 
 /// An account.
@@ -53,6 +54,9 @@ struct ActivityForm {
     first_day: u16,
     days: u128,
     active_days: u32,
+    uses: u32,
+    magnitude: u64,
+    others: u32,
     folded: f64,
     folded_day: u16,
     /// Days before `last_day` and uses on them, where there are any.
@@ -99,8 +103,8 @@ pub struct CommitForm {
     sources: Vec<(String, i32)>,
     /// Topic, partition, reached, caught up.
     reports: Vec<(String, i32, i64, bool)>,
-    /// Shape and exposure of the two priors.
-    fleet: [(f64, f64); 2],
+    /// The last day reported on.
+    reported: Option<u16>,
 }
 
 impl<'a> AccountForm<'a> {
@@ -164,6 +168,9 @@ impl ActivityForm {
             first_day: activity.first_day.number(),
             days: activity.days,
             active_days: activity.active_days,
+            uses: activity.uses,
+            magnitude: activity.magnitude,
+            others: activity.others,
             folded: activity.folded,
             folded_day: activity.folded_day.number(),
             volumes: ages.filter_map(|age| Some((age, volume(age)?))).collect(),
@@ -180,6 +187,9 @@ impl ActivityForm {
             first_day: Day::new(self.first_day),
             days: self.days,
             active_days: self.active_days,
+            uses: self.uses,
+            magnitude: self.magnitude,
+            others: self.others,
             folded: self.folded,
             folded_day: Day::new(self.folded_day),
             ..Activity::default()
@@ -272,8 +282,8 @@ impl JudgementForm {
 
 impl CommitForm {
     pub fn of(commit: &CommitRecord) -> CommitForm {
-        let PartitionState { index, clock, sources, reports, fleet } = &commit.partition;
-        let prior = |prior: GammaPrior| (prior.shape, prior.exposure_days);
+        // The fleet record has a key of its own: it is large, and changes once a day.
+        let PartitionState { index, clock, sources, reports, reported, fleet: _ } = &commit.partition;
         CommitForm {
             next_offset: commit.next_offset.0,
             transaction: commit.transaction,
@@ -285,7 +295,7 @@ impl CommitForm {
                 .iter()
                 .map(|report| (report.topic.clone(), report.partition.0, report.reached.ms(), report.caught_up))
                 .collect(),
-            fleet: [prior(fleet.prior_14), prior(fleet.prior_182)],
+            reported: reported.map(Day::number),
         }
     }
 
@@ -293,7 +303,6 @@ impl CommitForm {
         let report = |(topic, partition, reached, caught_up)| {
             Ok(SourceReport { topic, partition: PartitionIndex(partition), reached: time(reached)?, caught_up })
         };
-        let [prior_14, prior_182] = self.fleet.map(|(shape, exposure_days)| GammaPrior { shape, exposure_days });
         Ok(CommitRecord {
             next_offset: NextOffset(self.next_offset),
             transaction: self.transaction,
@@ -307,7 +316,8 @@ impl CommitForm {
                     .map(|(topic, partitions)| SourceTopic { topic, partitions })
                     .collect(),
                 reports: self.reports.into_iter().map(report).collect::<Result<_, StateError>>()?,
-                fleet: Fleet { prior_14, prior_182 },
+                reported: self.reported.map(Day::new),
+                fleet: Arc::default(),
             },
         })
     }
