@@ -6,6 +6,7 @@
 //! the same replay, stopped at cut-offs. Not here: the command line, which
 //! turns its arguments into [`Options`] and a [`Summary`] into text and an exit code.
 
+pub mod backtest;
 pub mod gate;
 pub mod lines;
 mod output;

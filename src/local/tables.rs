@@ -92,6 +92,7 @@ pub fn pairs(path: &Path) -> Result<Vec<Pair>, TableError> {
 }
 
 /// A time as people and programs write it: RFC 3339, the same without a zone (UTC), a day, or seconds since 1970.
+#[must_use]
 pub fn parse_instant(text: &str) -> Option<Timestamp> {
     const FORMS: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
     if let Ok(seconds) = text.parse::<f64>() {
