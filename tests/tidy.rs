@@ -16,13 +16,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("worker", &["engine", "wire", "units"]),
     ("sim", &["engine", "wire", "units"]),
     ("config", &["engine", "wire", "units"]),
+    ("evaluation", &["engine", "units"]),
 ];
 
 /// The edges: none of them imports another.
 const EDGES: &[&str] = &["kafka", "local", "http"];
 
 /// Modules that decide purely, and what must not occur in them: clocks, waiting, output, order that changes by run.
-const PURE: &[&str] = &["units", "engine", "wire", "worker"];
+const PURE: &[&str] = &["units", "engine", "wire", "worker", "evaluation"];
 const BANNED: &[&str] = &[
     "SystemTime::now",
     "Instant::now",

@@ -40,7 +40,7 @@ use sums::Sums;
 use timers::Timers;
 use totals::Totals;
 
-use crate::units::{Day, Offset, PartitionIndex, Span, Timestamp, stable_hash};
+use crate::units::{Day, Offset, PartitionIndex, Ratio, Span, Timestamp, stable_hash};
 
 /// Whether the engine remembers how to take back what it did since the last commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -364,6 +364,19 @@ impl Engine {
     pub fn health(&self, account: &Account) -> Health {
         let PartitionState { index, clock, fleet, .. } = &self.partition;
         health::tell_at(account, *clock, &self.rules, fleet, *index)
+    }
+
+    /// The health of one of its accounts as it would be judged at `now`, by the facts it has; changes nothing.
+    #[must_use]
+    pub fn health_at(&self, account: &Account, now: Timestamp) -> Health {
+        let assessment = assess(account, now, &self.rules, &self.partition.fleet);
+        health::tell(account, &assessment, &self.rules, self.partition.index)
+    }
+
+    /// The risk of one of its accounts as it would be judged at `now`, by the facts it has; changes nothing.
+    #[must_use]
+    pub fn risk_at(&self, account: &Account, now: Timestamp) -> Ratio {
+        assess(account, now, &self.rules, &self.partition.fleet).risk
     }
 
     /// The accounts changed since the last commit, each once, in order of first change. Needs [`Journal::Keep`].

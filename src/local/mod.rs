@@ -2,14 +2,21 @@
 //!
 //! This file opens, reads, writes and counts; what the lines mean is decided in [`replay`]. Outputs are the bytes that
 //! the service writes as record values, one JSON object a line, in the order of the engine's effects, and do not depend
-//! on how the input arrives. Memory is bounded by the accounts, not by the input. Not here: the command line, which
+//! on how the input arrives. Memory is bounded by the accounts, not by the input. Looking back over a file ([`rerun`]) is
+//! the same replay, stopped at cut-offs. Not here: the command line, which
 //! turns its arguments into [`Options`] and a [`Summary`] into text and an exit code.
 
+pub mod backtest;
+pub mod gate;
 pub mod lines;
 mod output;
 pub mod reject;
 pub mod replay;
+pub mod rerun;
+pub mod scan;
+pub mod story;
 pub mod summary;
+pub mod tables;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -89,6 +96,24 @@ pub enum LocalError {
         lines: u64,
         /// Why.
         source: io::Error,
+    },
+    /// The input broke off where nothing has been written yet.
+    #[error("cannot read input after line {lines}: {source}; nothing can be said from a part of it")]
+    Unreadable {
+        /// Lines read before.
+        lines: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// Too much of the input waits for earlier events that come later.
+    #[error(
+        "at line {line}, more than {bytes_max} bytes of later events stand before earlier ones; sort the input by time"
+    )]
+    OutOfOrder {
+        /// The line.
+        line: u64,
+        /// How much may wait.
+        bytes_max: usize,
     },
     /// An output cannot be created.
     #[error("cannot create {path}: {source}; check the path and its permissions", path = path.display())]

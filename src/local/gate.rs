@@ -1,0 +1,142 @@
+//! Cut-offs in a replay: what stands before one, what has to wait for it, and when it is reached.
+//!
+//! A query at T may see only what happened before T, whatever the order of the lines. So records wait:
+//! - An event at or after the next cut-off waits until the cut-off has been looked at; then it goes on in its order.
+//! - In **plain events** the cut-off is reached once no earlier event follows, which a first reading of the input has
+//!   found ([`super::scan`]). Between two cut-offs, events are taken in in the order of their lines.
+//! - In a **dump of the canonical log** positions count too: a partition reaches the cut-off at the progress record that
+//!   would move its clock to it. That record waits as well. An event from before the cut-off that the log received after
+//!   that was not known then, and is not seen.
+//!
+//! So nothing with a time at or after a cut-off, and in a dump nothing after its position, can change what is seen at
+//! it: it may be changed, added to or taken away. For a log in the order of time nothing waits but a record at each cut-off.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::engine::PartitionState;
+use crate::engine::input::{Input, Record};
+use crate::engine::rules::Rules;
+use crate::units::{PartitionIndex, Position, Timestamp};
+
+/// Bytes that may wait for a cut-off (1 GiB); a log that is more out of order has to be sorted first.
+pub const HELD_BYTES_MAX: usize = 1 << 30;
+
+/// Bytes that a waiting record takes beside its own.
+const HELD_OVERHEAD_BYTES: usize = size_of::<Held>();
+
+/// A record that waits.
+#[derive(Debug)]
+pub struct Held {
+    /// Index of its line.
+    pub index: u64,
+    /// Its position.
+    pub position: Position,
+    /// When the log received it.
+    pub received_at: Timestamp,
+    /// Its bytes.
+    pub value: Vec<u8>,
+}
+
+/// The cut-offs of a replay.
+#[derive(Debug)]
+pub struct Gate {
+    /// In ascending order.
+    cutoffs: Vec<Timestamp>,
+    /// Of each: the index of the last line of plain events that may stand before it; `None` when there is none.
+    last_lines: Vec<Option<u64>>,
+    /// The index of the line read last.
+    read: Option<u64>,
+    lanes: BTreeMap<PartitionIndex, Lane>,
+    held_bytes: usize,
+    ended: bool,
+}
+
+/// One partition.
+#[derive(Debug, Default)]
+struct Lane {
+    /// The cut-off it comes to next.
+    next: usize,
+    held: VecDeque<Held>,
+    /// Whether its clock has come to that.
+    reached: bool,
+}
+
+impl Gate {
+    /// Stops at `cutoffs`; `last_line` gives the index of the last line that may hold an event from before a time.
+    #[must_use]
+    pub fn new(mut cutoffs: Vec<Timestamp>, last_line: impl Fn(Timestamp) -> Option<u64>) -> Gate {
+        cutoffs.sort_unstable();
+        cutoffs.dedup();
+        let last_lines = cutoffs.iter().map(|cutoff| last_line(*cutoff)).collect();
+        Gate { cutoffs, last_lines, read: None, lanes: BTreeMap::new(), held_bytes: 0, ended: false }
+    }
+
+    /// The cut-offs, in ascending order.
+    #[must_use]
+    pub fn cutoffs(&self) -> &[Timestamp] {
+        &self.cutoffs
+    }
+
+    /// Whether `record` has to wait for the next cut-off of its partition, whose state is `partition`.
+    pub(super) fn holds(&mut self, record: &Record<'_>, partition: Option<&PartitionState>, rules: &Rules) -> bool {
+        let lane = self.lanes.entry(record.position.partition).or_default();
+        let Some(&cutoff) = self.cutoffs.get(lane.next) else { return false };
+        match &record.input {
+            // The engine is going to refuse what claims to come from the future.
+            Input::Event(event) => event.time >= cutoff && event.time <= record.received_at.plus(rules.future_skew),
+            Input::Progress(progress) => {
+                let mut ahead = partition.cloned().unwrap_or_default();
+                ahead.advance(progress, rules);
+                // Whatever follows a waiting progress record waits behind it: the clock must not go back.
+                lane.reached = lane.reached || ahead.clock >= Some(cutoff);
+                lane.reached
+            }
+            Input::Fleet(_) => false,
+        }
+    }
+
+    /// Lets a record wait.
+    pub(super) fn hold(&mut self, held: Held) {
+        self.held_bytes += held.value.len() + HELD_OVERHEAD_BYTES;
+        self.lanes.entry(held.position.partition).or_default().held.push_back(held);
+    }
+
+    /// A line of plain events has been read.
+    pub(super) fn line_read(&mut self, index: u64) {
+        self.read = Some(index);
+    }
+
+    /// No line follows.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// The partition that stands at a cut-off, with the number of the cut-off.
+    pub(super) fn stop(&self) -> Option<(PartitionIndex, usize)> {
+        let stands = |lane: &Lane| {
+            let last_line = self.last_lines.get(lane.next)?;
+            // Index order of `None`: no line at all comes before every line.
+            let passed = self.read.is_some() && self.read >= *last_line;
+            (self.ended || lane.reached || passed).then_some(lane.next)
+        };
+        self.lanes.iter().find_map(|(partition, lane)| Some((*partition, stands(lane)?)))
+    }
+
+    /// The partition that [`Gate::stop`] names goes on: what waited, in its order.
+    pub(super) fn go_on(&mut self) -> VecDeque<Held> {
+        let Some(lane) = self.stop().and_then(|(partition, _)| self.lanes.get_mut(&partition)) else {
+            return VecDeque::new();
+        };
+        lane.next += 1;
+        lane.reached = false;
+        let held = std::mem::take(&mut lane.held);
+        self.held_bytes -= held.iter().map(|held| held.value.len() + HELD_OVERHEAD_BYTES).sum::<usize>();
+        held
+    }
+
+    /// Bytes of what waits.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+}
