@@ -66,16 +66,13 @@ fn default_terms(
     population: Population,
     rules: &Rules,
 ) -> (f64, Features) {
-    let weights = match population {
-        Population::Subscribed => &rules.risk.subscribed,
-        Population::Unsubscribed => &rules.risk.unsubscribed,
-    };
+    let weights = rules.risk.defaults(population);
     let [soon, late, silence] = scarcity.terms;
     let facts = [weights.activity_14 * soon, weights.activity_182 * late, weights.silence * silence];
     let mut terms = [0.0; FEATURES];
     terms.iter_mut().zip(facts).for_each(|(term, fact)| *term = fact);
     for ((term, reading), settings) in terms.iter_mut().skip(FACTS.len()).zip(readings).zip(&rules.signals) {
-        *term = settings.weight * reading.strength.unwrap_or_default().get();
+        *term = weights.signals * settings.weight * reading.strength.unwrap_or_default().get();
     }
     (weights.base_logit, terms)
 }

@@ -3,6 +3,7 @@
 //! Part of the function that the engine computes, so their [`Rules::hash`] stands in every commit record and on every
 //! alert. Built from configuration by `config`; ranges are checked there, from the same declarations.
 
+use super::fleet::Population;
 use super::signals::{PARAMETERS_MAX, SIGNALS};
 use crate::units::{Currency, Money, Span, stable_hash};
 
@@ -87,6 +88,19 @@ pub struct DefaultWeights {
     pub activity_182: f64,
     /// Weight of the log-odds that the present silence goes on throughout the horizon.
     pub silence: f64,
+    /// Share of the signals' own weights. Where leaving means falling silent, much of what they tell is told already.
+    pub signals: f64,
+}
+
+impl RiskRules {
+    /// The default weights for a population.
+    #[must_use]
+    pub fn defaults(&self, population: Population) -> &DefaultWeights {
+        match population {
+            Population::Subscribed => &self.subscribed,
+            Population::Unsubscribed => &self.unsubscribed,
+        }
+    }
 }
 
 /// Enter and exit levels of the bands above `healthy`, as probabilities.
@@ -136,12 +150,13 @@ impl Default for Rules {
             risk: RiskRules {
                 target: Target::Auto,
                 learning: Learning::On,
-                subscribed: DefaultWeights { base_logit: -2.2, activity_14: 0.9, activity_182: 0.9, silence: 0.2 },
+                subscribed: DefaultWeights { base_logit: -2.2, activity_14: 0.9, activity_182: 0.9, silence: 0.2, signals: 1.0 },
                 unsubscribed: DefaultWeights {
                     base_logit: 0.0,
                     activity_14: 1.0 / 3.0,
                     activity_182: 1.0 / 3.0,
                     silence: 1.0 / 3.0,
+                    signals: 0.25,
                 },
             },
             bands: BandRules {

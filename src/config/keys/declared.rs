@@ -196,10 +196,12 @@ pub(super) fn keys() -> Vec<Key> {
         activity_14("subscribed", |c| &mut c.rules.risk.subscribed),
         activity_182("subscribed", |c| &mut c.rules.risk.subscribed),
         silence("subscribed", |c| &mut c.rules.risk.subscribed),
+        signals_share("subscribed", |c| &mut c.rules.risk.subscribed),
         base_logit("unsubscribed", |c| &mut c.rules.risk.unsubscribed),
         activity_14("unsubscribed", |c| &mut c.rules.risk.unsubscribed),
         activity_182("unsubscribed", |c| &mut c.rules.risk.unsubscribed),
         silence("unsubscribed", |c| &mut c.rules.risk.unsubscribed),
+        signals_share("unsubscribed", |c| &mut c.rules.risk.unsubscribed),
         level("rules.bands.watch_enter", "Risk at which `watch` begins.", |c| &mut c.rules.bands.watch.enter),
         level("rules.bands.watch_exit", "Risk below which it ends.", |c| &mut c.rules.bands.watch.exit),
         level("rules.bands.at_risk_enter", "Risk at which `at_risk` begins.", |c| &mut c.rules.bands.at_risk.enter),
@@ -428,6 +430,11 @@ fn activity_182(population: &str, weights: Weights) -> Key {
 fn silence(population: &str, weights: Weights) -> Key {
     let summary = "Weight of the log-odds that the present silence goes on throughout the horizon.";
     weight(population, "silence_weight", 0.0..=10.0, summary, weights, |w| &mut w.silence)
+}
+
+fn signals_share(population: &str, weights: Weights) -> Key {
+    let summary = "Share of the signals' own weights that counts.";
+    weight(population, "signals_share", 0.0..=2.0, summary, weights, |w| &mut w.signals)
 }
 
 fn weight(

@@ -204,6 +204,7 @@ impl Watch {
                 self.level += (share / before - self.level) / f64::from(WARM_UP_DAYS);
             }
             self.shape(weekday, before + (share / self.level.max(1e-9) - before) / 8.0);
+            self.settle();
         }
         self.low_days = if is_low { self.low_days + 1 } else { 0 };
         DayWeight { weight, missing: if is_low { 1.0 - ratio } else { 0.0 } }
@@ -214,6 +215,15 @@ impl Watch {
     pub fn ahead(&self) -> [f64; 7] {
         let sum: f64 = self.profile.iter().sum();
         if self.seen <= WARM_UP_DAYS || sum <= 0.0 { [1.0; 7] } else { self.profile.map(|share| share * 7.0 / sum) }
+    }
+
+    /// Keeps the mean of the profile at 1, so that a fleet which changes as a whole changes the level.
+    fn settle(&mut self) {
+        let mean = self.profile.iter().sum::<f64>() / 7.0;
+        if mean > 0.0 {
+            self.profile.iter_mut().for_each(|share| *share /= mean);
+            self.level *= mean;
+        }
     }
 
     fn shape(&mut self, weekday: usize, share: f64) {
@@ -259,6 +269,13 @@ mod tests {
         assert!(after_two_weeks.missing > 0.8, "{after_two_weeks:?}");
         let after_half_a_year = weight_after(weeks(10).chain(weeks(26).map(|share| share / 10.0)));
         assert!(after_half_a_year.missing < 0.3, "{after_half_a_year:?}");
+    }
+
+    #[test]
+    fn a_fleet_that_slowly_changes_as_a_whole_has_usual_days() {
+        let fading = (0..300).map(|day| 0.5 * 0.99_f64.powi(day));
+        let last = weight_after(fading);
+        assert!((0.6..1.1).contains(&last.weight) && last.missing == 0.0, "{last:?}");
     }
 
     #[test]

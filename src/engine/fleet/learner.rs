@@ -25,7 +25,7 @@ use crate::units::{Day, PartitionIndex};
 const OUTCOMES_MIN: f64 = 300.0;
 /// As many of either kind must be among them.
 const KIND_MIN: f64 = 30.0;
-/// Rows from which the deviations of the features are taken; fixed by the first snapshot that has them.
+/// Rows from which the deviations of the features are taken, at the last snapshot before the first outcomes.
 const SCALE_ROWS_MIN: usize = 50;
 /// Deviations below this count as this: a feature that hardly varies is not blown up.
 const SCALE_MIN: f64 = 0.1;
@@ -76,8 +76,8 @@ pub struct Learner {
 pub struct Waiting {
     /// The risk foretold.
     pub risk: f32,
-    /// Its features as deviations from the means.
-    pub deviations: [f32; FEATURES],
+    /// Its features, less their means over the live accounts at that moment.
+    pub centered: [f32; FEATURES],
 }
 
 /// What was learned about one population.
@@ -89,7 +89,7 @@ pub struct Learned {
     pub precision: Symmetric,
     /// Means of the features at the last snapshot.
     pub means: Features,
-    /// Deviations of the features at the first snapshot; `None` before it.
+    /// Deviations of the features at the last snapshot before the first outcomes; `None` before there are enough rows.
     pub scales: Option<Features>,
     /// How much was learned, and how well it foretold.
     pub record: TrackRecord,
@@ -97,9 +97,9 @@ pub struct Learned {
 
 impl Learned {
     /// Nothing learned: the prior.
-    fn new(rules: &Rules) -> Learned {
+    fn new(rules: &Rules, population: Population) -> Learned {
         Learned {
-            weights: prior_weights(rules),
+            weights: prior_weights(rules, population),
             precision: prior_precision(),
             means: [0.0; FEATURES],
             scales: None,
@@ -131,7 +131,7 @@ impl Learned {
         for row in rows {
             means.iter_mut().zip(row.features).for_each(|(mean, value)| *mean += f64::from(value) / count);
         }
-        if self.scales.is_none() && rows.len() >= SCALE_ROWS_MIN {
+        if self.record.outcomes <= 0.0 && rows.len() >= SCALE_ROWS_MIN {
             let mut squares = [0.0; FEATURES];
             for row in rows {
                 let parts = squares.iter_mut().zip(means).zip(row.features);
@@ -145,18 +145,16 @@ impl Learned {
         self.means = means;
     }
 
-    /// Learns from a batch of deviations with their outcomes: one step of the posterior.
+    /// Learns from a batch of features with their outcomes: one step of the posterior.
     fn learn(&mut self, batch: &[(&Waiting, bool)]) {
-        if batch.is_empty() {
-            return;
-        }
+        let Some(scales) = self.scales.filter(|_| !batch.is_empty()) else { return };
         self.record.fade(RECORD_FADE);
         let rows: Vec<(Vec<f64>, f64)> = batch
             .iter()
             .map(|(waiting, churned)| {
                 self.record.note(waiting.risk.into(), *churned);
-                let values = std::iter::once(1.0).chain(waiting.deviations.iter().map(|value| f64::from(*value)));
-                (values.collect(), f64::from(u8::from(*churned)))
+                let deviations = scale(&waiting.centered.map(f64::from), &[0.0; FEATURES], &scales);
+                (std::iter::once(1.0).chain(deviations).collect(), f64::from(u8::from(*churned)))
             })
             .collect();
         self.record.outcomes += batch.len() as f64;
@@ -194,7 +192,7 @@ impl Learner {
             curve: CurveSums::default(),
             watch: Watch::default(),
             days: VecDeque::new(),
-            learned: [Learned::new(rules), Learned::new(rules)],
+            learned: Population::ALL.map(|population| Learned::new(rules, population)),
             snapshots: VecDeque::new(),
             open: BTreeMap::new(),
             fleet: Fleet::default(),
@@ -300,12 +298,11 @@ impl Learner {
                 continue;
             }
             learned.measure(&theirs);
-            let Some(scales) = &learned.scales else { continue };
             for row in theirs {
-                let deviations = scale(&row.features.map(f64::from), &learned.means, scales);
+                let mut centered = row.features;
                 #[allow(clippy::cast_possible_truncation)] // seven digits are plenty
-                let row_waiting = Waiting { risk: row.risk, deviations: deviations.map(|value| value as f32) };
-                waiting.insert(row.account, (population, row_waiting));
+                centered.iter_mut().zip(learned.means).for_each(|(value, mean)| *value -= mean as f32);
+                waiting.insert(row.account, (population, Waiting { risk: row.risk, centered }));
             }
         }
         self.snapshots.push_back((day, waiting));
@@ -351,9 +348,10 @@ fn segments<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<(u32, f64)> {
     means
 }
 
-fn prior_weights(rules: &Rules) -> Vec<f64> {
+fn prior_weights(rules: &Rules, population: Population) -> Vec<f64> {
+    let share = rules.risk.defaults(population).signals;
     let facts = (0..FACTS.len()).map(|index| if index < 3 { SCARCITY_WEIGHT } else { 0.0 });
-    let signals = SIGNALS.iter().zip(&rules.signals).map(|(_, settings)| settings.weight);
+    let signals = SIGNALS.iter().zip(&rules.signals).map(|(_, settings)| share * settings.weight);
     let mut weights: Vec<f64> = std::iter::once(0.0).chain(facts).chain(signals).collect();
     weights.resize(FEATURES + 1, 0.0);
     weights

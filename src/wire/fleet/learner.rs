@@ -30,7 +30,7 @@ struct LearnerForm {
     watch: (u32, f64, [f64; 7], u32),
     days: Vec<(f64, f64)>,
     learned: Vec<LearnedForm>,
-    /// Snapshot day; account, population, risk, deviations.
+    /// Snapshot day; account, population, risk, features less their means.
     snapshots: Vec<(u16, Vec<(u64, u8, f32, Vec<f32>)>)>,
     fleet: FleetForm,
 }
@@ -143,7 +143,7 @@ impl LearnerForm {
     fn of(learner: &Learner) -> LearnerForm {
         let row = |(account, (population, waiting)): (&u64, &(Population, Waiting))| {
             let population = u8::from(*population == Population::Unsubscribed);
-            (*account, population, waiting.risk, waiting.deviations.to_vec())
+            (*account, population, waiting.risk, waiting.centered.to_vec())
         };
         let Watch { seen, level, profile, low_days } = learner.watch;
         LearnerForm {
@@ -199,11 +199,11 @@ fn waiting(rows: Vec<(u64, u8, f32, Vec<f32>)>) -> Result<BTreeMap<u64, (Populat
         .map(|(account, population, risk, values)| {
             let population = Population::ALL.get(usize::from(population)).copied().ok_or("unknown population")?;
             if values.len() > FEATURES || values.iter().any(|value| !value.is_finite()) {
-                return Err("deviations must be finite".to_owned());
+                return Err("features must be finite".to_owned());
             }
-            let mut deviations = [0.0; FEATURES];
-            deviations.iter_mut().zip(values).for_each(|(deviation, value)| *deviation = value);
-            Ok((account, (population, Waiting { risk, deviations })))
+            let mut centered = [0.0; FEATURES];
+            centered.iter_mut().zip(values).for_each(|(feature, value)| *feature = value);
+            Ok((account, (population, Waiting { risk, centered })))
         })
         .collect()
 }
