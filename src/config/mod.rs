@@ -26,6 +26,7 @@ use std::time::Duration;
 use crate::engine::rules::Rules;
 use crate::units::Span;
 use crate::wire::Format;
+pub use checks::SESSION_TIMEOUT_DEFAULT;
 use load::Surroundings;
 pub use problem::Problems;
 
@@ -138,6 +139,8 @@ pub struct Commit {
     pub events_max: usize,
     /// After this many bytes of input.
     pub bytes_max: usize,
+    /// Accounts changed in one transaction.
+    pub accounts_max: usize,
     /// The broker aborts a transaction that is open for longer.
     pub transaction_timeout: Duration,
 }
@@ -278,7 +281,8 @@ impl Default for Commit {
             interval_lagging: Duration::from_secs(5),
             events_max: 2_000_000,
             bytes_max: 1024 * 1024 * 1024,
-            transaction_timeout: Duration::from_secs(30),
+            accounts_max: 100_000,
+            transaction_timeout: Duration::from_secs(15),
         }
     }
 }

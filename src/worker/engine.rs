@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::dead_letter::{DeadLetterTopic, Reason, Stage};
-use super::outbox::{OutTopic, Outbox};
-use super::policy::{CommitPolicy, LAGGING_RECORDS_MIN, Moment, Pace};
+use super::outbox::{OutTopic, Outbox, PART_RECORDS};
+use super::policy::{CommitPolicy, Fill, LAGGING_RECORDS_MIN, Moment, Pace};
 use super::{RawRecord, Start, Tally};
 use crate::engine::effect::{Effect, Transition};
 use crate::engine::fleet::Fleet;
@@ -396,18 +396,27 @@ impl EngineMachine {
     #[must_use]
     pub fn commit_due(&self, now: Moment) -> bool {
         let elapsed = now.since(self.last_commit);
-        self.is_dirty() && self.settings.policy.due(self.pace(), elapsed, self.tally.records, self.tally.bytes)
+        let changed = self.partitions.iter().map(|partition| partition.engine.changed_len() as u64);
+        let fill = Fill { events: self.tally.records, bytes: self.tally.bytes, accounts: changed.sum() };
+        self.is_dirty() && self.settings.policy.due(self.pace(), elapsed, fill)
     }
 
-    /// Appends the changelog of the transaction to `outbox` and returns the offsets to commit with it, one for each
-    /// touched partition. Empty when there is nothing to commit.
-    pub fn prepare_commit(&mut self, outbox: &mut Outbox) -> Vec<(PartitionIndex, NextOffset)> {
+    /// Appends the changelog of the transaction to `outbox`, handing it over whenever a part is full and at the end, and
+    /// returns the offsets to commit with it, one for each touched partition. Empty when there is nothing to commit.
+    pub fn prepare_commit<E>(
+        &mut self,
+        outbox: &mut Outbox,
+        hand_over: &mut dyn FnMut(&mut Outbox) -> Result<(), E>,
+    ) -> Result<Vec<(PartitionIndex, NextOffset)>, E> {
         let mut offsets = Vec::new();
         for partition in self.partitions.iter().filter(|partition| partition.touched) {
             let Some(next_offset) = partition.next else { continue };
             for account in partition.engine.changed() {
                 let key: &[&[u8]] = &[&[ACCOUNT_KEY_PREFIX], account.id.as_bytes()];
                 outbox.push_with(OutTopic::State, partition.index, key, |out| state::encode_account(account, out));
+                if outbox.len() >= PART_RECORDS {
+                    hand_over(outbox)?;
+                }
             }
             let in_force = &partition.engine.partition().fleet;
             if !Arc::ptr_eq(in_force, &partition.fleet) {
@@ -424,7 +433,8 @@ impl EngineMachine {
             outbox.push_with(OutTopic::State, partition.index, &[COMMIT_KEY], |out| state::encode_commit(&commit, out));
             offsets.push((partition.index, next_offset));
         }
-        offsets
+        hand_over(outbox)?;
+        Ok(offsets)
     }
 
     /// The transaction is committed: everything stepped is final.
