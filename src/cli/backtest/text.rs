@@ -104,7 +104,7 @@ fn alerts(run: &Run, loads: &BTreeMap<Option<String>, Load>, out: &mut String) {
     by_load.sort_by(|a, b| b.1.raised.cmp(&a.1.raised).then(a.0.cmp(b.0)));
     for (owner, load) in by_load.iter().take(LISTED_MAX) {
         let owner = owner.as_deref().unwrap_or("(no owner)");
-        let _ = writeln!(out, "  {owner}: {:.1} a week, {} in the busiest", load.per_week, load.busiest_week);
+        let _ = writeln!(out, "  {owner}: {:.2} a week, {} in the busiest", load.per_week, load.busiest_week);
     }
     more(by_load.len(), "owners", out);
     out.push('\n');

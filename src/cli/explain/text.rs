@@ -21,7 +21,7 @@ pub fn story(story: &Story, place: &dyn Fn(&Evidence) -> Option<Place>) -> Strin
     verdict(story, &mut out);
     terms(story, &mut out);
     evidence(story, place, &mut out);
-    weeks(&story.moments.weeks(story.health.as_of), &mut out);
+    weeks(&story.weeks(), &mut out);
     moments(&story.moments, &mut out);
     out
 }
@@ -89,11 +89,11 @@ fn weeks(weeks: &[(Day, Week)], out: &mut String) {
     let _ = writeln!(out, "  {days}  active days");
 }
 
-/// The height of `uses` where the busiest week has `most`; a blank for none.
+/// The height of `uses` where the busiest week has `most`; a dot for none.
 fn bar(uses: u64, most: u64) -> char {
     let steps = u64::try_from(BARS.len()).unwrap_or(1);
     let height = usize::try_from((uses * steps).div_ceil(most.max(1))).unwrap_or_default();
-    height.checked_sub(1).and_then(|index| BARS.get(index)).copied().unwrap_or(' ')
+    height.checked_sub(1).and_then(|index| BARS.get(index)).copied().unwrap_or('·')
 }
 
 fn moments(moments: &Moments, out: &mut String) {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_busiest_week_has_the_full_bar_and_any_usage_has_one() {
         let bars: String = [0, 1, 20, 50, 99, 100].iter().map(|uses| bar(*uses, 100)).collect();
-        assert_eq!(bars, " ▁▂▄██");
-        assert_eq!(bar(0, 0), ' ');
+        assert_eq!(bars, "·▁▂▄██");
+        assert_eq!(bar(0, 0), '·');
     }
 }
