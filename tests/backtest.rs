@@ -450,6 +450,17 @@ fn scores_are_written_for_the_pairs_in_their_order_with_every_digit() {
 }
 
 #[test]
+fn between_cutoffs_the_order_of_lines_does_not_matter() {
+    let shop = shop();
+    let log = fs::read_to_string(shop.path().join("log.ndjson")).unwrap();
+    let backwards: String = log.lines().rev().map(|line| format!("{line}\n")).collect();
+    let cutoffs = [day(20), day(60), day(100), day(140)];
+    let (forwards, backwards) = (ask_at(log.as_bytes(), &cutoffs), ask_at(backwards.as_bytes(), &cutoffs));
+    assert_eq!(forwards.sheets.last().unwrap().rows.len(), 5);
+    assert_eq!(risks(&forwards.sheets), risks(&backwards.sheets));
+}
+
+#[test]
 fn two_sets_of_rules_are_compared_account_by_account() {
     let shop = shop();
     fs::write(shop.path().join("a.toml"), "").unwrap();
