@@ -97,10 +97,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let log = log_of(args, &config)?;
     let scan = log.scan()?;
-    let (Some(first), Some(last)) = (scan.first, scan.last) else {
+    let (Some(first), Some(begin), Some(last)) = (scan.first, scan.begin(), scan.last) else {
         return super::no_events(&log);
     };
-    let cutoffs = choose_cutoffs(&tables, first, last, config.rules.horizon)?;
+    let cutoffs = choose_cutoffs(&tables, begin, last, config.rules.horizon)?;
     let answers = ask(&log, &scan, cutoffs.clone(), tables.pairs.as_deref())?;
     super::tell_rejected(&answers.replayed);
     if let Some(path) = &args.scores {
@@ -124,7 +124,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         last,
         horizon: config.rules.horizon,
         run: measure(&answers, &tables, config.rules.horizon, args),
-        loads: crate::evaluation::alerts::loads(&answers.raised, first, last),
+        loads: crate::evaluation::alerts::loads(&answers.raised, begin, last),
         tally: answers.replayed.replay.tally().clone(),
         accounts: answers.replayed.replay.engines().map(crate::engine::Engine::accounts_len).sum(),
         labels_without_events: labels_without_events(&answers, &tables),
@@ -168,17 +168,17 @@ fn log_of(args: &Args, config: &Config) -> anyhow::Result<Log> {
 }
 
 /// Those named, those of the pairs, or else the first of each month.
-fn choose_cutoffs(tables: &Tables, first: Timestamp, last: Timestamp, horizon: Span) -> anyhow::Result<Vec<Timestamp>> {
+fn choose_cutoffs(tables: &Tables, begin: Timestamp, last: Timestamp, horizon: Span) -> anyhow::Result<Vec<Timestamp>> {
     let of_pairs = tables.pairs.iter().flatten().map(|pair| pair.as_of);
     let mut cutoffs: Vec<Timestamp> = tables.cutoffs.iter().flatten().copied().chain(of_pairs).collect();
     if cutoffs.is_empty() {
-        cutoffs = monthly(first, last, horizon);
+        cutoffs = monthly(begin, last, horizon);
     }
     cutoffs.sort_unstable();
     cutoffs.dedup();
     if cutoffs.is_empty() {
         bail!(
-            "the log, from {first} to {last}, is too short for monthly cut-offs with {:.0} days after them; name some \
+            "the log, from {begin} to {last}, is too short for monthly cut-offs with {:.0} days after them; name some \
              with --cutoffs",
             horizon.days()
         );

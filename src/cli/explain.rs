@@ -15,13 +15,16 @@ use serde_json::{Value, json};
 
 use super::{ConfigArgs, Output};
 use crate::config::problem::distance;
+use crate::engine::Engine;
+use crate::engine::account::Account;
 use crate::engine::effect::{Evidence, Health};
+use crate::engine::facts::activity::Activity;
 use crate::local::gate::Gate;
 use crate::local::replay::{Found, Place, Replay, Stop};
 use crate::local::rerun::Log;
-use crate::local::story::Moments;
+use crate::local::story::{Moments, Week};
 use crate::local::tables::parse_instant;
-use crate::units::Timestamp;
+use crate::units::{Day, Position, Span, Timestamp};
 use crate::wire::encode_health;
 
 /// Arguments of `churnwatch explain`.
@@ -90,12 +93,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let found = Found { moments: Some(Moments::of(&args.account)), ..Found::default() };
-    let mut health = None;
+    let mut judged = None;
     let mut replayed = log.replay(gate, found, &mut |stop: &Stop<'_>| {
         let here = stop.engine.and_then(|engine| Some((engine, engine.account(&args.account)?)));
         match here.zip(args.at) {
             Some(((engine, account), at)) => {
-                health = Some(engine.health_at(account, at));
+                judged = Some((engine.health_at(account, at), last_use(engine, account)));
                 ControlFlow::Break(())
             }
             // In another partition, or later.
@@ -109,13 +112,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let replay = &replayed.replay;
     let moments = replayed.found.moments.take().unwrap_or_else(|| Moments::of(&args.account));
     if args.at.is_none() {
-        health =
-            replay.engines().find_map(|engine| engine.account(&args.account).map(|account| engine.health(account)));
+        let here = |engine: &Engine| {
+            engine.account(&args.account).map(|account| (engine.health(account), last_use(engine, account)))
+        };
+        judged = replay.engines().find_map(here);
     }
-    let Some(health) = health else { bail!(unknown(args, replay, &moments)) };
-    let story = Story { terms: terms(&health, replay), health, moments };
+    let Some((health, last_use)) = judged else { bail!(unknown(args, replay, &moments)) };
+    let place = |position: Option<Position>| position.map(|position| replay.place(position));
+    let story = Story { terms: terms(&health, last_use, &place), health, moments };
     let mut out = io::stdout().lock();
-    let place = |evidence: &Evidence| evidence.position.map(|position| replay.place(position));
+    let place = |evidence: &Evidence| place(evidence.position);
     let printed = match args.output {
         Output::Text => out.write_all(text::story(&story, &place).as_bytes()),
         Output::Json => writeln!(out, "{}", story.json(&place)),
@@ -127,13 +133,19 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The terms of the risk with the records behind them; they add up to its logit, as far as a number can.
-fn terms(health: &Health, replay: &Replay) -> Vec<Term> {
-    let place = |name: &str| {
-        let is_activity = name.starts_with("expected_activity");
-        let of =
-            |evidence: &&Evidence| evidence.signal == name || (is_activity && evidence.signal == "expected_activity");
-        health.evidence.iter().find(of)?.position.map(|position| replay.place(position))
+/// The record of the account's last usage.
+fn last_use(engine: &Engine, account: &Account) -> Option<Position> {
+    let Activity { last_offset: offset, .. } = account.activity;
+    account.activity.is_used().then_some(Position { partition: engine.partition().index, offset })
+}
+
+/// The terms of the risk with the newest records behind them: those of the signals' evidence, and the last usage for what
+/// is expected of the account. They add up to the risk's logit, as far as a number can.
+fn terms(health: &Health, last_use: Option<Position>, place: &dyn Fn(Option<Position>) -> Option<Place>) -> Vec<Term> {
+    let place = |name: &str| match health.evidence.iter().find(|evidence| evidence.signal == name) {
+        Some(evidence) => place(evidence.position),
+        None if name == BASE => None,
+        None => place(last_use),
     };
     let listed = health.contributions.iter();
     let mut terms: Vec<Term> =
@@ -144,6 +156,9 @@ fn terms(health: &Health, replay: &Replay) -> Vec<Term> {
     }
     terms
 }
+
+/// The term that every account has alike.
+const BASE: &str = "base";
 
 /// Differences of logits below this come from rounding.
 const ROUNDING: f64 = 1e-9;
@@ -158,7 +173,7 @@ fn unknown(args: &Args, replay: &Replay, moments: &Moments) -> String {
     if let (Some(first), Some(at)) = (moments.first(), args.at) {
         return format!("account `{account}` has no event before {at}: its first is at {first}; choose a later --at");
     }
-    let ids = replay.engines().flat_map(crate::engine::Engine::accounts).map(|known| known.id.as_str());
+    let ids = replay.engines().flat_map(Engine::accounts).map(|known| known.id.as_str());
     let mut near: Vec<(usize, &str)> = ids.map(|id| (distance(account, id), id)).collect();
     near.sort_unstable();
     let near: Vec<String> = near.iter().take(NEAR_MAX).map(|(_, id)| format!("`{id}`")).collect();
@@ -166,12 +181,18 @@ fn unknown(args: &Args, replay: &Replay, moments: &Moments) -> String {
 }
 
 impl Story {
+    /// Usage of each week up to the moment judged.
+    fn weeks(&self) -> Vec<(Day, Week)> {
+        // What happens at that moment is not seen: a week that begins with it has not begun.
+        self.moments.weeks(self.health.as_of.minus(Span::from_ms(1)))
+    }
+
     /// As one JSON object: the account's health as it would be published, and beside it terms, weeks and moments.
     fn json(&self, place: &dyn Fn(&Evidence) -> Option<Place>) -> Value {
         let mut published = Vec::new();
         encode_health(&self.health, &mut published);
         let at = |place: Option<Place>| place.map(|place| place.to_string());
-        let weeks = self.moments.weeks(self.health.as_of).into_iter().map(|(monday, week)| {
+        let weeks = self.weeks().into_iter().map(|(monday, week)| {
             json!({ "week": day(monday.start()), "uses": week.uses, "active_days": week.active_days() })
         });
         let terms =

@@ -115,8 +115,9 @@ fn wall_time() -> Timestamp {
 /// The format of the source topic called `source`; the canonical one where none is named.
 fn format_of(config: &Config, source: Option<&str>) -> anyhow::Result<Format> {
     let Some(topic) = source else { return Ok(Format::Canonical) };
+    let topics = || config.sources.iter().map(|source| source.topic.as_str()).collect::<Vec<_>>().join(", ");
     let source = config.sources.iter().find(|source| source.topic == topic);
-    Ok(source.with_context(|| format!("--source {topic} is no topic of [[sources]]"))?.format.clone())
+    Ok(source.with_context(|| format!("--source {topic} is no topic of [[sources]]: {}", topics()))?.format.clone())
 }
 
 /// How `config` looks back over a log that carries what `source` does.

@@ -52,6 +52,9 @@ pub struct Quality {
     /// Quarter, middle and three-quarter point of the leads in days: the value at the whole part of `share x (n - 1)`
     /// in ascending order. Absent when no account was warned of.
     pub lead_days: Option<[f64; 3]>,
+    /// The precision of alerts raised at random on accounts and times that can be judged: what chance alone gives.
+    /// Absent where nothing can be judged.
+    pub chance: Option<Ratio>,
 }
 
 /// Alerts of one owner.
@@ -84,9 +87,15 @@ fn share(part: u64, whole: u64) -> Option<Ratio> {
     (whole > 0).then(|| Ratio::clamped(part as f64 / whole as f64))
 }
 
-/// Judges `alerts`, in any order, against `labels` by account.
+/// Judges `alerts`, in any order, against `labels` by account; `since` gives the time from which an account is known, if
+/// it ever is.
 #[must_use]
-pub fn judge(labels: &BTreeMap<String, Label>, alerts: &[Raised], horizon: Span) -> Quality {
+pub fn judge(
+    labels: &BTreeMap<String, Label>,
+    since: impl Fn(&str) -> Option<Timestamp>,
+    alerts: &[Raised],
+    horizon: Span,
+) -> Quality {
     let mut times: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
     for alert in alerts {
         times.entry(&alert.account_id).or_default().push(alert.at);
@@ -108,7 +117,21 @@ pub fn judge(labels: &BTreeMap<String, Label>, alerts: &[Raised], horizon: Span)
     leads.sort_by(f64::total_cmp);
     let quartile = |share| leads.get(position(leads.len(), share)).copied().unwrap_or_default();
     quality.lead_days = (!leads.is_empty()).then(|| [0.25, 0.5, 0.75].map(quartile));
+    quality.chance = chance(labels, since, horizon);
     quality
+}
+
+/// The share of the time in which an alert could be judged that lies within the horizon before a churn.
+fn chance(labels: &BTreeMap<String, Label>, since: impl Fn(&str) -> Option<Timestamp>, horizon: Span) -> Option<Ratio> {
+    let (mut right, mut all) = (0.0, 0.0);
+    for (account, label) in labels {
+        let Some(since) = since(account) else { continue };
+        let until = label.churned_at.unwrap_or_else(|| label.observed_until.minus(horizon));
+        let days = until.since(since).days().max(0.0);
+        all += days;
+        right += if label.churned_at.is_some() { days.min(horizon.days()) } else { 0.0 };
+    }
+    (all > 0.0).then(|| Ratio::clamped(right / all))
 }
 
 /// Counts the alerts of one account, in order of time; the lead of the first right one.
@@ -181,7 +204,7 @@ mod tests {
         let label = Label { churned_at: churn.map(day), observed_until: churn.map_or(day(100), day) };
         let labels = BTreeMap::from([("a".to_owned(), label)]);
         let alerts: Vec<Raised> = alerts.iter().map(|at| raised("a", *at)).collect();
-        let quality = judge(&labels, &alerts, Span::from_days(28));
+        let quality = judge(&labels, |_| None, &alerts, Span::from_days(28));
         expected.assert_eq(&told(&quality));
     }
 
@@ -190,7 +213,8 @@ mod tests {
     }
 
     fn told(quality: &Quality) -> String {
-        let Quality { raised, right, wrong, folded, not_countable, unlabelled, churned, warned, lead_days } = quality;
+        let Quality { raised, right, wrong, folded, not_countable, unlabelled, churned, warned, lead_days, .. } =
+            quality;
         assert_eq!(*raised, right + wrong + folded + not_countable);
         let counts = [("right", right), ("wrong", wrong), ("folded", folded), ("not countable", not_countable)];
         let mut told: Vec<String> =
@@ -236,7 +260,10 @@ mod tests {
         });
         let alerts: [(&str, u16); 6] = [("a0", 59), ("a1", 50), ("a2", 45), ("a3", 40), ("a6", 20), ("b", 20)];
         let alerts: Vec<Raised> = alerts.iter().map(|(account, at)| raised(account, *at)).collect();
-        let quality = judge(&labels.collect(), &alerts, Span::from_days(28));
+        let since = |account: &str| (account != "a7").then(|| day(10));
+        let quality = judge(&labels.collect(), since, &alerts, Span::from_days(28));
+        // Six that churn are known for 50 days each; of one that stays, 22 of its 50 days can be judged.
+        assert_eq!(quality.chance, Some(Ratio::clamped(6.0 * 28.0 / (6.0 * 50.0 + 22.0))));
         expect!["4 right, 1 wrong, 1 unlabelled, warned 4 of 6, lead 1 10 15"].assert_eq(&told(&quality));
         assert_eq!(quality.precision(), Some(Ratio::clamped(0.8)));
         assert_eq!(quality.recall(), Some(Ratio::clamped(4.0 / 6.0)));

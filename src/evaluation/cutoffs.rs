@@ -26,11 +26,11 @@ pub const CUTOFFS_MAX: usize = 12;
 #[must_use]
 pub fn monthly(first: Timestamp, last: Timestamp, horizon: Span) -> Vec<Timestamp> {
     let warm_up = WARM_UP.min(Span::from_ms(last.since(first).ms() / WARM_UP_SHARE));
-    let (from, until) = (first.plus(warm_up), last.minus(horizon));
+    let from = first.plus(warm_up);
     let mut cutoffs = Vec::new();
     let mut month = month_of(from);
     while let Some((cutoff, day)) = month.and_then(|day| Some((start_of(day)?, day))) {
-        if cutoff > until {
+        if cutoff.plus(horizon) > last {
             break;
         }
         if cutoff >= from {

@@ -140,3 +140,73 @@ impl Gate {
         self.held_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::{Event, Kind};
+    use crate::engine::input::Progress;
+    use crate::units::{Day, Offset};
+
+    fn day(number: u16) -> Timestamp {
+        Day::new(20_000 + number).start()
+    }
+
+    fn record(partition: i32, input: Input<'static>) -> Record<'static> {
+        let position = Position { partition: PartitionIndex(partition), offset: Offset(0) };
+        Record { position, received_at: day(1_000), input }
+    }
+
+    fn event(at: Timestamp) -> Input<'static> {
+        let (id, account_id) = ("1".into(), "a".into());
+        Input::Event(Event { id, time: at, account_id, user_id: None, source: None, kind: Kind::TrialConverted })
+    }
+
+    fn held(index: u64) -> Held {
+        let position = Position { partition: PartitionIndex(0), offset: Offset(0) };
+        Held { index, position, received_at: day(0), value: vec![0; 100] }
+    }
+
+    #[test]
+    fn what_waits_is_counted_and_comes_back_in_its_order() {
+        let rules = Rules::default();
+        let mut gate = Gate::new(vec![day(20), day(10), day(20)], |_| Some(3));
+        assert_eq!(gate.cutoffs(), [day(10), day(20)]);
+        assert!(!gate.holds(&record(0, event(day(9))), None, &rules));
+        for (index, at) in [(1, day(10)), (2, day(30))] {
+            assert!(gate.holds(&record(0, event(at)), None, &rules));
+            gate.hold(held(index));
+        }
+        // What the engine is going to refuse is passed on to it.
+        assert!(!gate.holds(&record(0, event(day(2_000))), None, &rules));
+        assert!(gate.held_bytes() > 200);
+        gate.line_read(2);
+        assert_eq!(gate.stop(), None);
+        gate.line_read(3);
+        assert_eq!(gate.stop(), Some((PartitionIndex(0), 0)));
+        assert_eq!(gate.go_on().iter().map(|held| held.index).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(gate.held_bytes(), 0);
+        assert_eq!(gate.stop(), Some((PartitionIndex(0), 1)));
+        assert!(gate.go_on().is_empty());
+        // No cut-off is left.
+        assert!(!gate.holds(&record(0, event(day(30))), None, &rules));
+        gate.end();
+        assert_eq!(gate.stop(), None);
+    }
+
+    #[test]
+    fn a_partition_of_a_log_is_there_when_its_clock_would_be() {
+        let rules = Rules::default();
+        let mut gate = Gate::new(vec![day(10)], |_| Some(0));
+        let reached = |at: Timestamp| Input::Progress(Progress { reached: Some(at), ..Progress::default() });
+        let cutoff = day(10).plus(rules.lateness);
+        assert!(!gate.holds(&record(0, reached(cutoff.minus(crate::units::Span::from_ms(1)))), None, &rules));
+        assert_eq!(gate.stop(), None);
+        assert!(gate.holds(&record(1, reached(cutoff)), None, &rules));
+        assert_eq!(gate.stop(), Some((PartitionIndex(1), 0)));
+        gate.go_on();
+        assert_eq!(gate.stop(), None);
+        gate.end();
+        assert_eq!(gate.stop(), Some((PartitionIndex(0), 0)));
+    }
+}

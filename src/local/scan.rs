@@ -5,7 +5,7 @@
 
 use super::replay::DUMP_HEAD;
 use crate::engine::input::Input;
-use crate::units::{Span, Timestamp};
+use crate::units::{Day, Span, Timestamp};
 use crate::wire::{Decoded, Format, dump};
 
 /// What has been seen so far.
@@ -15,9 +15,23 @@ pub struct Scan {
     pub first: Option<Timestamp>,
     /// Time of the latest event; absent while there is none.
     pub last: Option<Timestamp>,
-    /// At the number of a day: the index of the last line with an event of that day, and one more; 0 for none.
-    line_ends: Vec<u64>,
+    /// By the number of the day.
+    days: Vec<DayLines>,
+    /// How many events.
+    events: u64,
 }
+
+/// The lines with events of one day.
+#[derive(Clone, Copy, Debug, Default)]
+struct DayLines {
+    /// The index of the last one, and one more; 0 for none.
+    end: u64,
+    /// How many.
+    count: u64,
+}
+
+/// A log begins where less than one event in this many lies before: a few old dates do not make a history.
+const STRAY_SHARE: u64 = 100;
 
 impl Scan {
     /// Takes note of the line with this index (from 0). Events after `believed_until` are passed over, since the engine
@@ -37,13 +51,31 @@ impl Scan {
     fn see(&mut self, index: u64, time: Timestamp) {
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
         self.last = self.last.max(Some(time));
+        self.events += 1;
         let day = usize::from(time.day().number());
-        if day >= self.line_ends.len() {
-            self.line_ends.resize(day + 1, 0);
+        if day >= self.days.len() {
+            self.days.resize(day + 1, DayLines::default());
         }
-        if let Some(end) = self.line_ends.get_mut(day) {
-            *end = index + 1;
+        if let Some(lines) = self.days.get_mut(day) {
+            lines.end = index + 1;
+            lines.count += 1;
         }
+    }
+
+    /// When the log really begins: the day by which one event in a hundred has happened; absent while there is none.
+    #[must_use]
+    pub fn begin(&self) -> Option<Timestamp> {
+        let mut strays = self.events / STRAY_SHARE;
+        let mut is_stray = |lines: &DayLines| match strays.checked_sub(lines.count) {
+            Some(left) => {
+                strays = left;
+                true
+            }
+            None => false,
+        };
+        let day = self.days.iter().take_while(|lines| is_stray(lines)).count();
+        let day = Day::new(u16::try_from(day).unwrap_or(u16::MAX)).start();
+        self.first.map(|first| first.max(day))
     }
 
     /// The index of the last line that may hold an event from before `time`; `None` when there is none. It may name a
@@ -51,8 +83,8 @@ impl Scan {
     #[must_use]
     pub fn last_line_before(&self, time: Timestamp) -> Option<u64> {
         let days = usize::from(time.minus(Span::from_ms(1)).day().number()) + 1;
-        let ends = self.line_ends.get(..days.min(self.line_ends.len())).unwrap_or_default();
-        ends.iter().max()?.checked_sub(1)
+        let before = self.days.get(..days.min(self.days.len())).unwrap_or_default();
+        before.iter().map(|lines| lines.end).max()?.checked_sub(1)
     }
 }
 
@@ -80,6 +112,19 @@ mod tests {
             (scan.first, scan.last),
             (Some(day(0).plus(Span::from_hours(1))), Some(day(9).plus(Span::from_hours(1))))
         );
+    }
+
+    #[test]
+    fn a_few_old_dates_do_not_make_a_history() {
+        let day = |day: u16| Day::new(day).start();
+        let mut scan = Scan::default();
+        assert_eq!(scan.begin(), None);
+        scan.see(0, day(15_000));
+        assert_eq!(scan.begin(), Some(day(15_000)));
+        (1..400).for_each(|index| scan.see(index, day(20_000)));
+        assert_eq!(scan.begin(), Some(day(20_000)));
+        (0..4).for_each(|index| scan.see(index, day(19_000)));
+        assert_eq!(scan.begin(), Some(day(19_000)));
     }
 
     #[test]

@@ -196,3 +196,105 @@ fn role_name(role: Role) -> &'static str {
         Role::Member => "member",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::units::{Currency, DAY_MS, Money};
+
+    /// Events of one account on days counted from a Monday, and one of another account; shows weeks and moments.
+    fn check(events: &[(i64, Kind<'static>)], expected: &Expect) -> Moments {
+        let mut moments = Moments::of("a");
+        let event = |account: &'static str, day: i64, kind: &Kind<'static>| Event {
+            id: "1".into(),
+            time: Timestamp::clamped(1_767_571_200_000 + day * DAY_MS),
+            account_id: account.into(),
+            user_id: Some("ann".into()),
+            source: None,
+            kind: kind.clone(),
+        };
+        for ((day, kind), index) in events.iter().zip(0..) {
+            moments.see(&event("a", *day, kind), index);
+        }
+        moments.see(&event("b", 0, &Kind::TrialConverted), 99);
+        let mut shown = String::new();
+        for (monday, week) in moments.weeks(Timestamp::clamped(1_767_571_200_000 + 20 * DAY_MS)) {
+            writeln!(shown, "{} {} {}", monday.start(), week.uses, week.active_days()).unwrap();
+        }
+        for moment in moments.told() {
+            writeln!(shown, "{} {} [{:?}]", moment.at, moment.what, moment.line).unwrap();
+        }
+        expected.assert_eq(&shown);
+        moments
+    }
+
+    #[test]
+    fn usage_is_counted_by_week_and_the_rest_is_told_in_order_of_time() {
+        let used = |quantity| Kind::FeatureUsed { feature: "search".into(), quantity };
+        let mrr = Some(Money { minor: 490_000, currency: Currency::USD });
+        let terms = Terms {
+            subscription: "s".into(),
+            plan: Some("pro".into()),
+            mrr,
+            seats: Some(12),
+            interval: None,
+            term_ends_at: None,
+            effective_at: None,
+            reason: None,
+        };
+        let started = crate::engine::event::SubscriptionChange::Started;
+        let limit = LimitUse { limit: "calls".into(), used: Some(10.0), allowed: Some(10.0) };
+        check(
+            &[
+                (1, used(3)),
+                (1, used(1)),
+                (6, Kind::SessionStarted { duration_s: None }),
+                (16, Kind::NpsResponded { score: 3 }),
+                (15, Kind::LimitReached(limit)),
+                (2, Kind::Subscription { change: started, terms }),
+                (3, Kind::UserRoleChanged { role: Some(Role::Champion), title: None }),
+                (4, Kind::InvoicePaid { amount: mrr.unwrap() }),
+                (5, Kind::PaymentFailed { amount: mrr.unwrap(), attempt: Some(2), next_attempt_at: None }),
+            ],
+            &expect![[r#"
+                2026-01-05T00:00:00.000Z 5 2
+                2026-01-12T00:00:00.000Z 0 0
+                2026-01-19T00:00:00.000Z 1 1
+                2026-01-07T00:00:00.000Z subscription.started: plan pro, 4,900 USD a month, 12 seats [Some(6)]
+                2026-01-08T00:00:00.000Z user.role_changed: ann, champion [Some(7)]
+                2026-01-10T00:00:00.000Z invoice.payment_failed: 4,900 USD, attempt 2 [Some(9)]
+                2026-01-20T00:00:00.000Z limit.reached: calls, 10 of 10 by ann [Some(5)]
+                2026-01-21T00:00:00.000Z nps.responded: 3 by ann [Some(4)]
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_account_without_usage_has_no_weeks() {
+        let moments = check(
+            &[(0, Kind::TrialExpired)],
+            &expect![[r#"
+            2026-01-05T00:00:00.000Z trial.expired [Some(1)]
+        "#]],
+        );
+        assert_eq!(moments.first().map(|first| first.ms()), Some(1_767_571_200_000));
+    }
+
+    #[test]
+    fn of_many_moments_the_latest_stay() {
+        let mut moments = Moments::of("a");
+        for number in 0..500 {
+            moments.tell(Moment {
+                at: Timestamp::clamped(1_767_571_200_000 + number),
+                what: String::new(),
+                line: None,
+            });
+        }
+        assert_eq!((moments.told().count(), moments.left_out()), (MOMENTS_MAX, 300));
+        assert_eq!(moments.told().next().map(|moment| moment.at.ms()), Some(1_767_571_200_300));
+    }
+}

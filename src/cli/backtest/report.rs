@@ -13,7 +13,7 @@ use crate::evaluation::outcome::Label;
 use crate::evaluation::summary::{Estimate, Evaluation, evaluate};
 use crate::local::backtest::Answers;
 use crate::local::summary::Tally;
-use crate::units::{DAY_MS, Span, Timestamp};
+use crate::units::{DAY_MS, Ratio, Span, Timestamp};
 
 /// A log that ends this long before a cut-off makes everybody look silent.
 const STALE: Span = Span::from_ms(DAY_MS);
@@ -89,9 +89,15 @@ impl Run {
             evaluation,
             scored: answers.sheets.iter().map(|sheet| sheet.rows.len()).collect(),
             raised: answers.raised.len(),
-            quality: (!labels.is_empty()).then(|| judge(labels, &answers.raised, horizon)),
+            quality: (!labels.is_empty()).then(|| judge(labels, |id| since(answers, id), &answers.raised, horizon)),
         }
     }
+}
+
+/// Since when the account is in use.
+fn since(answers: &Answers, account_id: &str) -> Option<Timestamp> {
+    let account = answers.replayed.replay.engines().find_map(|engine| engine.account(account_id))?;
+    account.activity.is_used().then_some(account.activity.first_at)
 }
 
 impl Comparison {
@@ -196,8 +202,9 @@ impl Run {
                 "right": quality.right, "wrong": quality.wrong, "folded": quality.folded,
                 "not_countable": quality.not_countable, "unlabelled": quality.unlabelled,
                 "churned": quality.churned, "warned": quality.warned,
-                "precision": quality.precision().map(crate::units::Ratio::get),
-                "recall": quality.recall().map(crate::units::Ratio::get),
+                "precision": quality.precision().map(Ratio::get),
+                "recall": quality.recall().map(Ratio::get),
+                "precision_of_chance": quality.chance.map(Ratio::get),
                 "lead_days": quality.lead_days,
             })),
         })

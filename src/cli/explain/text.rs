@@ -21,7 +21,7 @@ pub fn story(story: &Story, place: &dyn Fn(&Evidence) -> Option<Place>) -> Strin
     verdict(story, &mut out);
     terms(story, &mut out);
     evidence(story, place, &mut out);
-    weeks(&story.moments.weeks(story.health.as_of), &mut out);
+    weeks(&story.weeks(), &mut out);
     moments(&story.moments, &mut out);
     out
 }
@@ -89,11 +89,11 @@ fn weeks(weeks: &[(Day, Week)], out: &mut String) {
     let _ = writeln!(out, "  {days}  active days");
 }
 
-/// The height of `uses` where the busiest week has `most`; a blank for none.
+/// The height of `uses` where the busiest week has `most`; a dot for none.
 fn bar(uses: u64, most: u64) -> char {
     let steps = u64::try_from(BARS.len()).unwrap_or(1);
     let height = usize::try_from((uses * steps).div_ceil(most.max(1))).unwrap_or_default();
-    height.checked_sub(1).and_then(|index| BARS.get(index)).copied().unwrap_or(' ')
+    height.checked_sub(1).and_then(|index| BARS.get(index)).copied().unwrap_or('·')
 }
 
 fn moments(moments: &Moments, out: &mut String) {
@@ -119,12 +119,68 @@ fn minute(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
+
     use super::*;
+    use crate::cli::explain::Term;
+    use crate::engine::effect::{Band, Contribution, Health};
+    use crate::units::{Currency, Money, Offset, PartitionIndex, Position, Ratio};
+
+    #[test]
+    fn a_story_goes_from_the_verdict_to_what_is_behind_it() {
+        let time = |hour: i64| Timestamp::clamped(1_772_409_600_000 + hour * 3_600_000);
+        let position = Position { partition: PartitionIndex(0), offset: Offset(16) };
+        let money = |minor| Some(Money { minor, currency: Currency::USD });
+        let health = Health {
+            account_id: "acct-7".to_owned(),
+            name: Some("Acme".to_owned()),
+            owner: Some("kim".to_owned()),
+            segment: "pro".to_owned(),
+            as_of: time(0),
+            last_seen: Some(time(-200)),
+            band: Band::AtRisk,
+            risk: Ratio::clamped(0.5),
+            contributions: vec![Contribution { term: "nps", logit: 1.5 }, Contribution { term: "base", logit: -1.75 }],
+            evidence: vec![Evidence {
+                signal: "nps",
+                strength: Ratio::clamped(0.75),
+                sentence: "The last answer was 3.".to_owned(),
+                numbers: Vec::new(),
+                position: Some(position),
+            }],
+            mrr: money(490_000),
+            revenue_at_risk: money(245_000),
+            renewal_at: Some(time(240)),
+            churned_at: None,
+            unknown: vec!["breadth"],
+        };
+        let term = |name, logit, place| Term { name, logit, place };
+        let terms = vec![term("nps", 1.5, Some(Place::Line(17))), term("base", -1.75, None), term("other", 0.25, None)];
+        let story = super::Story { health, terms, moments: Moments::of("acct-7") };
+        expect![[r#"
+            acct-7 (Acme) as of 2026-03-02T00:00:00.000Z
+            risk 50.0 %, band at_risk, segment pro
+            owner kim, 4,900 USD a month, 2,450 USD of it at risk, renewal 2026-03-12, last seen 2026-02-21 16:00
+
+            what the risk is made of (logits, which add up)
+              nps                          +1.5000  line 17
+              base                         -1.7500
+              other                        +0.2500
+              together                     +0.0000  1 / (1 + e^-x) = 0.5000
+
+            what the signals see
+              nps                  0.75  The last answer was 3. [partition 0 offset 16]
+              no data to judge by: breadth
+
+            never used
+        "#]]
+        .assert_eq(&super::story(&story, &|evidence| evidence.position.map(Place::Record)));
+    }
 
     #[test]
     fn the_busiest_week_has_the_full_bar_and_any_usage_has_one() {
         let bars: String = [0, 1, 20, 50, 99, 100].iter().map(|uses| bar(*uses, 100)).collect();
-        assert_eq!(bars, " ▁▂▄██");
-        assert_eq!(bar(0, 0), ' ');
+        assert_eq!(bars, "·▁▂▄██");
+        assert_eq!(bar(0, 0), '·');
     }
 }
