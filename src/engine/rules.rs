@@ -150,7 +150,13 @@ impl Default for Rules {
             risk: RiskRules {
                 target: Target::Auto,
                 learning: Learning::On,
-                subscribed: DefaultWeights { base_logit: -2.2, activity_14: 0.9, activity_182: 0.9, silence: 0.2, signals: 1.0 },
+                subscribed: DefaultWeights {
+                    base_logit: -2.2,
+                    activity_14: 0.9,
+                    activity_182: 0.9,
+                    silence: 0.2,
+                    signals: 1.0,
+                },
                 unsubscribed: DefaultWeights {
                     base_logit: 0.0,
                     activity_14: 1.0 / 3.0,

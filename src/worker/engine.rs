@@ -421,7 +421,7 @@ impl EngineMachine {
             let in_force = &partition.engine.partition().fleet;
             if !Arc::ptr_eq(in_force, &partition.fleet) {
                 outbox.push_with(OutTopic::State, partition.index, &[FLEET_KEY], |out| {
-                    state::encode_fleet(in_force, out)
+                    state::encode_fleet(in_force, out);
                 });
             }
             let commit = CommitRecord {

@@ -296,6 +296,7 @@ mod tests {
         let calendar = Calendar::of(Day::new(20_001), vec![lost], [1.0; 7]);
         let [short, long] = calendar.missing(Day::new(19_000).start(), Day::new(20_001 + 14).start());
         assert!((short - 0.5).abs() < 1e-9 && (long - libm::exp2(-14.0 / 182.0)).abs() < 1e-9);
-        assert_eq!(calendar.missing(Day::new(20_001).start(), Day::new(20_015).start()), [0.0; 2]);
+        let since_then = calendar.missing(Day::new(20_001).start(), Day::new(20_015).start());
+        assert!(since_then.iter().all(|missing| *missing <= 0.0), "{since_then:?}");
     }
 }

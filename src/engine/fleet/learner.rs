@@ -3,7 +3,7 @@
 //! Pure, and a function of the reports in their order. A day is closed when every partition has reported on it; then the
 //! next fleet record follows. Weights are learned as outcomes mature, each batch once: a Bayesian logistic regression
 //! whose Gaussian posterior (Laplace approximation: Newton's method with step halving) is the prior of the next batch,
-//! with a little forgetting towards the first prior (assumed-density filtering; see MacKay 1992, *The evidence framework
+//! with a little forgetting towards the first prior (assumed-density filtering; see `MacKay` 1992, *The evidence framework
 //! applied to classification networks*; West and Harrison on discounting).
 
 use std::collections::{BTreeMap, VecDeque};
@@ -64,12 +64,15 @@ pub struct Learner {
     /// What was learned about each population.
     pub learned: [Learned; 2],
     /// Features that wait for their outcomes, oldest first.
-    pub snapshots: VecDeque<(Day, BTreeMap<u64, (Population, Waiting)>)>,
+    pub snapshots: VecDeque<Snapshot>,
     /// Reports on days not closed yet.
     open: BTreeMap<Day, Vec<FleetReport>>,
     /// The fleet record as of the last closed day.
     fleet: Fleet,
 }
+
+/// A snapshot day with the accounts whose features were taken, by the hashes of their ids.
+pub type Snapshot = (Day, BTreeMap<u64, (Population, Waiting)>);
 
 /// The features and the foretold risk of one account.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,8 @@
 //! of its log. So every engine reports on its own accounts once a day ([`report`]), one [`learner`] adds the reports up,
 //! and the [`Fleet`] that follows is written into every partition of the log; an engine uses the last one it has read.
 
+#![allow(clippy::cast_precision_loss)] // counts of accounts, days and bins: far below 2^52
+
 pub mod calendar;
 pub mod curve;
 pub mod features;

@@ -74,8 +74,11 @@ impl Model {
     #[must_use]
     pub fn terms(&self, features: &Features) -> Features {
         let mut terms = [0.0; FEATURES];
-        let scaled = scale(features, &self.means, &self.scales);
-        terms.iter_mut().zip(&self.weights).zip(scaled).for_each(|((term, weight), x)| *term = weight * x);
+        terms
+            .iter_mut()
+            .zip(&self.weights)
+            .zip(scale(features, &self.means, &self.scales))
+            .for_each(|((term, weight), x)| *term = weight * x);
         terms
     }
 }
@@ -83,10 +86,10 @@ impl Model {
 /// Features as deviations from their means.
 #[must_use]
 pub fn scale(features: &Features, means: &Features, scales: &Features) -> Features {
-    let mut scaled = [0.0; FEATURES];
+    let mut deviations = [0.0; FEATURES];
     let parts = features.iter().zip(means).zip(scales);
-    scaled.iter_mut().zip(parts).for_each(|(out, ((value, mean), scale))| {
+    deviations.iter_mut().zip(parts).for_each(|(out, ((value, mean), scale))| {
         *out = ((value - mean) / scale).clamp(-DEVIATIONS_MAX, DEVIATIONS_MAX);
     });
-    scaled
+    deviations
 }

@@ -142,9 +142,9 @@ fn numbers_and_money_are_checked() {
         "#,
         &expect![[r#"
             {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"feature.used","feature":"export","quantity":1}
-            number_out_of_range: quantity is 0, it must be from 1 to 4294967295
+            {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"feature.used","feature":"export","quantity":0}
             wrong_type: quantity is the number 1.5, it must be a whole number
-            number_out_of_range: quantity is 99999999999, it must be from 1 to 4294967295
+            number_out_of_range: quantity is 99999999999, it must be from 0 to 4294967295
             empty_id: feature is empty; leave it out or give its value
             missing_field: feature is missing
             {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"limit.reached","limit":"api_calls","used":1000.0,"allowed":999.5}

@@ -30,10 +30,13 @@ struct LearnerForm {
     watch: (u32, f64, [f64; 7], u32),
     days: Vec<(f64, f64)>,
     learned: Vec<LearnedForm>,
-    /// Snapshot day; account, population, risk, features less their means.
-    snapshots: Vec<(u16, Vec<(u64, u8, f32, Vec<f32>)>)>,
+    /// Snapshot day and its accounts.
+    snapshots: Vec<(u16, Vec<WaitingForm>)>,
     fleet: FleetForm,
 }
+
+/// Account, population, risk, features less their means.
+type WaitingForm = (u64, u8, f32, Vec<f32>);
 
 #[derive(Serialize, Deserialize)]
 struct LearnedForm {
@@ -194,7 +197,7 @@ fn curve_sums(ended: &[f64], reached: &[f64]) -> Result<CurveSums, String> {
     Ok(CurveSums { ended: cells(ended)?, reached: cells(reached)? })
 }
 
-fn waiting(rows: Vec<(u64, u8, f32, Vec<f32>)>) -> Result<BTreeMap<u64, (Population, Waiting)>, String> {
+fn waiting(rows: Vec<WaitingForm>) -> Result<BTreeMap<u64, (Population, Waiting)>, String> {
     rows.into_iter()
         .map(|(account, population, risk, values)| {
             let population = Population::ALL.get(usize::from(population)).copied().ok_or("unknown population")?;
