@@ -220,6 +220,7 @@ impl Core {
                 Effect::Alert(_) => self.alerts += 1,
                 Effect::Health(_) => self.healths += 1,
                 Effect::Reject(_) => self.rejects += 1,
+                Effect::Fleet(_) => self.reports += 1,
             }
         }
         self.uncommitted += 1;
