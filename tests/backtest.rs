@@ -265,8 +265,7 @@ proptest! {
         cutoff in 20_i64..110,
     ) {
         let cutoffs = [day(10), day(cutoff)];
-        static PLAIN: OnceLock<Vec<u8>> = OnceLock::new();
-        let plain = ask_at(PLAIN.get_or_init(|| lines(company())), &cutoffs);
+        let plain = ask_at(&lines(company()), &cutoffs);
         let after = ask_at(&changed(&changes, day(cutoff)), &cutoffs);
         prop_assert!(risks(&plain.sheets) == risks(&after.sheets));
         // The cut-offs themselves change nothing either.
@@ -436,15 +435,14 @@ fn scores_are_written_for_the_pairs_in_their_order_with_every_digit() {
     }
     // Truncated at the cut-off, the file of scores is the same byte for byte.
     let log = fs::read_to_string(shop.path().join("log.ndjson")).unwrap();
-    let kept: String = log
+    let kept: Vec<&str> = log
         .lines()
         .filter(|line| {
             let event: serde_json::Value = serde_json::from_str(line).unwrap();
             event["time"].as_str().unwrap() < "2020-03-16T00:00:00Z"
         })
-        .map(|line| format!("{line}\n"))
         .collect();
-    fs::write(shop.path().join("log.ndjson"), kept).unwrap();
+    fs::write(shop.path().join("log.ndjson"), kept.join("\n")).unwrap();
     json(shop.path(), "backtest --input log.ndjson --pairs pairs.csv --scores again.csv --output json");
     assert_eq!(fs::read_to_string(shop.path().join("again.csv")).unwrap(), scores);
 }
@@ -453,7 +451,7 @@ fn scores_are_written_for_the_pairs_in_their_order_with_every_digit() {
 fn between_cutoffs_the_order_of_lines_does_not_matter() {
     let shop = shop();
     let log = fs::read_to_string(shop.path().join("log.ndjson")).unwrap();
-    let backwards: String = log.lines().rev().map(|line| format!("{line}\n")).collect();
+    let backwards = log.lines().rev().collect::<Vec<_>>().join("\n");
     let cutoffs = [day(20), day(60), day(100), day(140)];
     let (forwards, backwards) = (ask_at(log.as_bytes(), &cutoffs), ask_at(backwards.as_bytes(), &cutoffs));
     assert_eq!(forwards.sheets.last().unwrap().rows.len(), 5);
@@ -576,7 +574,8 @@ fn bad_input_is_told_with_what_to_do() {
     told("unknown account, earlier", "explain gnoe --input log.ndjson --at 2020-03-01");
     told("before its first event", "explain late --input log.ndjson --at 2020-03-01");
     told("no time", "explain late --input log.ndjson --at yesterday");
-    let shown: String = seen.iter().map(|(case, told)| format!("{case}: {told}\n")).collect();
+    let shown: Vec<String> = seen.iter().map(|(case, told)| format!("{case}: {told}")).collect();
+    let shown = shown.join("\n");
     expect![[r#"
         bad labels: 1 churnwatch: bad-labels: line 2: churn_time `tomorrow` is no time such as 2026-03-01T00:00:00Z; correct or remove these rows
         before its first event: 1 churnwatch: account `late` has no event before 2020-03-01T00:00:00.000Z: its first is at 2020-03-11T09:00:00.000Z; choose a later --at
@@ -597,17 +596,16 @@ fn bad_input_is_told_with_what_to_do() {
         standard input: 1 churnwatch: the input is read twice: give --input a file instead of standard input
         unknown account: 1 churnwatch: account `gnoe` never occurs in the log; the nearest are `gone`, `late`, `rare`
         unknown account, earlier: 1 churnwatch: account `gnoe` never occurs in the log; the nearest are `gone`, `late`, `rare`
-        unknown source: 1 churnwatch: --source nothing is no topic of [[sources]]: product.usage, billing.events
-    "#]].assert_eq(&shown);
+        unknown source: 1 churnwatch: --source nothing is no topic of [[sources]]: product.usage, billing.events"#]].assert_eq(&shown);
     let report = json(shop.path(), "backtest --input log.ndjson --labels labels.csv --cutoffs far --output json");
-    let notes: String = report["notes"].as_array().unwrap().iter().map(|note| format!("{note}\n")).collect();
+    let notes: Vec<&str> = report["notes"].as_array().unwrap().iter().filter_map(|note| note.as_str()).collect();
+    let notes = notes.join("\n");
     expect![[r#"
-        "cut-off 2010-01-01T00:00:00Z is not after the first event: there is nobody to score"
-        "cut-off 2024-01-01T00:00:00Z lies 1313 days after the last event of the log: that silence counts against every account"
-        "2 left out: churned before the cut-off"
-        "3 left out: not observed for the whole horizon after the cut-off"
-        "1 labelled accounts never occur in the log; check that the ids are alike"
-    "#]].assert_eq(&notes);
+        cut-off 2010-01-01T00:00:00Z is not after the first event: there is nobody to score
+        cut-off 2024-01-01T00:00:00Z lies 1313 days after the last event of the log: that silence counts against every account
+        2 left out: churned before the cut-off
+        3 left out: not observed for the whole horizon after the cut-off
+        1 labelled accounts never occur in the log; check that the ids are alike"#]].assert_eq(&notes);
     assert_eq!(report["cutoffs"][0]["scored"], 0);
     assert_eq!(report["cutoffs"][1]["scored"], 5);
     assert!(report["mean"].is_null());
