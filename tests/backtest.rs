@@ -18,9 +18,10 @@ use churnwatch::engine::rules::Rules;
 use churnwatch::engine::{Engine, Journal};
 use churnwatch::evaluation::cases::Sheet;
 use churnwatch::local::backtest::{Answers, ask};
+use churnwatch::local::gate::HELD_BYTES_MAX;
 use churnwatch::local::replay::Settings;
 use churnwatch::local::rerun::Log;
-use churnwatch::local::{self, Alerts, Options};
+use churnwatch::local::{self, Alerts, LocalError, Options};
 use churnwatch::sim::{self, Population, START};
 use churnwatch::units::{Offset, PartitionIndex, Position, Span, Timestamp};
 use churnwatch::wire::{Format, canonical, dump, partition_of};
@@ -69,6 +70,10 @@ fn use_of(account: &str, id: usize, time: Timestamp) -> Event<'static> {
 }
 
 fn ask_at(input: &[u8], cutoffs: &[Timestamp]) -> Answers {
+    try_ask_at(input, cutoffs, HELD_BYTES_MAX).unwrap()
+}
+
+fn try_ask_at(input: &[u8], cutoffs: &[Timestamp], held_bytes_max: usize) -> Result<Answers, LocalError> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.ndjson");
     fs::write(&path, input).unwrap();
@@ -78,8 +83,8 @@ fn ask_at(input: &[u8], cutoffs: &[Timestamp]) -> Answers {
         event_bytes_max: 1024 * 1024,
         start: day(1_000),
     };
-    let log = Log { path, settings };
-    ask(&log, &log.scan().unwrap(), cutoffs.to_vec(), None).unwrap()
+    let log = Log { held_bytes_max, ..Log::new(path, settings) };
+    ask(&log, &log.scan().unwrap(), cutoffs.to_vec(), None)
 }
 
 /// Every risk on the sheets, bit for bit.
@@ -456,6 +461,17 @@ fn between_cutoffs_the_order_of_lines_does_not_matter() {
     let (forwards, backwards) = (ask_at(log.as_bytes(), &cutoffs), ask_at(backwards.as_bytes(), &cutoffs));
     assert_eq!(forwards.sheets.last().unwrap().rows.len(), 5);
     assert_eq!(risks(&forwards.sheets), risks(&backwards.sheets));
+}
+
+#[test]
+fn a_log_too_far_out_of_order_is_refused() {
+    let shop = shop();
+    let log = fs::read_to_string(shop.path().join("log.ndjson")).unwrap();
+    let backwards = log.lines().rev().collect::<Vec<_>>().join("\n");
+    let cutoffs = [day(60)];
+    assert!(try_ask_at(log.as_bytes(), &cutoffs, 1_000).is_ok());
+    let refused = try_ask_at(backwards.as_bytes(), &cutoffs, 1_000).unwrap_err().to_string();
+    expect!["at line 5, more than 1000 bytes of later events stand before earlier ones; sort the input by time"].assert_eq(&refused);
 }
 
 #[test]
