@@ -18,9 +18,10 @@ use churnwatch::engine::rules::Rules;
 use churnwatch::engine::{Engine, Journal};
 use churnwatch::evaluation::cases::Sheet;
 use churnwatch::local::backtest::{Answers, ask};
+use churnwatch::local::gate::HELD_BYTES_MAX;
 use churnwatch::local::replay::Settings;
 use churnwatch::local::rerun::Log;
-use churnwatch::local::{self, Alerts, Options};
+use churnwatch::local::{self, Alerts, LocalError, Options};
 use churnwatch::sim::{self, Population, START};
 use churnwatch::units::{Offset, PartitionIndex, Position, Span, Timestamp};
 use churnwatch::wire::{Format, canonical, dump, partition_of};
@@ -69,6 +70,10 @@ fn use_of(account: &str, id: usize, time: Timestamp) -> Event<'static> {
 }
 
 fn ask_at(input: &[u8], cutoffs: &[Timestamp]) -> Answers {
+    try_ask_at(input, cutoffs, HELD_BYTES_MAX).unwrap()
+}
+
+fn try_ask_at(input: &[u8], cutoffs: &[Timestamp], held_bytes_max: usize) -> Result<Answers, LocalError> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.ndjson");
     fs::write(&path, input).unwrap();
@@ -78,8 +83,8 @@ fn ask_at(input: &[u8], cutoffs: &[Timestamp]) -> Answers {
         event_bytes_max: 1024 * 1024,
         start: day(1_000),
     };
-    let log = Log { path, settings };
-    ask(&log, &log.scan().unwrap(), cutoffs.to_vec(), None).unwrap()
+    let log = Log { held_bytes_max, ..Log::new(path, settings) };
+    ask(&log, &log.scan().unwrap(), cutoffs.to_vec(), None)
 }
 
 /// Every risk on the sheets, bit for bit.
@@ -210,7 +215,7 @@ fn changed(changes: &[Change], cutoff: Timestamp) -> Vec<u8> {
     log.iter().flat_map(bytes).collect()
 }
 
-/// The company's log as a dump of two partitions, with a progress record in each at every whole hour of `received`.
+/// A log as a dump of two partitions, with a progress record in each before every event.
 fn dumped(events: &[(Timestamp, Event<'_>)]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut next = [0_i64; 2];
@@ -227,16 +232,12 @@ fn dumped(events: &[(Timestamp, Event<'_>)]) -> Vec<u8> {
         next[partition] += 1;
         dump::encode_line(&record, &mut out);
     };
-    let mut hour = 0;
     for (received_at, event) in events {
-        if received_at.ms() / 3_600_000 > hour {
-            hour = received_at.ms() / 3_600_000;
-            for partition in 0..2 {
-                let mut value = Vec::new();
-                let progress = Progress { reached: Some(*received_at), ..Progress::default() };
-                canonical::encode_progress(&progress, &mut value);
-                append(partition, *received_at, value);
-            }
+        for partition in 0..2 {
+            let mut value = Vec::new();
+            let progress = Progress { reached: Some(*received_at), ..Progress::default() };
+            canonical::encode_progress(&progress, &mut value);
+            append(partition, *received_at, value);
         }
         let mut value = Vec::new();
         canonical::encode_event(event, &mut value);
@@ -269,8 +270,7 @@ proptest! {
         cutoff in 20_i64..110,
     ) {
         let cutoffs = [day(10), day(cutoff)];
-        static PLAIN: OnceLock<Vec<u8>> = OnceLock::new();
-        let plain = ask_at(PLAIN.get_or_init(|| lines(company())), &cutoffs);
+        let plain = ask_at(&lines(company()), &cutoffs);
         let after = ask_at(&changed(&changes, day(cutoff)), &cutoffs);
         prop_assert!(risks(&plain.sheets) == risks(&after.sheets));
         // The cut-offs themselves change nothing either.
@@ -281,29 +281,32 @@ proptest! {
     #[test]
     fn in_a_dump_nothing_later_by_time_or_position_does_either(
         cutoff in 20_i64..110,
-        future in proptest::collection::vec((any::<usize>(), 0_i64..2_000), 0..20),
+        future in proptest::collection::vec((0_usize..60, 0_i64..30), 1..20),
         truncate in any::<bool>(),
     ) {
-        let at = day(cutoff);
+        // At noon, when the company is at work.
+        let at = day(cutoff).plus(Span::from_hours(12));
         let log = received();
         let plain = ask_at(&dumped(&log), &[at]);
-        // What the log received in the hours after the cut-off, whenever it happened, was not known at it.
-        let known = log.partition_point(|(received_at, _)| *received_at < at.plus(Span::from_hours(2)));
+        // What the log receives once its clock has come to the cut-off was not known at it, whenever it happened.
+        let known = log.partition_point(|(received_at, _)| *received_at < at.plus(Rules::default().lateness));
         let mut other = log[..known].to_vec();
         if !truncate {
             other.extend(log[known..].iter().map(|(received_at, event)| {
                 (*received_at, Event { time: event.time.minus(Span::from_days(30)), ..event.clone() })
             }));
         }
-        // What claims to be from after the cut-off is not seen, wherever it stands.
-        for (number, (place, hours)) in future.iter().enumerate() {
-            let place = place % known;
-            let event = use_of(&log[place].1.account_id, number, at.plus(Span::from_hours(*hours)));
-            other.insert(place, (other[place].0, event));
+        // What is from after the cut-off is not seen, even if the log has it before: clocks are half an hour apart.
+        let shortly_before = at.minus(Span::from_ms(25 * 60_000));
+        for (number, (account, minutes)) in future.iter().enumerate() {
+            let place = other.partition_point(|(received_at, _)| *received_at < shortly_before);
+            let time = at.plus(Span::from_ms(minutes * 60_000));
+            let event = use_of(&log[account * 7].1.account_id, number, time);
+            other.insert(place, (shortly_before, event));
         }
         let after = ask_at(&dumped(&other), &[at]);
         prop_assert!(!plain.sheets[0].rows.is_empty());
-        // The engine refuses what lies too far ahead of its receipt; that it was there changes nothing.
+        prop_assert_eq!(after.replayed.replay.tally().rejected_total(), 0);
         prop_assert!(risks(&plain.sheets) == risks(&after.sheets));
     }
 }
@@ -316,7 +319,8 @@ fn a_dump_says_what_its_events_say() {
         events.sort_by_key(|event| event.time);
         events.into_iter().map(|event| (event.time, event)).collect()
     };
-    let cutoffs = [day(40), day(80), day(500)];
+    let noon = |number| day(number).plus(Span::from_hours(12));
+    let cutoffs = [noon(40), noon(80), noon(500)];
     let answers = ask_at(&dumped(&prompt), &cutoffs);
     for (sheet, at) in answers.sheets.iter().zip(cutoffs) {
         let expected = oracle(prompt.iter().map(|(_, event)| event), at);
@@ -436,15 +440,14 @@ fn scores_are_written_for_the_pairs_in_their_order_with_every_digit() {
     }
     // Truncated at the cut-off, the file of scores is the same byte for byte.
     let log = fs::read_to_string(shop.path().join("log.ndjson")).unwrap();
-    let kept: String = log
+    let kept: Vec<&str> = log
         .lines()
         .filter(|line| {
             let event: serde_json::Value = serde_json::from_str(line).unwrap();
             event["time"].as_str().unwrap() < "2020-03-16T00:00:00Z"
         })
-        .map(|line| format!("{line}\n"))
         .collect();
-    fs::write(shop.path().join("log.ndjson"), kept).unwrap();
+    fs::write(shop.path().join("log.ndjson"), kept.join("\n")).unwrap();
     json(shop.path(), "backtest --input log.ndjson --pairs pairs.csv --scores again.csv --output json");
     assert_eq!(fs::read_to_string(shop.path().join("again.csv")).unwrap(), scores);
 }
@@ -453,11 +456,22 @@ fn scores_are_written_for_the_pairs_in_their_order_with_every_digit() {
 fn between_cutoffs_the_order_of_lines_does_not_matter() {
     let shop = shop();
     let log = fs::read_to_string(shop.path().join("log.ndjson")).unwrap();
-    let backwards: String = log.lines().rev().map(|line| format!("{line}\n")).collect();
+    let backwards = log.lines().rev().collect::<Vec<_>>().join("\n");
     let cutoffs = [day(20), day(60), day(100), day(140)];
     let (forwards, backwards) = (ask_at(log.as_bytes(), &cutoffs), ask_at(backwards.as_bytes(), &cutoffs));
     assert_eq!(forwards.sheets.last().unwrap().rows.len(), 5);
     assert_eq!(risks(&forwards.sheets), risks(&backwards.sheets));
+}
+
+#[test]
+fn a_log_too_far_out_of_order_is_refused() {
+    let shop = shop();
+    let log = fs::read_to_string(shop.path().join("log.ndjson")).unwrap();
+    let backwards = log.lines().rev().collect::<Vec<_>>().join("\n");
+    let cutoffs = [day(60)];
+    assert!(try_ask_at(log.as_bytes(), &cutoffs, 1_000).is_ok());
+    let refused = try_ask_at(backwards.as_bytes(), &cutoffs, 1_000).unwrap_err().to_string();
+    expect!["at line 5, more than 1000 bytes of later events stand before earlier ones; sort the input by time"].assert_eq(&refused);
 }
 
 #[test]
@@ -576,7 +590,8 @@ fn bad_input_is_told_with_what_to_do() {
     told("unknown account, earlier", "explain gnoe --input log.ndjson --at 2020-03-01");
     told("before its first event", "explain late --input log.ndjson --at 2020-03-01");
     told("no time", "explain late --input log.ndjson --at yesterday");
-    let shown: String = seen.iter().map(|(case, told)| format!("{case}: {told}\n")).collect();
+    let shown: Vec<String> = seen.iter().map(|(case, told)| format!("{case}: {told}")).collect();
+    let shown = shown.join("\n");
     expect![[r#"
         bad labels: 1 churnwatch: bad-labels: line 2: churn_time `tomorrow` is no time such as 2026-03-01T00:00:00Z; correct or remove these rows
         before its first event: 1 churnwatch: account `late` has no event before 2020-03-01T00:00:00.000Z: its first is at 2020-03-11T09:00:00.000Z; choose a later --at
@@ -597,17 +612,16 @@ fn bad_input_is_told_with_what_to_do() {
         standard input: 1 churnwatch: the input is read twice: give --input a file instead of standard input
         unknown account: 1 churnwatch: account `gnoe` never occurs in the log; the nearest are `gone`, `late`, `rare`
         unknown account, earlier: 1 churnwatch: account `gnoe` never occurs in the log; the nearest are `gone`, `late`, `rare`
-        unknown source: 1 churnwatch: --source nothing is no topic of [[sources]]: product.usage, billing.events
-    "#]].assert_eq(&shown);
+        unknown source: 1 churnwatch: --source nothing is no topic of [[sources]]: product.usage, billing.events"#]].assert_eq(&shown);
     let report = json(shop.path(), "backtest --input log.ndjson --labels labels.csv --cutoffs far --output json");
-    let notes: String = report["notes"].as_array().unwrap().iter().map(|note| format!("{note}\n")).collect();
+    let notes: Vec<&str> = report["notes"].as_array().unwrap().iter().filter_map(|note| note.as_str()).collect();
+    let notes = notes.join("\n");
     expect![[r#"
-        "cut-off 2010-01-01T00:00:00Z is not after the first event: there is nobody to score"
-        "cut-off 2024-01-01T00:00:00Z lies 1313 days after the last event of the log: that silence counts against every account"
-        "2 left out: churned before the cut-off"
-        "3 left out: not observed for the whole horizon after the cut-off"
-        "1 labelled accounts never occur in the log; check that the ids are alike"
-    "#]].assert_eq(&notes);
+        cut-off 2010-01-01T00:00:00Z is not after the first event: there is nobody to score
+        cut-off 2024-01-01T00:00:00Z lies 1313 days after the last event of the log: that silence counts against every account
+        2 left out: churned before the cut-off
+        3 left out: not observed for the whole horizon after the cut-off
+        1 labelled accounts never occur in the log; check that the ids are alike"#]].assert_eq(&notes);
     assert_eq!(report["cutoffs"][0]["scored"], 0);
     assert_eq!(report["cutoffs"][1]["scored"], 5);
     assert!(report["mean"].is_null());

@@ -43,7 +43,7 @@ pub struct Args {
     /// What became of the accounts, as CSV: account, `churn_time` (empty: none seen), `last_observed`.
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
-    /// The moments to look at, as CSV: `as_of`. Without them and pairs: the first of each month, the last twelve.
+    /// When to look, as CSV: `as_of`; also at those of the pairs. Without either: the first of each month, the last twelve.
     #[arg(long, value_name = "FILE")]
     pub cutoffs: Option<PathBuf>,
     /// Whom to look at when, as CSV: account, `as_of`, and the label 0 or 1 where it is known. Without it: everybody.
@@ -164,7 +164,7 @@ fn check(args: &Args) -> anyhow::Result<()> {
 
 /// The log that the arguments name.
 fn log_of(args: &Args, config: &Config) -> anyhow::Result<Log> {
-    Ok(Log { path: args.input.clone(), settings: super::replay_settings(config, args.source.as_deref())? })
+    Ok(Log::new(args.input.clone(), super::replay_settings(config, args.source.as_deref())?))
 }
 
 /// Those named, those of the pairs, or else the first of each month.

@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let log = Log { path: args.input.clone(), settings: super::replay_settings(&config, args.source.as_deref())? };
+    let log = Log::new(args.input.clone(), super::replay_settings(&config, args.source.as_deref())?);
     let gate = match args.at {
         Some(at) => {
             let scan = log.scan()?;

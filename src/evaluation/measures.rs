@@ -142,8 +142,10 @@ impl Ranking {
     /// // The top tenth of four is one account, which churned; half of all did.
     /// assert_eq!(measures.get(Measure::TopPrecision), 1.0);
     /// assert_eq!(measures.get(Measure::TopLift), 2.0);
-    /// // Ten bins of 0.4 accounts: each holds part of one account or of the tied two, which count as half churned.
-    /// assert!((measures.get(Measure::CalibrationError) - (0.2 + 0.1 + 0.1 + 0.1) / 4.0).abs() < 1e-12);
+    /// // Ten bins of 0.4 accounts, the tied two counting as half churned. Errors of 0.2, 0.1, 0.1 and 0.1, but in the
+    /// // eighth bin 0.2 accounts with 0.1 too little and 0.2 accounts with 0.1 too much cancel out.
+    /// let error = (0.2 + 0.1 + 0.1 + 0.1 - 2.0 * 0.2 * 0.1) / 4.0;
+    /// assert!((measures.get(Measure::CalibrationError) - error).abs() < 1e-12);
     /// ```
     #[must_use]
     pub fn measures(&self) -> Option<Measures> {

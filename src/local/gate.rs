@@ -18,8 +18,11 @@ use crate::engine::input::{Input, Record};
 use crate::engine::rules::Rules;
 use crate::units::{PartitionIndex, Position, Timestamp};
 
-/// Bytes that may wait for a cut-off (1 GiB); a log that is more out of order has to be sorted first.
+/// Bytes that may wait for a cut-off by default (1 GiB); a log that is more out of order has to be sorted first.
 pub const HELD_BYTES_MAX: usize = 1 << 30;
+
+/// Plain events are one partition.
+const EVENTS: PartitionIndex = PartitionIndex(0);
 
 /// Bytes that a waiting record takes beside its own.
 const HELD_OVERHEAD_BYTES: usize = size_of::<Held>();
@@ -44,8 +47,10 @@ pub struct Gate {
     cutoffs: Vec<Timestamp>,
     /// Of each: the index of the last line of plain events that may stand before it; `None` when there is none.
     last_lines: Vec<Option<u64>>,
-    /// The index of the line read last.
+    /// The index of the line of plain events read last.
     read: Option<u64>,
+    /// The partition of a dump whose clock has come to its cut-off.
+    reached: Option<PartitionIndex>,
     lanes: BTreeMap<PartitionIndex, Lane>,
     held_bytes: usize,
     ended: bool,
@@ -57,8 +62,6 @@ struct Lane {
     /// The cut-off it comes to next.
     next: usize,
     held: VecDeque<Held>,
-    /// Whether its clock has come to that.
-    reached: bool,
 }
 
 impl Gate {
@@ -68,7 +71,7 @@ impl Gate {
         cutoffs.sort_unstable();
         cutoffs.dedup();
         let last_lines = cutoffs.iter().map(|cutoff| last_line(*cutoff)).collect();
-        Gate { cutoffs, last_lines, read: None, lanes: BTreeMap::new(), held_bytes: 0, ended: false }
+        Gate { cutoffs, last_lines, read: None, reached: None, lanes: BTreeMap::new(), held_bytes: 0, ended: false }
     }
 
     /// The cut-offs, in ascending order.
@@ -87,9 +90,11 @@ impl Gate {
             Input::Progress(progress) => {
                 let mut ahead = partition.cloned().unwrap_or_default();
                 ahead.advance(progress, rules);
-                // Whatever follows a waiting progress record waits behind it: the clock must not go back.
-                lane.reached = lane.reached || ahead.clock >= Some(cutoff);
-                lane.reached
+                let is_there = ahead.clock >= Some(cutoff);
+                if is_there {
+                    self.reached = Some(record.position.partition);
+                }
+                is_there
             }
             Input::Fleet(_) => false,
         }
@@ -113,13 +118,19 @@ impl Gate {
 
     /// The partition that stands at a cut-off, with the number of the cut-off.
     pub(super) fn stop(&self) -> Option<(PartitionIndex, usize)> {
-        let stands = |lane: &Lane| {
-            let last_line = self.last_lines.get(lane.next)?;
-            // Index order of `None`: no line at all comes before every line.
-            let passed = self.read.is_some() && self.read >= *last_line;
-            (self.ended || lane.reached || passed).then_some(lane.next)
+        let left = |(partition, lane): (&PartitionIndex, &Lane)| {
+            (lane.next < self.cutoffs.len()).then_some((*partition, lane.next))
         };
-        self.lanes.iter().find_map(|(partition, lane)| Some((*partition, stands(lane)?)))
+        if self.ended {
+            return self.lanes.iter().find_map(left);
+        }
+        if let Some(partition) = self.reached {
+            return left((&partition, self.lanes.get(&partition)?));
+        }
+        let lane = self.lanes.get(&EVENTS)?;
+        let last_line = self.last_lines.get(lane.next)?;
+        // `None`, no line at all, comes before every line.
+        if self.read.is_some() && self.read >= *last_line { Some((EVENTS, lane.next)) } else { None }
     }
 
     /// The partition that [`Gate::stop`] names goes on: what waited, in its order.
@@ -128,7 +139,7 @@ impl Gate {
             return VecDeque::new();
         };
         lane.next += 1;
-        lane.reached = false;
+        self.reached = None;
         let held = std::mem::take(&mut lane.held);
         self.held_bytes -= held.iter().map(|held| held.value.len() + HELD_OVERHEAD_BYTES).sum::<usize>();
         held

@@ -25,6 +25,8 @@ pub struct Log {
     pub path: PathBuf,
     /// How it is read, and under which rules.
     pub settings: Settings,
+    /// Bytes that may wait for a cut-off ([`HELD_BYTES_MAX`]).
+    pub held_bytes_max: usize,
 }
 
 /// A replay at its end.
@@ -39,6 +41,12 @@ pub struct Replayed {
 }
 
 impl Log {
+    /// The log at `path`.
+    #[must_use]
+    pub fn new(path: PathBuf, settings: Settings) -> Log {
+        Log { path, settings, held_bytes_max: HELD_BYTES_MAX }
+    }
+
     /// Reads it once for its times.
     pub fn scan(&self) -> Result<Scan, LocalError> {
         let believed_until = self.settings.start.plus(self.settings.rules.future_skew);
@@ -72,8 +80,8 @@ impl Log {
             }
             ended = pass_stops(&mut replay, &mut found, look);
             keep(&mut found, &mut rejected);
-            if replay.held_bytes() > HELD_BYTES_MAX {
-                return Err(LocalError::OutOfOrder { line: index + 1, bytes_max: HELD_BYTES_MAX });
+            if replay.held_bytes() > self.held_bytes_max {
+                return Err(LocalError::OutOfOrder { line: index + 1, bytes_max: self.held_bytes_max });
             }
             Ok(ended)
         })?;

@@ -235,11 +235,11 @@ mod tests {
     #[test]
     fn usage_is_counted_by_week_and_the_rest_is_told_in_order_of_time() {
         let used = |quantity| Kind::FeatureUsed { feature: "search".into(), quantity };
-        let mrr = Some(Money { minor: 490_000, currency: Currency::USD });
+        let amount = Money { minor: 490_000, currency: Currency::USD };
         let terms = Terms {
             subscription: "s".into(),
             plan: Some("pro".into()),
-            mrr,
+            mrr: Some(amount),
             seats: Some(12),
             interval: None,
             term_ends_at: None,
@@ -257,8 +257,8 @@ mod tests {
                 (15, Kind::LimitReached(limit)),
                 (2, Kind::Subscription { change: started, terms }),
                 (3, Kind::UserRoleChanged { role: Some(Role::Champion), title: None }),
-                (4, Kind::InvoicePaid { amount: mrr.unwrap() }),
-                (5, Kind::PaymentFailed { amount: mrr.unwrap(), attempt: Some(2), next_attempt_at: None }),
+                (4, Kind::InvoicePaid { amount }),
+                (5, Kind::PaymentFailed { amount, attempt: Some(2), next_attempt_at: None }),
             ],
             &expect![[r#"
                 2026-01-05T00:00:00.000Z 5 2
@@ -281,7 +281,7 @@ mod tests {
             2026-01-05T00:00:00.000Z trial.expired [Some(1)]
         "#]],
         );
-        assert_eq!(moments.first().map(|first| first.ms()), Some(1_767_571_200_000));
+        assert_eq!(moments.first().map(Timestamp::ms), Some(1_767_571_200_000));
     }
 
     #[test]
