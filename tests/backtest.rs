@@ -12,7 +12,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, OnceLock};
 
+use churnwatch::engine::effect::Effect;
 use churnwatch::engine::event::{Event, Kind};
+use churnwatch::engine::fleet::learner::Learner;
 use churnwatch::engine::input::{Input, Progress, Record};
 use churnwatch::engine::rules::Rules;
 use churnwatch::engine::{Engine, Journal};
@@ -23,7 +25,7 @@ use churnwatch::local::replay::Settings;
 use churnwatch::local::rerun::Log;
 use churnwatch::local::{self, Alerts, LocalError, Options};
 use churnwatch::sim::{self, Population, START};
-use churnwatch::units::{Offset, PartitionIndex, Position, Span, Timestamp};
+use churnwatch::units::{HOUR_MS, Offset, PartitionIndex, Position, Span, Timestamp};
 use churnwatch::wire::{Format, canonical, dump, partition_of};
 use expect_test::expect;
 use proptest::prelude::*;
@@ -98,13 +100,30 @@ fn risks(sheets: &[Sheet]) -> Vec<(Timestamp, String, u64)> {
     sheets.iter().flat_map(of).collect()
 }
 
-/// What one engine says of the events before `at`, taken in in their order.
+/// What one engine says of the events before `at`, taken in in their order, with time and fleet derived from them.
 fn oracle<'a>(events: impl Iterator<Item = &'a Event<'a>>, at: Timestamp) -> Vec<(Timestamp, String, u64)> {
-    let mut engine = Engine::new(Arc::new(Rules::default()), Journal::Off);
-    for (index, event) in (0..).zip(events.filter(|event| event.time < at)) {
-        let position = Position { partition: PartitionIndex(0), offset: Offset(index) };
-        let record = Record { position, received_at: day(1_000), input: Input::Event(event.clone()) };
-        engine.step(&record, &mut Vec::new());
+    let rules = Arc::new(Rules::default());
+    let mut engine = Engine::new(Arc::clone(&rules), Journal::Off);
+    let mut learner = Learner::new(1, &rules);
+    let mut reached = Timestamp::MIN;
+    let mut step = |input: Input<'_>| {
+        let position = Position { partition: PartitionIndex(0), offset: Offset(0) };
+        let mut effects = Vec::new();
+        engine.step(&Record { position, received_at: day(1_000), input }, &mut effects);
+        for effect in effects {
+            let Effect::Fleet(report) = effect else { continue };
+            if let Some(fleet) = learner.take(*report, &rules) {
+                engine.step(&Record { position, received_at: day(1_000), input: Input::Fleet(fleet) }, &mut Vec::new());
+            }
+        }
+    };
+    for event in events.filter(|event| event.time < at) {
+        let hour = Timestamp::clamped(event.time.ms() / HOUR_MS * HOUR_MS);
+        if reached < hour {
+            step(Input::Progress(Progress { reached: Some(hour), ..Progress::default() }));
+        }
+        reached = reached.max(event.time);
+        step(Input::Event(event.clone()));
     }
     let risk = |account| engine.risk_at(account, at).get().to_bits();
     let mut risks: Vec<_> = engine.accounts().map(|account| (at, account.id.to_string(), risk(account))).collect();
@@ -471,7 +490,8 @@ fn a_log_too_far_out_of_order_is_refused() {
     let cutoffs = [day(60)];
     assert!(try_ask_at(log.as_bytes(), &cutoffs, 1_000).is_ok());
     let refused = try_ask_at(backwards.as_bytes(), &cutoffs, 1_000).unwrap_err().to_string();
-    expect!["at line 5, more than 1000 bytes of later events stand before earlier ones; sort the input by time"].assert_eq(&refused);
+    expect!["at line 5, more than 1000 bytes of later events stand before earlier ones; sort the input by time"]
+        .assert_eq(&refused);
 }
 
 #[test]
