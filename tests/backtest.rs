@@ -471,7 +471,8 @@ fn a_log_too_far_out_of_order_is_refused() {
     let cutoffs = [day(60)];
     assert!(try_ask_at(log.as_bytes(), &cutoffs, 1_000).is_ok());
     let refused = try_ask_at(backwards.as_bytes(), &cutoffs, 1_000).unwrap_err().to_string();
-    expect!["at line 5, more than 1000 bytes of later events stand before earlier ones; sort the input by time"].assert_eq(&refused);
+    expect!["at line 5, more than 1000 bytes of later events stand before earlier ones; sort the input by time"]
+        .assert_eq(&refused);
 }
 
 #[test]
