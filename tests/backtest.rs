@@ -104,7 +104,7 @@ fn risks(sheets: &[Sheet]) -> Vec<(Timestamp, String, u64)> {
 fn oracle<'a>(events: impl Iterator<Item = &'a Event<'a>>, at: Timestamp) -> Vec<(Timestamp, String, u64)> {
     let rules = Arc::new(Rules::default());
     let mut engine = Engine::new(Arc::clone(&rules), Journal::Off);
-    let mut learner = Learner::new(1, &rules);
+    let mut learner = Learner::new(1);
     let mut reached = Timestamp::MIN;
     let mut step = |input: Input<'_>| {
         let position = Position { partition: PartitionIndex(0), offset: Offset(0) };

@@ -151,9 +151,9 @@ impl Default for Rules {
                 target: Target::Auto,
                 learning: Learning::On,
                 subscribed: DefaultWeights {
-                    base_logit: -2.2,
-                    activity_14: 0.9,
-                    activity_182: 0.9,
+                    base_logit: -1.2,
+                    activity_14: 0.7,
+                    activity_182: 0.7,
                     silence: 0.2,
                     signals: 1.0,
                 },

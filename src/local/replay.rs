@@ -130,7 +130,7 @@ impl Replay {
     #[must_use]
     pub fn new(settings: Settings) -> Replay {
         Replay {
-            learner: Learner::new(1, &settings.rules),
+            learner: Learner::new(1),
             settings,
             layout: Layout::Unknown,
             reached: None,

@@ -37,7 +37,7 @@ impl Stage {
         Stage {
             population: Population::new(options),
             engine: Engine::new(Arc::clone(&rules), Journal::Off),
-            learner: Learner::new(1, &rules),
+            learner: Learner::new(1),
             rules,
             now: START,
             next_offset: 0,

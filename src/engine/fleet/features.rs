@@ -30,6 +30,9 @@ pub const FACTS: [&str; 15] = [
     "segment",
 ];
 
+/// The first of [`FACTS`]: what carries the risk before anything has been learned.
+pub const SCARCITY_TERMS: usize = 3;
+
 /// All features: [`FACTS`], then the strength of each signal there may be.
 pub const FEATURES: usize = FACTS.len() + SIGNALS_MAX;
 
@@ -52,7 +55,7 @@ pub struct Scarcity {
     pub gaps: f64,
     /// [`FACTS`] 0 to 2: [`expected_activity`] of each rate, and the log-odds that the silence goes on throughout the
     /// horizon.
-    pub terms: [f64; 3],
+    pub terms: [f64; SCARCITY_TERMS],
 }
 
 /// How much less an active day more counts where several are to be expected: an account expected on twenty days is

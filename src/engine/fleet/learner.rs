@@ -15,7 +15,7 @@ use super::features::{FACTS, FEATURES, Features};
 use super::linear::Symmetric;
 use super::model::{Model, TrackRecord, scale};
 use super::prior::PriorSums;
-use super::report::{FleetReport, Row};
+use super::report::{FleetReport, Row, SNAPSHOT_DAYS};
 use super::{Fleet, Population, SEGMENTS_MAX};
 use crate::engine::rules::{Learning, Rules};
 use crate::engine::signals::SIGNALS;
@@ -31,8 +31,6 @@ const SCALE_ROWS_MIN: usize = 50;
 const SCALE_MIN: f64 = 0.1;
 /// Precision of the prior of each weight, in outcomes.
 const PRECISION: f64 = 30.0;
-/// What the three terms of scarcity weigh before anything is learned, a deviation each.
-const SCARCITY_WEIGHT: f64 = 0.2;
 /// Share of the posterior precision kept from batch to batch.
 const KEEP: f64 = 0.99;
 /// Half-life of the curve, in days.
@@ -100,9 +98,9 @@ pub struct Learned {
 
 impl Learned {
     /// Nothing learned: the prior.
-    fn new(rules: &Rules, population: Population) -> Learned {
+    fn new() -> Learned {
         Learned {
-            weights: prior_weights(rules, population),
+            weights: vec![0.0; FEATURES + 1],
             precision: prior_precision(),
             means: [0.0; FEATURES],
             scales: None,
@@ -149,19 +147,25 @@ impl Learned {
     }
 
     /// Learns from a batch of features with their outcomes: one step of the posterior.
-    fn learn(&mut self, batch: &[(&Waiting, bool)]) {
+    fn learn(&mut self, batch: &[(&Waiting, bool)], rules: &Rules, population: Population) {
         let Some(scales) = self.scales.filter(|_| !batch.is_empty()) else { return };
+        if self.record.outcomes <= 0.0 {
+            self.weights = default_weights(rules, population, &self.means, &scales);
+        }
         self.record.fade(RECORD_FADE);
-        let rows: Vec<(Vec<f64>, f64)> = batch
+        // Snapshots are closer than the horizon is long: one churn is foretold by several.
+        let weight = (f64::from(SNAPSHOT_DAYS) / rules.horizon.days()).min(1.0);
+        let rows: Vec<Case> = batch
             .iter()
             .map(|(waiting, churned)| {
                 self.record.note(waiting.risk.into(), *churned);
                 let deviations = scale(&waiting.centered.map(f64::from), &[0.0; FEATURES], &scales);
-                (std::iter::once(1.0).chain(deviations).collect(), f64::from(u8::from(*churned)))
+                let values = std::iter::once(1.0).chain(deviations).collect();
+                Case { values, churned: f64::from(u8::from(*churned)), weight }
             })
             .collect();
         self.record.outcomes += batch.len() as f64;
-        self.record.churned += rows.iter().map(|(_, churned)| churned).sum::<f64>();
+        self.record.churned += rows.iter().map(|row| row.churned).sum::<f64>();
         self.precision.blend(KEEP, &prior_precision());
         let prior = self.weights.clone();
         let mut weights = prior.clone();
@@ -188,14 +192,14 @@ impl Learned {
 impl Learner {
     /// Nothing learned yet, over as many partitions.
     #[must_use]
-    pub fn new(partitions: usize, rules: &Rules) -> Learner {
+    pub fn new(partitions: usize) -> Learner {
         Learner {
             partitions,
             closed: None,
             curve: CurveSums::default(),
             watch: Watch::default(),
             days: VecDeque::new(),
-            learned: Population::ALL.map(|population| Learned::new(rules, population)),
+            learned: [Learned::new(), Learned::new()],
             snapshots: VecDeque::new(),
             open: BTreeMap::new(),
             fleet: Fleet::default(),
@@ -263,13 +267,13 @@ impl Learner {
         }
         self.closed = Some(day);
         if rules.risk.learning == Learning::On {
-            self.learn_outcomes(reports);
+            self.learn_outcomes(reports, rules);
             self.take_snapshot(day, reports);
         }
         self.publish(day, reports);
     }
 
-    fn learn_outcomes(&mut self, reports: &[FleetReport]) {
+    fn learn_outcomes(&mut self, reports: &[FleetReport], rules: &Rules) {
         let outcomes = || reports.iter().flat_map(|report| &report.outcomes);
         let Some(snapshot) = outcomes().map(|outcome| outcome.snapshot).max() else { return };
         while self.snapshots.front().is_some_and(|(day, _)| *day < snapshot) {
@@ -285,7 +289,7 @@ impl Learner {
                 .filter(|((of, _), _)| *of == population)
                 .map(|((_, row), churned)| (row, churned))
                 .collect();
-            learned.learn(&batch);
+            learned.learn(&batch, rules, population);
         }
     }
 
@@ -351,13 +355,25 @@ fn segments<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<(u32, f64)> {
     means
 }
 
-fn prior_weights(rules: &Rules, population: Population) -> Vec<f64> {
-    let share = rules.risk.defaults(population).signals;
-    let facts = (0..FACTS.len()).map(|index| if index < 3 { SCARCITY_WEIGHT } else { 0.0 });
-    let signals = SIGNALS.iter().zip(&rules.signals).map(|(_, settings)| share * settings.weight);
-    let mut weights: Vec<f64> = std::iter::once(0.0).chain(facts).chain(signals).collect();
-    weights.resize(FEATURES + 1, 0.0);
-    weights
+/// One account's features, as deviations after a 1 for the intercept, with what became of it.
+struct Case {
+    values: Vec<f64>,
+    /// 1 when it left, else 0.
+    churned: f64,
+    /// How much it counts.
+    weight: f64,
+}
+
+/// The default weights of the rules, for features as deviations: where learning begins.
+fn default_weights(rules: &Rules, population: Population, means: &Features, scales: &Features) -> Vec<f64> {
+    let defaults = rules.risk.defaults(population);
+    let facts = [defaults.activity_14, defaults.activity_182, defaults.silence];
+    let signals = SIGNALS.iter().zip(&rules.signals).map(|(_, settings)| defaults.signals * settings.weight);
+    let mut raw = [0.0; FEATURES];
+    raw.iter_mut().zip(facts).for_each(|(weight, fact)| *weight = fact);
+    raw.iter_mut().skip(FACTS.len()).zip(signals).for_each(|(weight, signal)| *weight = signal);
+    let intercept = raw.iter().zip(means).fold(defaults.base_logit, |sum, (weight, mean)| sum + weight * mean);
+    std::iter::once(intercept).chain(raw.iter().zip(scales).map(|(weight, scale)| weight * scale)).collect()
 }
 
 fn prior_precision() -> Symmetric {
@@ -377,13 +393,13 @@ fn churn_probability(log_odds: f64) -> f64 {
 }
 
 /// Log-loss of the rows plus the quadratic form of the prior.
-fn posterior_loss(rows: &[(Vec<f64>, f64)], weights: &[f64], prior: &[f64], precision: &Symmetric) -> f64 {
+fn posterior_loss(rows: &[Case], weights: &[f64], prior: &[f64], precision: &Symmetric) -> f64 {
     let data: f64 = rows
         .iter()
-        .map(|(values, churned)| {
-            let z = log_odds(values, weights);
+        .map(|row| {
+            let z = log_odds(&row.values, weights);
             // ln(1 + e^z) without overflow.
-            z.max(0.0) + libm::log1p(libm::exp(-z.abs())) - churned * z
+            row.weight * (z.max(0.0) + libm::log1p(libm::exp(-z.abs())) - row.churned * z)
         })
         .sum();
     let away: Vec<f64> = weights.iter().zip(prior).map(|(weight, prior)| weight - prior).collect();
@@ -391,14 +407,15 @@ fn posterior_loss(rows: &[(Vec<f64>, f64)], weights: &[f64], prior: &[f64], prec
 }
 
 /// Gradient and Hessian of [`posterior_loss`].
-fn slope(rows: &[(Vec<f64>, f64)], weights: &[f64], prior: &[f64], precision: &Symmetric) -> (Vec<f64>, Symmetric) {
+fn slope(rows: &[Case], weights: &[f64], prior: &[f64], precision: &Symmetric) -> (Vec<f64>, Symmetric) {
     let away: Vec<f64> = weights.iter().zip(prior).map(|(weight, prior)| weight - prior).collect();
     let mut gradient = precision.times(&away);
     let mut hessian = precision.clone();
-    for (values, churned) in rows {
-        let p = churn_probability(log_odds(values, weights));
-        gradient.iter_mut().zip(values).for_each(|(slope, value)| *slope += (p - churned) * value);
-        hessian.add_outer(values, p * (1.0 - p));
+    for row in rows {
+        let p = churn_probability(log_odds(&row.values, weights));
+        let error = row.weight * (p - row.churned);
+        gradient.iter_mut().zip(&row.values).for_each(|(slope, value)| *slope += error * value);
+        hessian.add_outer(&row.values, row.weight * p * (1.0 - p));
     }
     (gradient, hessian)
 }

@@ -1,11 +1,12 @@
 //! What was learned: the weight of each feature, and the risk that follows.
 //!
-//! `logit(risk) = intercept + sum of weight x clip((feature - mean) / scale, 5)`. Every term is kept, so that the risk
+//! `logit(risk) = intercept + sum of weight x (feature - mean) / scale`, those of the account's shape clipped at 5. Every term is kept, so that the risk
 //! decomposes exactly. Not here: how it is learned, which is [`super::learner`].
 
-use super::features::{FEATURES, Features};
+use super::features::{FACTS, FEATURES, Features, SCARCITY_TERMS};
 
-/// No feature counts for more than this many of its deviations.
+/// No feature of an account's shape counts for more than this many of its deviations. Scarcity and the signals count in
+/// full: they are bounded by themselves, and in a busy fleet their deviations are small and their extremes what matters.
 const DEVIATIONS_MAX: f64 = 5.0;
 
 /// What was learned about one population.
@@ -88,8 +89,8 @@ impl Model {
 pub fn scale(features: &Features, means: &Features, scales: &Features) -> Features {
     let mut deviations = [0.0; FEATURES];
     let parts = features.iter().zip(means).zip(scales);
-    deviations.iter_mut().zip(parts).for_each(|(out, ((value, mean), scale))| {
-        *out = ((value - mean) / scale).clamp(-DEVIATIONS_MAX, DEVIATIONS_MAX);
-    });
+    deviations.iter_mut().zip(parts).for_each(|(out, ((value, mean), scale))| *out = (value - mean) / scale);
+    let shape = deviations.iter_mut().take(FACTS.len()).skip(SCARCITY_TERMS);
+    shape.for_each(|deviation| *deviation = deviation.clamp(-DEVIATIONS_MAX, DEVIATIONS_MAX));
     deviations
 }

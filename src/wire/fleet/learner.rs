@@ -128,7 +128,7 @@ pub fn decode_model(text: &str, partitions: usize, rules: &Rules) -> Result<Lear
     if (file.target.as_str(), file.horizon_days) != (wanted, wanted_days) {
         return Err(ModelError::Other { found: file.target, found_days: file.horizon_days, wanted, wanted_days });
     }
-    file.learner.into_learner(partitions, rules).map_err(ModelError::Malformed)
+    file.learner.into_learner(partitions).map_err(ModelError::Malformed)
 }
 
 /// Appends the bytes of a learner's state to `out`.
@@ -137,9 +137,9 @@ pub fn encode_learner(learner: &Learner, out: &mut Vec<u8>) {
 }
 
 /// The learner in `value`, over as many partitions.
-pub fn decode_learner(value: &[u8], partitions: usize, rules: &Rules) -> Result<Learner, StateError> {
+pub fn decode_learner(value: &[u8], partitions: usize) -> Result<Learner, StateError> {
     let form: LearnerForm = state::decode_versioned(value)?;
-    form.into_learner(partitions, rules).map_err(StateError::Damaged)
+    form.into_learner(partitions).map_err(StateError::Damaged)
 }
 
 impl LearnerForm {
@@ -165,8 +165,8 @@ impl LearnerForm {
         }
     }
 
-    fn into_learner(self, partitions: usize, rules: &Rules) -> Result<Learner, String> {
-        let mut learner = Learner::new(partitions, rules);
+    fn into_learner(self, partitions: usize) -> Result<Learner, String> {
+        let mut learner = Learner::new(partitions);
         learner.closed = self.closed.map(Day::new);
         learner.curve = curve_sums(&self.ended, &self.reached)?;
         let (seen, level, profile, low_days) = self.watch;
