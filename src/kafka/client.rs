@@ -192,7 +192,9 @@ pub fn group_consumer(
     let user = |name: &str| config.kafka.consumer.get(name).or_else(|| config.kafka.properties.get(name));
     // The new protocol chooses assignor and session by itself and refuses to be told.
     if user("group.protocol").is_none_or(|protocol| protocol != "consumer") {
-        client.set("partition.assignment.strategy", "cooperative-sticky");
+        // A member learns of a rebalance by its heartbeat, and a cooperative one takes two: at the default of 3 s most of
+        // the first ten seconds after a start would pass with one worker at work.
+        client.set("partition.assignment.strategy", "cooperative-sticky").set("heartbeat.interval.ms", "500");
     }
     extend(&mut client, &config.kafka.consumer);
     client

@@ -9,6 +9,7 @@
 //! transaction or not at all; a partition is read only after its state has been restored and agrees with the group's
 //! offset; a transaction never outlives the value that opened it.
 
+pub mod batch;
 pub mod client;
 pub mod dump;
 pub mod engine_worker;

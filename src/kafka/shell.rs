@@ -18,8 +18,10 @@ use crate::worker::dead_letter::DeadLetterTopic;
 use crate::worker::outbox::Outbox;
 use crate::worker::policy::{CommitPolicy, Moment};
 
-/// Records taken from the client between two looks at everything else.
-pub const BATCH_RECORDS_MAX: usize = 4_096;
+/// Records taken from the client at a time: enough that the call does not matter, few enough to stay in the cache.
+pub const BATCH_RECORDS_MAX: usize = 512;
+/// Batches between two looks at everything else.
+pub const BATCHES_MAX: usize = 8;
 /// Lag, caught-up state and views are looked at this often.
 pub const GLANCE_INTERVAL: Duration = Duration::from_secs(1);
 /// This many aborted transactions in a row end the worker.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::dead_letter::{DeadLetterTopic, Reason, Stage};
-use super::outbox::{OutTopic, Outbox};
+use super::outbox::{OutTopic, Outbox, PART_RECORDS};
 use super::policy::{CommitPolicy, LAGGING_RECORDS_MIN, Moment, Pace};
 use super::{RawRecord, Start, Tally};
 use crate::engine::effect::{Effect, Transition};
@@ -385,15 +385,22 @@ impl EngineMachine {
         self.is_dirty() && self.settings.policy.due(self.pace(), elapsed, self.tally.records, self.tally.bytes)
     }
 
-    /// Appends the changelog of the transaction to `outbox` and returns the offsets to commit with it, one for each
-    /// touched partition. Empty when there is nothing to commit.
-    pub fn prepare_commit(&mut self, outbox: &mut Outbox) -> Vec<(PartitionIndex, NextOffset)> {
+    /// Appends the changelog of the transaction to `outbox`, handing it over whenever a part is full and at the end, and
+    /// returns the offsets to commit with it, one for each touched partition. Empty when there is nothing to commit.
+    pub fn prepare_commit<E>(
+        &mut self,
+        outbox: &mut Outbox,
+        hand_over: &mut dyn FnMut(&mut Outbox) -> Result<(), E>,
+    ) -> Result<Vec<(PartitionIndex, NextOffset)>, E> {
         let mut offsets = Vec::new();
         for partition in self.partitions.iter().filter(|partition| partition.touched) {
             let Some(next_offset) = partition.next else { continue };
             for account in partition.engine.changed() {
                 let key: &[&[u8]] = &[&[ACCOUNT_KEY_PREFIX], account.id.as_bytes()];
                 outbox.push_with(OutTopic::State, partition.index, key, |out| state::encode_account(account, out));
+                if outbox.len() >= PART_RECORDS {
+                    hand_over(outbox)?;
+                }
             }
             let commit = CommitRecord {
                 next_offset,
@@ -404,7 +411,8 @@ impl EngineMachine {
             outbox.push_with(OutTopic::State, partition.index, &[COMMIT_KEY], |out| state::encode_commit(&commit, out));
             offsets.push((partition.index, next_offset));
         }
-        offsets
+        hand_over(outbox)?;
+        Ok(offsets)
     }
 
     /// The transaction is committed: everything stepped is final.
