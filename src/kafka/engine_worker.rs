@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use rdkafka::TopicPartitionList;
 
 use super::batch::Fetched;
 use super::client::{Loss, OffsetReset, Rebalance};
@@ -19,6 +19,7 @@ use crate::engine::rules::Rules;
 use crate::telemetry::view::PartitionView;
 use crate::telemetry::{Readiness, RebalanceKind, Role};
 use crate::units::PartitionIndex;
+use crate::worker::Start;
 use crate::worker::engine::{EngineMachine, Settings};
 use crate::worker::outbox::{Outbox, PART_RECORDS};
 use crate::worker::policy::{Moment, Pace};
@@ -62,7 +63,7 @@ pub fn run(context: WorkerContext<'_>) -> Result<(), WorkerError> {
 impl<'a> EngineWorker<'a> {
     fn start(context: WorkerContext<'a>) -> Result<EngineWorker<'a>, WorkerError> {
         let config = context.config;
-        let shell = Shell::start(context)?;
+        // The group settles while the producer starts.
         let member = Member::join(
             config,
             &config.engine.group_id,
@@ -70,6 +71,7 @@ impl<'a> EngineWorker<'a> {
             OffsetReset::Error,
             &[&config.topics.events],
         )?;
+        let shell = Shell::start(context)?;
         let rules: Arc<Rules> = Arc::new(config.rules.clone());
         let machine = EngineMachine::new(Settings {
             rules,
@@ -153,9 +155,11 @@ impl<'a> EngineWorker<'a> {
             Rebalance::Assign(partitions) => {
                 // They stay paused; the place to begin is known after the restore.
                 let mut assignment = TopicPartitionList::new();
+                let topic = &self.context.config.topics.events;
                 for index in indices(&partitions) {
+                    let offset = self.member.offset(topic, index, Start::Beginning)?;
                     assignment
-                        .add_partition_offset(&self.context.config.topics.events, index.0, KafkaOffset::Beginning)
+                        .add_partition_offset(topic, index.0, offset)
                         .map_err(WorkerError::client("take on partitions"))?;
                 }
                 self.member.take_on(&assignment)?;

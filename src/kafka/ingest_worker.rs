@@ -10,7 +10,7 @@ use rdkafka::TopicPartitionList;
 
 use super::client::{Loss, OffsetReset, Rebalance};
 use super::error::WorkerError;
-use super::member::{Member, kafka_offset};
+use super::member::Member;
 use super::shell::{BATCHES_MAX, BATCH_RECORDS_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
 use super::transaction::End;
 use crate::telemetry::{Readiness, RebalanceKind, Role};
@@ -47,13 +47,14 @@ pub fn run(context: WorkerContext<'_>) -> Result<(), WorkerError> {
 impl<'a> IngestWorker<'a> {
     fn start(context: WorkerContext<'a>) -> Result<IngestWorker<'a>, WorkerError> {
         let config = context.config;
-        let shell = Shell::start(context)?;
         let topics: Vec<&str> = config.sources.iter().map(|source| source.topic.as_str()).collect();
         let join = || {
             let instance = context.instance();
             Member::join(config, &config.ingest.group_id, instance.as_deref(), OffsetReset::Earliest, &topics)
         };
+        // The group settles while the producer starts.
         let member = if topics.is_empty() { None } else { Some(join()?) };
+        let shell = Shell::start(context)?;
         let machine = IngestMachine::new(Settings {
             topics: context.shape.sources.clone(),
             formats: config.sources.iter().map(|source| source.format.clone()).collect(),
@@ -171,7 +172,7 @@ impl<'a> IngestWorker<'a> {
         for (((topic, index), (source, _)), next) in asked.iter().zip(&places).zip(committed) {
             let start = next.map_or(Start::Beginning, Start::At);
             assignment
-                .add_partition_offset(topic, index.0, kafka_offset(start))
+                .add_partition_offset(topic, index.0, member.offset(topic, *index, start)?)
                 .map_err(WorkerError::client("take on partitions"))?;
             self.machine.assign(*source, *index, start);
         }

@@ -51,15 +51,6 @@ pub struct Watermarks {
     pub high: NextOffset,
 }
 
-/// The offset where `start` is, in the client's terms.
-#[must_use]
-pub fn kafka_offset(start: Start) -> KafkaOffset {
-    match start {
-        Start::Beginning => KafkaOffset::Beginning,
-        Start::At(NextOffset(next)) => KafkaOffset::Offset(next),
-    }
-}
-
 impl Member {
     /// Joins `group_id` to read `topics`.
     pub fn join(
@@ -176,12 +167,23 @@ impl Member {
         if self.consumer().is_some_and(Consumer::assignment_lost) { Loss::Lost } else { Loss::Orderly }
     }
 
+    /// The offset at which `start` is, in the client's terms; always a number. A logical offset the client would have to ask
+    /// for, and a pause or resumption meanwhile makes it throw the answer away and ask again half a second later.
+    pub fn offset(&self, topic: &str, partition: PartitionIndex, start: Start) -> Result<KafkaOffset, WorkerError> {
+        let NextOffset(next) = match start {
+            Start::Beginning => self.watermarks(topic, partition)?.low,
+            Start::At(next) => next,
+        };
+        Ok(KafkaOffset::Offset(next))
+    }
+
     /// Moves the position of an assigned partition. Waits for an assignment that is still being carried out.
     pub fn seek(&self, topic: &str, partition: PartitionIndex, start: Start) -> Result<(), WorkerError> {
         let Some(consumer) = self.consumer() else { return Ok(()) };
+        let offset = self.offset(topic, partition, start)?;
         let deadline = Instant::now() + ASK_TIMEOUT;
         loop {
-            match consumer.seek(topic, partition.0, kafka_offset(start), GLANCE_TIMEOUT) {
+            match consumer.seek(topic, partition.0, offset, GLANCE_TIMEOUT) {
                 Ok(()) => return Ok(()),
                 Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
                 Err(source) => return Err(WorkerError::Client { what: "move the position of a partition", source }),
