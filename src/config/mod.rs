@@ -134,6 +134,8 @@ pub struct Commit {
     pub events_max: usize,
     /// After this many bytes of input.
     pub bytes_max: usize,
+    /// Accounts changed in one transaction.
+    pub accounts_max: usize,
     /// The broker aborts a transaction that is open for longer.
     pub transaction_timeout: Duration,
 }
@@ -272,6 +274,7 @@ impl Default for Commit {
             interval_lagging: Duration::from_secs(5),
             events_max: 2_000_000,
             bytes_max: 1024 * 1024 * 1024,
+            accounts_max: 100_000,
             transaction_timeout: Duration::from_secs(30),
         }
     }

@@ -131,6 +131,7 @@ pub fn commit_policy(commit: &Commit) -> CommitPolicy {
         interval_lagging: commit.interval_lagging,
         events_max: commit.events_max as u64,
         bytes_max: commit.bytes_max as u64,
+        accounts_max: commit.accounts_max as u64,
     }
 }
 

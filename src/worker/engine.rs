@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::dead_letter::{DeadLetterTopic, Reason, Stage};
 use super::outbox::{OutTopic, Outbox, PART_RECORDS};
-use super::policy::{CommitPolicy, LAGGING_RECORDS_MIN, Moment, Pace};
+use super::policy::{CommitPolicy, Fill, LAGGING_RECORDS_MIN, Moment, Pace};
 use super::{RawRecord, Start, Tally};
 use crate::engine::effect::{Effect, Transition};
 use crate::engine::input::Record;
@@ -382,7 +382,9 @@ impl EngineMachine {
     #[must_use]
     pub fn commit_due(&self, now: Moment) -> bool {
         let elapsed = now.since(self.last_commit);
-        self.is_dirty() && self.settings.policy.due(self.pace(), elapsed, self.tally.records, self.tally.bytes)
+        let changed = self.partitions.iter().map(|partition| partition.engine.changed_len() as u64);
+        let fill = Fill { events: self.tally.records, bytes: self.tally.bytes, accounts: changed.sum() };
+        self.is_dirty() && self.settings.policy.due(self.pace(), elapsed, fill)
     }
 
     /// Appends the changelog of the transaction to `outbox`, handing it over whenever a part is full and at the end, and

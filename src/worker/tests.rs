@@ -27,6 +27,7 @@ fn policy() -> CommitPolicy {
         interval_lagging: Duration::from_secs(1),
         events_max: 1_000_000,
         bytes_max: 1 << 30,
+        accounts_max: 100_000,
     }
 }
 

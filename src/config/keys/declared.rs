@@ -99,6 +99,13 @@ pub(super) fn keys() -> Vec<Key> {
         count("commit.bytes_max", 65_536..=4_294_967_296, "After this many bytes of input.", |c| {
             &mut c.commit.bytes_max
         }),
+        count(
+            "commit.accounts_max",
+            1_000..=10_000_000,
+            "After this many changed accounts. Until the commit the worker keeps what each was before, 1 to 2 KiB; a smaller \
+             number writes an account more often while the worker lags.",
+            |c| &mut c.commit.accounts_max,
+        ),
         millis(
             "commit.transaction_timeout_ms",
             1_000..=900_000,
