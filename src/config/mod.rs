@@ -26,6 +26,7 @@ use std::time::Duration;
 use crate::engine::rules::Rules;
 use crate::units::Span;
 use crate::wire::Format;
+pub use checks::SESSION_TIMEOUT_DEFAULT;
 use load::Surroundings;
 pub use problem::Problems;
 
@@ -275,7 +276,7 @@ impl Default for Commit {
             events_max: 2_000_000,
             bytes_max: 1024 * 1024 * 1024,
             accounts_max: 100_000,
-            transaction_timeout: Duration::from_secs(30),
+            transaction_timeout: Duration::from_secs(15),
         }
     }
 }

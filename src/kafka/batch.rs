@@ -115,12 +115,7 @@ impl BatchConsumer {
     fn fill(&self, slots: &mut [*mut bindings::rd_kafka_message_t], timeout_ms: c_int) -> usize {
         // SAFETY: the queue is alive, and the call writes at most as many pointers as there are slots.
         let count = unsafe {
-            bindings::rd_kafka_consume_batch_queue(
-                self.queue.0.as_ptr(),
-                timeout_ms,
-                slots.as_mut_ptr(),
-                slots.len(),
-            )
+            bindings::rd_kafka_consume_batch_queue(self.queue.0.as_ptr(), timeout_ms, slots.as_mut_ptr(), slots.len())
         };
         usize::try_from(count).unwrap_or_default().min(slots.len())
     }

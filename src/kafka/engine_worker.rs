@@ -13,7 +13,7 @@ use super::client::{Loss, OffsetReset, Rebalance};
 use super::error::WorkerError;
 use super::member::Member;
 use super::restore::Restores;
-use super::shell::{BATCHES_MAX, BATCH_RECORDS_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
+use super::shell::{BATCH_RECORDS_MAX, BATCHES_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
 use super::transaction::End;
 use crate::engine::rules::Rules;
 use crate::telemetry::view::PartitionView;

@@ -11,7 +11,7 @@ use rdkafka::TopicPartitionList;
 use super::client::{Loss, OffsetReset, Rebalance};
 use super::error::WorkerError;
 use super::member::Member;
-use super::shell::{BATCHES_MAX, BATCH_RECORDS_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
+use super::shell::{BATCH_RECORDS_MAX, BATCHES_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
 use super::transaction::End;
 use crate::telemetry::{Readiness, RebalanceKind, Role};
 use crate::units::PartitionIndex;

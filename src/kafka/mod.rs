@@ -14,6 +14,7 @@ pub mod client;
 pub mod dump;
 pub mod engine_worker;
 pub mod error;
+pub mod identity;
 pub mod ingest_worker;
 pub mod member;
 pub mod restore;

@@ -45,6 +45,8 @@ pub struct Shape {
 pub struct WorkerContext<'a> {
     /// The configuration.
     pub config: &'a Config,
+    /// The name of this process, the same after a restart and unlike that of any other; absent: it has none.
+    pub name: Option<&'a str>,
     /// What the topics look like.
     pub shape: &'a Shape,
     /// Where it reports.
@@ -72,10 +74,10 @@ impl WorkerContext<'_> {
         Moment(self.began.elapsed())
     }
 
-    /// The group's name for this worker, when the configuration names the process.
+    /// The group's name for this worker, when the process has one.
     #[must_use]
     pub fn instance(&self) -> Option<String> {
-        let process = self.config.engine.instance_id.as_ref()?;
+        let process = self.name?;
         Some(format!("{process}-{}-{}", self.role.name(), self.index))
     }
 
@@ -87,7 +89,7 @@ impl WorkerContext<'_> {
             Role::Ingest => &self.config.ingest.group_id,
             _ => &self.config.engine.group_id,
         };
-        if let Some(process) = &self.config.engine.instance_id {
+        if let Some(process) = self.name {
             return format!("{group}-{process}-{}", self.index);
         }
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
