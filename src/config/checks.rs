@@ -14,7 +14,7 @@ use super::sources::Placed;
 const ABORT_SCAN: Duration = Duration::from_secs(10);
 /// Our default of `session.timeout.ms`: how long the partitions of a process that died wait for another process. Shorter
 /// than librdkafka's 45 s, but longer than the pauses of a busy machine, after each of which state would be restored.
-pub const SESSION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(25);
+pub const SESSION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// What was written where.
 #[derive(Debug, Default)]

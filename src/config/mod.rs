@@ -278,11 +278,11 @@ impl Default for Commit {
     fn default() -> Commit {
         Commit {
             interval_caught_up: Duration::from_millis(50),
-            interval_lagging: Duration::from_secs(5),
+            interval_lagging: Duration::from_secs(10),
             events_max: 2_000_000,
             bytes_max: 1024 * 1024 * 1024,
             accounts_max: 100_000,
-            transaction_timeout: Duration::from_secs(15),
+            transaction_timeout: Duration::from_secs(20),
         }
     }
 }

@@ -135,13 +135,13 @@ fn settings_must_fit_each_other() {
         &expect![[r#"
             c.toml:3: `topics.alerts` and `topics.events` are both "x"; each of the product's topics needs its own name
             c.toml:5: `ingest.group_id` and `engine.group_id` are both "churnwatch-ingest"; the roles read different topics and need a group each
-            c.toml:7: `commit.transaction_timeout_ms` (15000) must be at least twice `commit.interval_lagging_ms` (20000); the broker would abort transactions that are still filling
+            c.toml:7: `commit.transaction_timeout_ms` (20000) must be at least twice `commit.interval_lagging_ms` (20000); the broker would abort transactions that are still filling
             c.toml:9: `http.listen` (0.0.0.0:9464) is open to other machines and there is no token; set `http.token_sha256`, or listen on 127.0.0.1
             c.toml:11: `limits.event_bytes_max` (100000000) must not be above `limits.record_bytes_max` (16777216)
             c.toml:13: `rules.bands.watch_enter` (0.6) must be below `rules.bands.at_risk_enter` (0.5); bands follow each other: watch, at_risk, critical
             c.toml:14: `rules.bands.at_risk_exit` (0.5) must be below `rules.bands.at_risk_enter` (0.5); an account near the level would come and go
             c.toml:16: `rules.alerts.exit` (0.9) must be below `rules.alerts.enter` (0.65); an account near the level would come and go
-            c.toml:18: `commit.transaction_timeout_ms` (15000) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` (10000); the successor of a dead worker would wait for its transaction to end
+            c.toml:18: `commit.transaction_timeout_ms` (20000) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` (10000); the successor of a dead worker would wait for its transaction to end
             c.toml:20: `rules.rates.USD` is the rate of the reporting currency itself; leave it out: it is worth 1 of itself
             c.toml:21: `rules.rates.EUR`: found -1, allowed: number above 0, at most 1000000000
             c.toml:22: `rules.rates.XXZ` is not a currency; write the three letters of an ISO 4217 currency in use

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! service ─▶ one thread per worker: member (group, rebalance) ─▶ machine (worker) ─▶ transaction (producer)
-//!                                   restore (changelog) ─────────▶
+//! identity (its name)               batch (records) ───────────▶
+//!                                   restore (changelog) ───────▶
 //! ```
 //!
 //! Nothing is decided here about records: that is `worker`. Invariants: offsets and outputs are committed in one

@@ -312,7 +312,7 @@ fn instance_id() -> Key {
         ..key(
             "engine.instance_id",
             "Name of this process in the group, the same after a restart and unlike that of any other process: a restart \
-             within the session time-out (25 s) then moves no partition, and after a crash goes on at once. Without it the \
+             within the session time-out (30 s) then moves no partition, and after a crash goes on at once. Without it the \
              process takes the name that it finds in a file under the temporary folder, locked while it lives; set it where \
              that folder does not outlive the process, as in a container. A process that is stopped for good keeps its \
              partitions until the session time-out.",

@@ -30,7 +30,7 @@ const SCALE_ROWS_MIN: usize = 50;
 /// Deviations below this count as this: a feature that hardly varies is not blown up.
 const SCALE_MIN: f64 = 0.1;
 /// Precision of the prior of each weight, in outcomes.
-const PRECISION: f64 = 30.0;
+const PRECISION: f64 = 100.0;
 /// Share of the posterior precision kept from batch to batch.
 const KEEP: f64 = 0.99;
 /// Half-life of the curve, in days.

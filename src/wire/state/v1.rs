@@ -154,11 +154,11 @@ impl<'a> AccountForm<'a> {
 impl ActivityForm {
     fn of(activity: &Activity) -> ActivityForm {
         let last_day = activity.last_day.number();
-        let volume = |age: u8| {
-            let day = last_day.checked_sub(u16::from(age))?;
-            activity.volumes.get(usize::from(day % HORIZON_DAYS)).copied().filter(|uses| *uses > 0)
-        };
-        let ages = 0..u8::try_from(HORIZON_DAYS).unwrap_or(u8::MAX);
+        // From the last day backwards, round the ring once: this runs for every account of every commit.
+        let (until_last, after_last) = activity.volumes.split_at(usize::from(last_day % HORIZON_DAYS) + 1);
+        let backwards = until_last.iter().rev().chain(after_last.iter().rev()).take(usize::from(last_day) + 1);
+        let mut volumes = Vec::with_capacity(activity.volumes.iter().filter(|uses| **uses > 0).count());
+        volumes.extend((0..=u8::MAX).zip(backwards).filter(|(_, uses)| **uses > 0).map(|(age, uses)| (age, *uses)));
         ActivityForm {
             first_ms: activity.first_at.ms(),
             latest_ms: activity.latest_at.ms(),
@@ -173,7 +173,7 @@ impl ActivityForm {
             others: activity.others,
             folded: activity.folded,
             folded_day: activity.folded_day.number(),
-            volumes: ages.filter_map(|age| Some((age, volume(age)?))).collect(),
+            volumes,
         }
     }
 
