@@ -164,7 +164,9 @@ impl Engine {
             Input::Event(event) => Some(&*event.account_id),
             Input::Progress(_) | Input::Fleet(_) => None,
         });
-        self.store.warm(&self.store.find_all(ids));
+        let slots = self.store.find_all(ids);
+        self.timers.warm(&slots);
+        self.store.warm(slots.into_iter().flatten());
     }
 
     /// Takes in an event and judges its account where the event can have changed something.
@@ -214,23 +216,24 @@ impl Engine {
         let later = timers::round_up(now.plus(Span::from_days(account.judgement.patience_days.into())));
         if account.judgement.due.is_some_and(|due| due < later) {
             account.judgement.due = Some(later);
-            self.timers.set(slot, stable_hash(account.id.as_bytes()), later);
+            self.timers.set(slot, &account.id, later);
         }
     }
 
     /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time.
     fn fire(&mut self, effects: &mut Vec<Effect>) {
         let Some(clock) = self.partition.clock else { return };
-        let mut fired = 0_usize;
-        while let Some(slot) = self.timers.pop(clock) {
-            if fired.is_multiple_of(ANTICIPATED_MAX) {
-                self.store.warm(&self.timers.upcoming());
+        while let Some(due) = self.timers.pop(clock) {
+            for some in due.chunks(ANTICIPATED_MAX) {
+                self.store.warm(some.iter().map(|(_, slot)| *slot));
+                for (_, slot) in some {
+                    let Some(account) = self.store.get(*slot) else { continue };
+                    if let Some(due) = account.judgement.due {
+                        self.judge(*slot, due.max(account.activity.latest_at), Cause::Routine, effects);
+                    }
+                }
             }
-            fired += 1;
-            let Some(account) = self.store.get(slot) else { continue };
-            if let Some(due) = account.judgement.due {
-                self.judge(slot, due.max(account.activity.latest_at), Cause::Routine, effects);
-            }
+            self.timers.give_back(due);
         }
     }
 
@@ -273,7 +276,7 @@ impl Engine {
             self.sums.recount(slot, account, rules);
         }
         match account.judgement.due {
-            Some(due) => self.timers.set(slot, stable_hash(account.id.as_bytes()), due),
+            Some(due) => self.timers.set(slot, &account.id, due),
             None => self.timers.clear(slot),
         }
     }
@@ -357,7 +360,7 @@ impl Engine {
                 sums.add(before);
                 sums.recount(slot, before, rules);
                 match before.judgement.due {
-                    Some(due) => timers.set(slot, stable_hash(before.id.as_bytes()), due),
+                    Some(due) => timers.set(slot, &before.id, due),
                     None => timers.clear(slot),
                 }
             } else {
@@ -388,7 +391,7 @@ impl Engine {
             self.sums.add(account);
             self.sums.recount(slot, account, &self.rules);
             if let Some(due) = account.judgement.due {
-                self.timers.set(slot, stable_hash(account.id.as_bytes()), due);
+                self.timers.set(slot, &account.id, due);
             }
         }
     }

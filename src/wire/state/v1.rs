@@ -16,7 +16,7 @@ use crate::engine::account::{Account, AlertState, Judgement, Published};
 use crate::engine::dedup::Dedup;
 use crate::engine::effect::{Band, Severity};
 use crate::engine::facts::Stamp;
-use crate::engine::facts::activity::{Activity, HORIZON_DAYS};
+use crate::engine::facts::activity::Activity;
 use crate::engine::facts::crowd::{Crowd, Member};
 use crate::engine::facts::people::People;
 use crate::engine::input::{Fleet, GammaPrior, SourceReport, SourceTopic};
@@ -27,7 +27,7 @@ use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
 pub struct AccountForm<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
-    activity: ActivityForm,
+    activity: ActivityForm<'a>,
     users: CrowdForm,
     features: CrowdForm,
     limits: Option<LimitsForm>,
@@ -44,7 +44,7 @@ pub struct AccountForm<'a> {
 type StampForm = (i64, u64);
 
 #[derive(Serialize, Deserialize)]
-struct ActivityForm {
+struct ActivityForm<'a> {
     first_ms: i64,
     latest_ms: i64,
     last_ms: i64,
@@ -55,8 +55,8 @@ struct ActivityForm {
     active_days: u32,
     folded: f64,
     folded_day: u16,
-    /// Days before `last_day` and uses on them, where there are any.
-    volumes: Vec<(u8, u16)>,
+    /// Uses on the active days of the last 13 weeks, oldest first.
+    volumes: Cow<'a, [u16]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,31 +147,25 @@ impl<'a> AccountForm<'a> {
     }
 }
 
-impl ActivityForm {
-    fn of(activity: &Activity) -> ActivityForm {
-        let last_day = activity.last_day.number();
-        let volume = |age: u8| {
-            let day = last_day.checked_sub(u16::from(age))?;
-            activity.volumes.get(usize::from(day % HORIZON_DAYS)).copied().filter(|uses| *uses > 0)
-        };
-        let ages = 0..u8::try_from(HORIZON_DAYS).unwrap_or(u8::MAX);
+impl<'a> ActivityForm<'a> {
+    fn of(activity: &'a Activity) -> ActivityForm<'a> {
         ActivityForm {
             first_ms: activity.first_at.ms(),
             latest_ms: activity.latest_at.ms(),
             last_ms: activity.last_at.ms(),
             last_offset: activity.last_offset.0,
-            last_day,
+            last_day: activity.last_day.number(),
             first_day: activity.first_day.number(),
             days: activity.days,
             active_days: activity.active_days,
             folded: activity.folded,
             folded_day: activity.folded_day.number(),
-            volumes: ages.filter_map(|age| Some((age, volume(age)?))).collect(),
+            volumes: Cow::Borrowed(&activity.volumes),
         }
     }
 
     fn into_activity(self) -> Result<Activity, StateError> {
-        let mut activity = Activity {
+        let activity = Activity {
             first_at: time(self.first_ms)?,
             latest_at: time(self.latest_ms)?,
             last_at: time(self.last_ms)?,
@@ -182,13 +176,10 @@ impl ActivityForm {
             active_days: self.active_days,
             folded: self.folded,
             folded_day: Day::new(self.folded_day),
-            ..Activity::default()
+            volumes: self.volumes.into_owned(),
         };
-        for (age, uses) in self.volumes {
-            let day = self.last_day.checked_sub(u16::from(age)).ok_or_else(|| damaged("a volume before 1970"))?;
-            if let Some(volume) = activity.volumes.get_mut(usize::from(day % HORIZON_DAYS)) {
-                *volume = uses;
-            }
+        if activity.volumes.len() != activity.volumes_len() {
+            return Err(damaged("volumes of other days than the active ones"));
         }
         Ok(activity)
     }
