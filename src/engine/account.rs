@@ -72,6 +72,8 @@ pub struct Judgement {
     pub due: Option<Timestamp>,
     /// How many days of silence `due` stood for when it was judged.
     pub patience_days: u8,
+    /// For how many days from `at` activity alone is no reason to judge it, while it is healthy.
+    pub content_days: u8,
     /// Its band.
     pub band: Band,
     /// Since when the risk has been below the exit level of `band`.

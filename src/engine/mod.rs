@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod alert;
+mod cadence;
 mod clock;
 pub mod dedup;
 pub mod effect;
@@ -28,7 +29,7 @@ use account::{Account, Urgency};
 use effect::{AlertChange, Effect, Health, Reject, Transition};
 use event::{Event, Kind};
 use input::{Fleet, Input, Record, SourceReport, SourceTopic};
-use risk::{Assessment, assess};
+use risk::assess;
 use rules::Rules;
 pub use store::ANTICIPATED_MAX;
 use store::{Slot, Store};
@@ -93,19 +94,6 @@ pub struct Counts {
     /// Times an account was judged.
     pub judgements: u64,
 }
-
-/// An account at risk is looked at this often, until it has been silent for [`LONG_QUIET_DAYS`].
-const TROUBLED_LOOK: Span = Span::from_days(1);
-/// Any other account is looked at this often: on its own activity, by a timer when there is none.
-const REGULAR_LOOK: Span = Span::from_days(7);
-/// One whose risk is far from any band is looked at this often by its timer.
-const SAFE_LOOK: Span = Span::from_days(14);
-/// Far from any band: below this share of where `watch` begins.
-const SAFE_SHARE: f64 = 0.5;
-/// Who has been silent for longer changes slowly.
-const LONG_QUIET_DAYS: u16 = 28;
-/// No account is looked at again sooner than this by its timer, so that time always moves on.
-const SOONEST_LOOK: Span = Span::from_hours(1);
 
 /// Why an account is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,12 +189,9 @@ impl Engine {
         }
     }
 
-    /// Whether an account that was active once more is judged at once: it is in trouble, or has not been looked at for
-    /// some time.
+    /// Whether the account was active once more at a time when that is reason enough to judge it.
     fn is_to_be_judged(&self, slot: Slot, now: Timestamp) -> bool {
-        self.store.get(slot).is_some_and(|account| {
-            account.judgement.at.is_none_or(|at| now.since(at) >= REGULAR_LOOK) || account.is_troubled()
-        })
+        self.store.get(slot).is_some_and(|account| cadence::is_due_on_activity(account, now))
     }
 
     /// Puts off the next look at a healthy account that was active once more: its silence begins anew, and may last as
@@ -254,8 +239,9 @@ impl Engine {
         }
         self.alert_changes.clear();
         alert::settle_alerts(account, &assessment, rules, &mut self.alert_changes);
-        account.judgement.due = if left { None } else { Some(next_look(account, &assessment, rules)) };
-        account.judgement.patience_days = patience_days(account);
+        account.judgement.due = if left { None } else { Some(cadence::next_look(account, &assessment, rules)) };
+        account.judgement.patience_days = cadence::patience_days(account);
+        account.judgement.content_days = cadence::content_days(assessment.risk, rules);
         let next = health::publishable(account, &assessment);
         let outdated = account.judgement.published.is_none_or(|published| published.is_outdated_by(&next, rules));
         if outdated {
@@ -395,33 +381,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// When an account that has just been judged is to be looked at again if nothing happens.
-fn next_look(account: &Account, assessment: &Assessment, rules: &Rules) -> Timestamp {
-    let now = assessment.now;
-    let long_quiet = account.activity.quiet_days(now) > LONG_QUIET_DAYS;
-    let look = if account.judgement.band >= effect::Band::AtRisk && !long_quiet {
-        TROUBLED_LOOK
-    } else if !account.is_troubled() && assessment.risk.get() < rules.bands.watch.enter * SAFE_SHARE {
-        SAFE_LOOK
-    } else {
-        REGULAR_LOOK
-    };
-    let mut due = now.plus(look);
-    for reading in assessment.readings.iter().filter_map(|reading| reading.next_due) {
-        due = due.min(reading);
-    }
-    if let Some(since) = account.judgement.below_since {
-        due = due.min(since.plus(rules.bands.dwell));
-    }
-    timers::round_up(due.max(now.plus(SOONEST_LOOK)))
-}
-
-/// How many days after the last activity the account is due.
-fn patience_days(account: &Account) -> u8 {
-    let due_day = account.judgement.due.map_or(0, |due| due.day().number());
-    u8::try_from(due_day.saturating_sub(account.activity.last_day.number()).max(1)).unwrap_or(u8::MAX)
 }
 
 fn alert_effect(

@@ -71,6 +71,7 @@ struct JudgementForm {
     at_ms: Option<i64>,
     due_ms: Option<i64>,
     patience_days: u8,
+    content_days: u8,
     band: u8,
     below_since_ms: Option<i64>,
     /// Risk, band, MRR, hash of what else was told.
@@ -223,6 +224,7 @@ impl JudgementForm {
             at_ms: judgement.at.map(Timestamp::ms),
             due_ms: judgement.due.map(Timestamp::ms),
             patience_days: judgement.patience_days,
+            content_days: judgement.content_days,
             band: judgement.band as u8,
             below_since_ms: judgement.below_since.map(Timestamp::ms),
             published: judgement.published.map(|known| (known.risk, known.band as u8, known.mrr_minor, known.told)),
@@ -253,6 +255,7 @@ impl JudgementForm {
             at: maybe_time(self.at_ms)?,
             due: maybe_time(self.due_ms)?,
             patience_days: self.patience_days,
+            content_days: self.content_days,
             band: pick(self.band, &Band::ALL, "band")?,
             below_since: maybe_time(self.below_since_ms)?,
             published,
