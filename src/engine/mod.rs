@@ -257,8 +257,11 @@ impl Engine {
                 effects.push(Effect::Health(Box::new(health)));
             }
         }
-        // What is summed up changes with what is told, with facts, and as answers grow old.
-        if told || cause == Cause::Facts || account.voice.is_some() {
+        // What is summed up changes with what is told, and with answers: as they come and as they grow old.
+        let answers_change = account.standing.answered.is_some_and(|(earliest, _)| {
+            cause == Cause::Facts || now.since(earliest) > facts::voice::ANSWER_VALID
+        });
+        if told || answers_change {
             self.sums.recount(slot, account, rules);
         }
         match account.judgement.due {
