@@ -146,7 +146,7 @@ impl Crowd {
     /// The member of `hash`, where it is kept.
     #[must_use]
     pub fn get(&self, hash: u32) -> Option<&Member> {
-        self.members.binary_search_by_key(&hash, |member| member.hash).ok().and_then(|index| self.members.get(index))
+        self.place(hash).ok().and_then(|index| self.members.get(index))
     }
 
     /// For each of `masks`: kept members seen in any of its weeks (bit `i`: `i` weeks before the week of `today`).

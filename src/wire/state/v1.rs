@@ -13,7 +13,7 @@ use people::{LimitsForm, PersonForm, ProfileForm, VoiceForm};
 use super::{CommitRecord, StateError};
 use crate::engine::PartitionState;
 use crate::engine::account::{Account, AlertState, Judgement, Published};
-use crate::engine::dedup::Dedup;
+use crate::engine::dedup::{Dedup, Ids};
 use crate::engine::effect::{Band, Severity};
 use crate::engine::facts::Stamp;
 use crate::engine::facts::activity::Activity;
@@ -116,7 +116,7 @@ impl<'a> AccountForm<'a> {
             voice: account.voice.as_deref().map(VoiceForm::of),
             billing: account.billing.as_deref().map(BillingForm::of),
             profile: account.profile.as_deref().map(ProfileForm::of),
-            dedup: (account.dedup.window, Cow::Borrowed(&account.dedup.ids), account.dedup.previous),
+            dedup: (account.dedup.window, Cow::Borrowed(account.dedup.ids.as_slice()), account.dedup.previous),
             judgement: JudgementForm::of(&account.judgement),
         }
     }
@@ -141,7 +141,7 @@ impl<'a> AccountForm<'a> {
         if usize::from(previous) > ids.len() {
             return Err(damaged("more ids of the window before than ids"));
         }
-        account.dedup = Dedup { window, ids: ids.into_owned(), previous };
+        account.dedup = Dedup { window, ids: Ids::from(&*ids), previous };
         account.judgement = self.judgement.into_judgement()?;
         account.derive();
         Ok(account)
