@@ -82,7 +82,7 @@ pub struct Judgement {
     pub due: Option<Timestamp>,
     /// How many days of silence `due` stood for when it was judged.
     pub patience_days: u8,
-    /// For how many days from `at` activity alone is no reason to judge it, while it is healthy.
+    /// For how many days from `at` activity alone is no reason to judge it.
     pub content_days: u8,
     /// Its band.
     pub band: Band,

@@ -241,7 +241,7 @@ impl Engine {
         alert::settle_alerts(account, &assessment, rules, &mut self.alert_changes);
         account.judgement.due = if left { None } else { Some(cadence::next_look(account, &assessment, rules)) };
         account.judgement.patience_days = cadence::patience_days(account);
-        account.judgement.content_days = cadence::content_days(assessment.risk, rules);
+        account.judgement.content_days = cadence::content_days(account, &assessment, rules);
         let next = health::publishable(account, &assessment);
         let outdated = account.judgement.published.is_none_or(|published| published.is_outdated_by(&next, rules));
         if outdated {
@@ -258,9 +258,10 @@ impl Engine {
             }
         }
         // What is summed up changes with what is told, and with answers: as they come and as they grow old.
-        let answers_change = account.standing.answered.is_some_and(|(earliest, _)| {
-            cause == Cause::Facts || now.since(earliest) > facts::voice::ANSWER_VALID
-        });
+        let answers_change = account
+            .standing
+            .answered
+            .is_some_and(|(earliest, _)| cause == Cause::Facts || now.since(earliest) > facts::voice::ANSWER_VALID);
         if told || answers_change {
             self.sums.recount(slot, account, rules);
         }

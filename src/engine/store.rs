@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 
 use super::Journal;
 use super::account::Account;
+use super::effect::Band;
 use super::facts::crowd::Member;
 use crate::units::stable_hash;
 
@@ -138,12 +139,17 @@ impl Store {
         slots
     }
 
-    /// Reads the accounts in `slots`, so that they are in the processor's cache when they are needed.
+    /// Reads the accounts in `slots`, at most [`ANTICIPATED_MAX`] of them, so that they are in the processor's cache when
+    /// they are needed.
     ///
     /// A million accounts do not fit any cache, and one miss after the other is what costs an event most. Reads that do
     /// not wait for one another overlap: first the accounts themselves, then what they point to.
-    pub fn warm(&self, slots: impl Iterator<Item = Slot> + Clone) {
-        let accounts = || slots.clone().filter_map(|slot| self.get(slot));
+    pub fn warm(&self, slots: impl Iterator<Item = Slot>) {
+        let mut places = [None; ANTICIPATED_MAX];
+        for (place, slot) in places.iter_mut().zip(slots) {
+            *place = self.get(slot);
+        }
+        let accounts = || places.iter().copied().flatten();
         let mut read = 0_u64;
         for account in accounts() {
             read ^= u64::from(account.activity.last_day.number()) ^ account.activity.latest_at.ms().unsigned_abs();
@@ -156,6 +162,16 @@ impl Store {
             read ^= lines(&account.users.members) ^ lines(&account.features.members);
             read ^= account.dedup.ids.as_slice().first().copied().unwrap_or_default();
             read ^= account.activity.volumes.last().copied().map_or(0, u64::from);
+        }
+        // Who is in trouble is about to be judged, mostly by these.
+        for account in accounts().filter(|account| account.judgement.band > Band::Healthy) {
+            let standing = &account.standing;
+            let answers = account.voice.as_ref().filter(|_| standing.is_detracted).map(|voice| voice.answers.first());
+            let failures =
+                account.billing.as_ref().filter(|_| standing.is_unpaid).map(|billing| billing.failures.first());
+            read ^= answers.flatten().map_or(0, |answer| u64::from(answer.respondent));
+            read ^= failures.flatten().map_or(0, |failure| u64::from(failure.attempt));
+            read ^= account.judgement.alerts.first().map_or(0, |alert| u64::from(alert.episode));
         }
         std::hint::black_box(read);
     }

@@ -84,7 +84,9 @@ impl Timers {
         // The whole list before any account is judged: these reads do not wait for one another.
         let mut later = self.spare.pop().unwrap_or_default();
         waiting.retain(|(tie, slot)| {
-            let Some(timer) = self.slots.get_mut(slot.index()).filter(|timer| timer.queued == now) else { return false };
+            let Some(timer) = self.slots.get_mut(slot.index()).filter(|timer| timer.queued == now) else {
+                return false;
+            };
             timer.queued = NEVER;
             if timer.due > now && timer.due != NEVER {
                 timer.queued = timer.due;
