@@ -10,7 +10,7 @@ use super::facts::activity::{Activity, Taken};
 use super::facts::billing::{Billing, Booked, Failure, Ledger};
 use super::facts::crowd::{CROWD_MAX, Crowd, Seen};
 use super::facts::limits::Limits;
-use super::facts::people::{People, Statement};
+use super::facts::people::{People, Person, Statement};
 use super::facts::profile::Profile;
 use super::facts::voice::{Answer, Voice};
 use super::rules::Rules;
@@ -41,11 +41,11 @@ pub struct Account {
     pub dedup: Dedup,
     /// What has been judged of it.
     pub judgement: Judgement,
-    /// What every judgement needs of billing and profile, kept at hand; derived.
+    /// What every judgement needs of the facts it points to, kept at hand; derived.
     pub(crate) standing: Standing,
 }
 
-/// What every judgement needs of an account's billing and profile.
+/// What every judgement needs of what an account points to: most often that it need not look there.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 #[allow(clippy::struct_excessive_bools)] // independent answers to independent questions
 pub struct Standing {
@@ -61,6 +61,16 @@ pub struct Standing {
     pub mrr_minor: i64,
     /// Hash of everything that is told of it beside risk and MRR; changes when any of it does.
     pub told: u32,
+    /// Whether one of its NPS answers is a detractor's.
+    pub is_detracted: bool,
+    /// Whether it has, or had, a champion, a sponsor or an admin.
+    pub has_key_people: bool,
+    /// Hits of plan limits kept.
+    pub limit_hits: u8,
+    /// The latest of them.
+    pub limit_hit_at: Option<Timestamp>,
+    /// The earliest and the latest NPS answer kept.
+    pub answered: Option<(Timestamp, Timestamp)>,
 }
 
 /// What has been judged of an account. Unlike facts, this is history: it depends on when the account was judged.
@@ -72,6 +82,8 @@ pub struct Judgement {
     pub due: Option<Timestamp>,
     /// How many days of silence `due` stood for when it was judged.
     pub patience_days: u8,
+    /// For how many days from `at` activity alone is no reason to judge it.
+    pub content_days: u8,
     /// Its band.
     pub band: Band,
     /// Since when the risk has been below the exit level of `band`.
@@ -226,17 +238,41 @@ impl Account {
             | Kind::PaymentRefunded { .. }
             | Kind::AlertAction { .. } => change.urgency = Urgency::None,
         }
-        if matches!(
-            event.kind,
-            Kind::Subscription { .. } | Kind::InvoicePaid { .. } | Kind::PaymentFailed { .. } | Kind::AccountUpdated(_)
-        ) {
-            self.derive();
+        match event.kind {
+            Kind::Subscription { .. }
+            | Kind::InvoicePaid { .. }
+            | Kind::PaymentFailed { .. }
+            | Kind::AccountUpdated(_) => self.derive_terms(),
+            Kind::LimitReached(_)
+            | Kind::UserAdded { .. }
+            | Kind::UserRoleChanged { .. }
+            | Kind::NpsResponded { .. } => self.derive_voices(),
+            _ => {}
         }
         change
     }
 
-    /// Derives the standing from billing and profile; also after decoding.
+    /// Derives the standing; after decoding.
     pub(crate) fn derive(&mut self) {
+        self.derive_terms();
+        self.derive_voices();
+    }
+
+    /// Derives the standing of limits, people and voice.
+    fn derive_voices(&mut self) {
+        let hits = self.limits.as_deref().map(|limits| limits.hits.as_slice()).unwrap_or_default();
+        let people = self.people.as_deref().map(|people| people.list.as_slice()).unwrap_or_default();
+        let answers = self.voice.as_deref().map(|voice| voice.answers.as_slice()).unwrap_or_default();
+        let times = || answers.iter().map(|answer| answer.stamp.time);
+        self.standing.limit_hits = u8::try_from(hits.len()).unwrap_or(u8::MAX);
+        self.standing.limit_hit_at = hits.last().map(|hit| hit.time);
+        self.standing.has_key_people = people.iter().any(Person::is_key);
+        self.standing.is_detracted = answers.iter().any(Answer::is_detractor);
+        self.standing.answered = times().min().zip(times().max());
+    }
+
+    /// Derives the standing of billing and profile.
+    fn derive_terms(&mut self) {
         let billing = self.billing.as_deref();
         let ledger = billing.map(|billing| &billing.ledger);
         self.standing = Standing {
@@ -246,6 +282,7 @@ impl Account {
             is_unpaid: billing.is_some_and(|billing| !billing.unpaid().is_empty()),
             mrr_minor: ledger.map_or(0, |ledger| ledger.mrr_minor),
             told: self.told(),
+            ..self.standing
         };
     }
 

@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod alert;
+mod cadence;
 mod clock;
 pub mod dedup;
 pub mod effect;
@@ -32,7 +33,7 @@ use fleet::Fleet;
 use fleet::report::FleetReport;
 use fleet::sample::Sample;
 use input::{Input, Record, SourceReport, SourceTopic};
-use risk::{Assessment, assess};
+use risk::assess;
 use rules::Rules;
 pub use store::ANTICIPATED_MAX;
 use store::{Slot, Store};
@@ -101,20 +102,8 @@ pub struct Counts {
     pub judgements: u64,
 }
 
-/// An account at risk is looked at this often, until it has been silent for [`LONG_QUIET_DAYS`].
-const TROUBLED_LOOK: Span = Span::from_days(1);
-/// Any other account is looked at this often: on its own activity, by a timer when there is none.
-const REGULAR_LOOK: Span = Span::from_days(7);
-/// One whose risk is far from any band is looked at this often by its timer.
-const SAFE_LOOK: Span = Span::from_days(14);
-/// Far from any band: below this share of where `watch` begins.
-const SAFE_SHARE: f64 = 0.5;
-/// Who has been silent for longer changes slowly.
-const LONG_QUIET_DAYS: u16 = 28;
 /// Days that are reported on at once, when the clock has gone far ahead.
 const REPORTED_DAYS_MAX: u16 = 128;
-/// No account is looked at again sooner than this by its timer, so that time always moves on.
-const SOONEST_LOOK: Span = Span::from_hours(1);
 
 /// Why an account is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +164,9 @@ impl Engine {
             Input::Event(event) => Some(&*event.account_id),
             Input::Progress(_) | Input::Fleet(_) => None,
         });
-        self.store.warm(&self.store.find_all(ids));
+        let slots = self.store.find_all(ids);
+        self.timers.warm(&slots);
+        self.store.warm(slots.into_iter().flatten());
     }
 
     /// Takes in an event and judges its account where the event can have changed something.
@@ -214,12 +205,9 @@ impl Engine {
         }
     }
 
-    /// Whether an account that was active once more is judged at once: it is in trouble, or has not been looked at for
-    /// some time.
+    /// Whether the account was active once more at a time when that is reason enough to judge it.
     fn is_to_be_judged(&self, slot: Slot, now: Timestamp) -> bool {
-        self.store.get(slot).is_some_and(|account| {
-            account.judgement.at.is_none_or(|at| now.since(at) >= REGULAR_LOOK) || account.is_troubled()
-        })
+        self.store.get(slot).is_some_and(|account| cadence::is_due_on_activity(account, now))
     }
 
     /// Puts off the next look at a healthy account that was active once more: its silence begins anew, and may last as
@@ -229,23 +217,24 @@ impl Engine {
         let later = timers::round_up(now.plus(Span::from_days(account.judgement.patience_days.into())));
         if account.judgement.due.is_some_and(|due| due < later) {
             account.judgement.due = Some(later);
-            self.timers.set(slot, stable_hash(account.id.as_bytes()), later);
+            self.timers.set(slot, &account.id, later);
         }
     }
 
     /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time.
     fn fire(&mut self, effects: &mut Vec<Effect>) {
         let Some(clock) = self.partition.clock else { return };
-        let mut fired = 0_usize;
-        while let Some(slot) = self.timers.pop(clock) {
-            if fired.is_multiple_of(ANTICIPATED_MAX) {
-                self.store.warm(&self.timers.upcoming());
+        while let Some(due) = self.timers.pop(clock) {
+            for some in due.chunks(ANTICIPATED_MAX) {
+                self.store.warm(some.iter().map(|(_, slot)| *slot));
+                for (_, slot) in some {
+                    let Some(account) = self.store.get(*slot) else { continue };
+                    if let Some(due) = account.judgement.due {
+                        self.judge(*slot, due.max(account.activity.latest_at), Cause::Routine, effects);
+                    }
+                }
             }
-            fired += 1;
-            let Some(account) = self.store.get(slot) else { continue };
-            if let Some(due) = account.judgement.due {
-                self.judge(slot, due.max(account.activity.latest_at), Cause::Routine, effects);
-            }
+            self.timers.give_back(due);
         }
     }
 
@@ -286,8 +275,9 @@ impl Engine {
         }
         self.alert_changes.clear();
         alert::settle_alerts(account, &assessment, rules, &mut self.alert_changes);
-        account.judgement.due = if left { None } else { Some(next_look(account, &assessment, rules)) };
-        account.judgement.patience_days = patience_days(account);
+        account.judgement.due = if left { None } else { Some(cadence::next_look(account, &assessment, rules)) };
+        account.judgement.patience_days = cadence::patience_days(account);
+        account.judgement.content_days = cadence::content_days(account, &assessment, rules);
         let next = health::publishable(account, &assessment);
         let outdated = account.judgement.published.is_none_or(|published| published.is_outdated_by(&next, rules));
         if outdated {
@@ -303,12 +293,16 @@ impl Engine {
                 effects.push(Effect::Health(Box::new(health)));
             }
         }
-        // What is summed up changes with what is told, with facts, and as answers grow old.
-        if told || cause == Cause::Facts || account.voice.is_some() {
+        // What is summed up changes with what is told, and with answers: as they come and as they grow old.
+        let answers_change = account
+            .standing
+            .answered
+            .is_some_and(|(earliest, _)| cause == Cause::Facts || now.since(earliest) > facts::voice::ANSWER_VALID);
+        if told || answers_change {
             self.sums.recount(slot, account, rules);
         }
         match account.judgement.due {
-            Some(due) => self.timers.set(slot, stable_hash(account.id.as_bytes()), due),
+            Some(due) => self.timers.set(slot, &account.id, due),
             None => self.timers.clear(slot),
         }
     }
@@ -405,7 +399,7 @@ impl Engine {
                 sums.add(before);
                 sums.recount(slot, before, rules);
                 match before.judgement.due {
-                    Some(due) => timers.set(slot, stable_hash(before.id.as_bytes()), due),
+                    Some(due) => timers.set(slot, &before.id, due),
                     None => timers.clear(slot),
                 }
             } else {
@@ -444,37 +438,10 @@ impl Engine {
             self.sums.add(account);
             self.sums.recount(slot, account, &self.rules);
             if let Some(due) = account.judgement.due {
-                self.timers.set(slot, stable_hash(account.id.as_bytes()), due);
+                self.timers.set(slot, &account.id, due);
             }
         }
     }
-}
-
-/// When an account that has just been judged is to be looked at again if nothing happens.
-fn next_look(account: &Account, assessment: &Assessment, rules: &Rules) -> Timestamp {
-    let now = assessment.now;
-    let long_quiet = account.activity.quiet_days(now) > LONG_QUIET_DAYS;
-    let look = if account.judgement.band >= effect::Band::AtRisk && !long_quiet {
-        TROUBLED_LOOK
-    } else if !account.is_troubled() && assessment.risk.get() < rules.bands.watch.enter * SAFE_SHARE {
-        SAFE_LOOK
-    } else {
-        REGULAR_LOOK
-    };
-    let mut due = now.plus(look);
-    for reading in assessment.readings.iter().filter_map(|reading| reading.next_due) {
-        due = due.min(reading);
-    }
-    if let Some(since) = account.judgement.below_since {
-        due = due.min(since.plus(rules.bands.dwell));
-    }
-    timers::round_up(due.max(now.plus(SOONEST_LOOK)))
-}
-
-/// How many days after the last activity the account is due.
-fn patience_days(account: &Account) -> u8 {
-    let due_day = account.judgement.due.map_or(0, |due| due.day().number());
-    u8::try_from(due_day.saturating_sub(account.activity.last_day.number()).max(1)).unwrap_or(u8::MAX)
 }
 
 fn alert_effect(

@@ -14,7 +14,7 @@ use super::rules::Rules;
 use super::totals::Totals;
 use super::{Engine, Journal};
 use crate::units::{Currency, DAY_MS, Money, Offset, PartitionIndex, Position, Timestamp};
-use crate::wire::state::{ACCOUNT_BYTES_MAX, decode_account, encode_account};
+use crate::wire::state::{ACCOUNT_BYTES_MAX, StateError, decode_account, encode_account};
 
 const DAY_0: i64 = 20_000;
 
@@ -366,4 +366,13 @@ fn the_golden_file_of_state_version_1_reads_back() {
     let mut bytes = Vec::new();
     encode_account(&account, &mut bytes);
     assert_eq!(golden, bytes);
+}
+
+#[test]
+fn a_state_whose_volumes_are_not_those_of_its_active_days_is_damaged() {
+    let mut account = decode_account(include_bytes!("../../tests/golden/account-v1.bin")).unwrap();
+    account.activity.volumes.pop();
+    let mut bytes = Vec::new();
+    encode_account(&account, &mut bytes);
+    assert!(matches!(decode_account(&bytes), Err(StateError::Damaged(_))));
 }

@@ -2,7 +2,7 @@
 //!
 //! A day is active when a person used the product on it; active days, not raw events, are the unit of activity, since
 //! they predict. The last 128 days are an exact bitmap; older active days are folded, in day order, into one decayed
-//! sum, so that the result does not depend on the order of arrival. Volumes are kept by day for 13 weeks.
+//! sum, so that the result does not depend on the order of arrival. Volumes are kept for the active days of 13 weeks.
 
 use crate::engine::fleet::prior::GammaPrior;
 use crate::units::{Day, Offset, Span, Timestamp};
@@ -11,6 +11,8 @@ use crate::units::{Day, Offset, Span, Timestamp};
 pub const HORIZON_DAYS: u16 = 91;
 /// Days of the activity bitmap.
 const BITMAP_DAYS: u16 = 128;
+/// The bits of the bitmap that have a volume.
+const HORIZON: u128 = (1 << HORIZON_DAYS) - 1;
 /// Half-life of the short rate, in days.
 pub const SHORT_DAYS: f64 = 14.0;
 /// Half-life of the long rate, in days.
@@ -45,8 +47,8 @@ pub struct Activity {
     pub magnitude: u64,
     /// Events of the account that were no usage.
     pub others: u32,
-    /// Uses by day, at `day % 91`, for the 91 days up to `last_day`; 65,535 stands for that many and more.
-    pub volumes: [u16; HORIZON_DAYS as usize],
+    /// Uses on each active day of the 91 days up to `last_day`, oldest first; 65,535 stands for that many and more.
+    pub volumes: Vec<u16>,
 }
 
 /// What taking in a usage did.
@@ -139,7 +141,7 @@ impl Default for Activity {
             uses: 0,
             magnitude: 0,
             others: 0,
-            volumes: [0; HORIZON_DAYS as usize],
+            volumes: Vec::new(),
         }
     }
 }
@@ -168,33 +170,45 @@ impl Activity {
         self.first_day = self.first_day.min(day);
         self.uses = self.uses.saturating_add(1);
         self.magnitude = self.magnitude.saturating_add(magnitude(quantity));
-        if let Some(volume) = self.volumes.get_mut(usize::from(day.number() % HORIZON_DAYS)) {
-            *volume = volume.saturating_add(u16::try_from(quantity).unwrap_or(u16::MAX));
-        }
-        let bit = 1_u128 << self.last_day.since(day);
-        if self.days & bit != 0 {
+        let age = self.last_day.since(day);
+        let uses = u16::try_from(quantity).unwrap_or(u16::MAX);
+        let older = self.days_from(age + 1);
+        if self.days >> age & 1 == 1 {
+            if let Some(volume) = self.volumes.get_mut(older) {
+                *volume = volume.saturating_add(uses);
+            }
             return Taken::SameDay;
         }
-        self.days |= bit;
+        super::insert(&mut self.volumes, older, uses);
+        self.days |= 1 << age;
         self.active_days = self.active_days.saturating_add(1);
         Taken::NewDay
     }
 
-    /// Moves the anchor to a later `day`: empties the volumes in between and folds what leaves the bitmap, oldest first.
+    /// Active days that have a volume and lie `age` days or more before `last_day`: where the volumes after them begin.
+    fn days_from(&self, age: u16) -> usize {
+        (self.days & HORIZON).checked_shr(age.into()).unwrap_or(0).count_ones() as usize
+    }
+
+    /// How many volumes belong to the active days: the length of `volumes`.
+    #[must_use]
+    pub fn volumes_len(&self) -> usize {
+        self.days_from(0)
+    }
+
+    /// Moves the anchor to a later `day`: drops the volumes that leave the horizon and folds what leaves the bitmap,
+    /// oldest first.
     fn advance_to(&mut self, day: Day) {
         let shift = day.since(self.last_day);
-        for step in 1..=shift.min(HORIZON_DAYS) {
-            if let Some(volume) = self.volumes.get_mut(usize::from((self.last_day.number() + step) % HORIZON_DAYS)) {
-                *volume = 0;
-            }
-        }
-        let leaving = if shift >= BITMAP_DAYS { self.days } else { self.days & !(u128::MAX >> shift) };
-        for age in (0..BITMAP_DAYS).rev().filter(|age| leaving >> age & 1 == 1) {
-            let left = Day::new(self.last_day.number().saturating_sub(age));
+        self.volumes.drain(..self.days_from(HORIZON_DAYS.saturating_sub(shift)).min(self.volumes.len()));
+        let mut leaving = if shift >= BITMAP_DAYS { self.days } else { self.days & !(u128::MAX >> shift) };
+        while let Some(age) = leaving.checked_ilog2() {
+            leaving &= !(1 << age);
+            let left = Day::new(self.last_day.number().saturating_sub(u16::try_from(age).unwrap_or(BITMAP_DAYS)));
             self.folded = self.folded * half(left.since(self.folded_day), LONG_DAYS) + 1.0;
             self.folded_day = left;
         }
-        self.days = self.days.checked_shl(u32::from(shift)).filter(|_| shift < BITMAP_DAYS).unwrap_or(0);
+        self.days = self.days.checked_shl(u32::from(shift)).unwrap_or(0);
         self.last_day = day;
     }
 
@@ -313,24 +327,11 @@ impl Activity {
     /// Uses in the `days` days that end `skip` days before the day of `now`, that day left out since it is not over.
     #[must_use]
     pub fn volume(&self, now: Timestamp, skip: u16, days: u16) -> u64 {
-        // Days are counted back from `last_day`; the ring holds ages 0 to 90.
+        // Days are counted back from `last_day`.
         let offset = i32::from(now.day().number()) - 1 - i32::from(skip) - i32::from(self.last_day.number());
-        let age_min = (-offset).max(0);
-        let age_end = (i32::from(days) - offset).min(i32::from(HORIZON_DAYS));
-        if age_min >= age_end || !self.is_used() {
-            return 0;
-        }
-        let ring = i32::from(HORIZON_DAYS);
-        let newest = (i32::from(self.last_day.number()) - age_min).rem_euclid(ring);
-        let length = age_end - age_min;
-        // The run of days may wrap around the end of the ring: one part before it, one after.
-        let tail = (newest + 1).min(length);
-        self.sum(newest + 1 - tail, newest + 1) + self.sum(ring - (length - tail), ring)
-    }
-
-    fn sum(&self, from: i32, to: i32) -> u64 {
-        let index = |at: i32| usize::try_from(at).unwrap_or_default();
-        let part = self.volumes.get(index(from)..index(to)).unwrap_or_default();
+        let first = u16::try_from(-offset).unwrap_or(0);
+        let end = u16::try_from(i32::from(days) - offset).unwrap_or(0);
+        let part = self.volumes.get(self.days_from(end)..self.days_from(first)).unwrap_or_default();
         u64::from(part.iter().map(|volume| u32::from(*volume)).sum::<u32>())
     }
 

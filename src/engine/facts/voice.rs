@@ -31,6 +31,14 @@ pub struct Answer {
     pub offset: Offset,
 }
 
+impl Answer {
+    /// Whether it is a detractor's: 0 to 6.
+    #[must_use]
+    pub fn is_detractor(&self) -> bool {
+        self.score <= 6
+    }
+}
+
 impl Voice {
     /// Takes in an answer.
     pub fn answer(&mut self, answer: Answer) {

@@ -50,7 +50,8 @@ enum Finding<'a> {
 }
 
 fn find<'a>(case: &Case<'a>) -> Finding<'a> {
-    let Some(people) = case.account.people.as_deref() else { return Finding::Unknown };
+    let people = case.account.people.as_deref().filter(|_| case.account.standing.has_key_people);
+    let Some(people) = people else { return Finding::Unknown };
     let departed = people
         .list
         .iter()

@@ -28,6 +28,11 @@ const HALF_LIFE: usize = 0;
 const FADED: f64 = 0.1;
 
 fn read(case: &Case<'_>) -> Reading {
+    let Some((_, latest)) = case.account.standing.answered else { return Reading::UNKNOWN };
+    // Within three half-lives one answer alone has not faded.
+    if !case.account.standing.is_detracted && case.now.since(latest).days() < 3.0 * case.parameter(HALF_LIFE) {
+        return Reading::QUIET;
+    }
     let Some(voice) = case.account.voice.as_ref().filter(|voice| !voice.answers.is_empty()) else {
         return Reading::UNKNOWN;
     };
@@ -50,8 +55,8 @@ fn badness(score: u8) -> f64 {
 
 fn tell(case: &Case<'_>) -> Telling {
     let answers = case.account.voice.as_ref().map(|voice| voice.answers.as_slice()).unwrap_or_default();
-    let detractors = answers.iter().filter(|answer| answer.score <= 6).count();
-    let latest = answers.iter().filter(|answer| answer.score <= 6).max_by_key(|answer| answer.stamp);
+    let detractors = answers.iter().filter(|answer| answer.is_detractor()).count();
+    let latest = answers.iter().filter(|answer| answer.is_detractor()).max_by_key(|answer| answer.stamp);
     let score = latest.map_or(0, |answer| answer.score);
     let days = latest.map_or(0.0, |answer| case.now.since(answer.stamp.time).days().max(0.0));
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)] // small counts

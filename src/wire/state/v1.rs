@@ -14,10 +14,10 @@ use people::{LimitsForm, PersonForm, ProfileForm, VoiceForm};
 use super::{CommitRecord, StateError};
 use crate::engine::PartitionState;
 use crate::engine::account::{Account, AlertState, Judgement, Published};
-use crate::engine::dedup::Dedup;
+use crate::engine::dedup::{Dedup, Ids};
 use crate::engine::effect::{Band, Severity};
 use crate::engine::facts::Stamp;
-use crate::engine::facts::activity::{Activity, HORIZON_DAYS};
+use crate::engine::facts::activity::Activity;
 use crate::engine::facts::crowd::{Crowd, Member};
 use crate::engine::facts::people::People;
 use crate::engine::input::{SourceReport, SourceTopic};
@@ -28,7 +28,7 @@ use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
 pub struct AccountForm<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
-    activity: ActivityForm,
+    activity: ActivityForm<'a>,
     users: CrowdForm,
     features: CrowdForm,
     limits: Option<LimitsForm>,
@@ -45,7 +45,7 @@ pub struct AccountForm<'a> {
 type StampForm = (i64, u64);
 
 #[derive(Serialize, Deserialize)]
-struct ActivityForm {
+struct ActivityForm<'a> {
     first_ms: i64,
     latest_ms: i64,
     last_ms: i64,
@@ -59,8 +59,8 @@ struct ActivityForm {
     others: u32,
     folded: f64,
     folded_day: u16,
-    /// Days before `last_day` and uses on them, where there are any.
-    volumes: Vec<(u8, u16)>,
+    /// Uses on the active days of the last 13 weeks, oldest first.
+    volumes: Cow<'a, [u16]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,6 +75,7 @@ struct JudgementForm {
     at_ms: Option<i64>,
     due_ms: Option<i64>,
     patience_days: u8,
+    content_days: u8,
     band: u8,
     below_since_ms: Option<i64>,
     /// Risk, band, MRR, hash of what else was told.
@@ -119,7 +120,7 @@ impl<'a> AccountForm<'a> {
             voice: account.voice.as_deref().map(VoiceForm::of),
             billing: account.billing.as_deref().map(BillingForm::of),
             profile: account.profile.as_deref().map(ProfileForm::of),
-            dedup: (account.dedup.window, Cow::Borrowed(&account.dedup.ids), account.dedup.previous),
+            dedup: (account.dedup.window, Cow::Borrowed(account.dedup.ids.as_slice()), account.dedup.previous),
             judgement: JudgementForm::of(&account.judgement),
         }
     }
@@ -144,27 +145,21 @@ impl<'a> AccountForm<'a> {
         if usize::from(previous) > ids.len() {
             return Err(damaged("more ids of the window before than ids"));
         }
-        account.dedup = Dedup { window, ids: ids.into_owned(), previous };
+        account.dedup = Dedup { window, ids: Ids::from(&*ids), previous };
         account.judgement = self.judgement.into_judgement()?;
         account.derive();
         Ok(account)
     }
 }
 
-impl ActivityForm {
-    fn of(activity: &Activity) -> ActivityForm {
-        let last_day = activity.last_day.number();
-        // From the last day backwards, round the ring once: this runs for every account of every commit.
-        let (until_last, after_last) = activity.volumes.split_at(usize::from(last_day % HORIZON_DAYS) + 1);
-        let backwards = until_last.iter().rev().chain(after_last.iter().rev()).take(usize::from(last_day) + 1);
-        let mut volumes = Vec::with_capacity(activity.volumes.iter().filter(|uses| **uses > 0).count());
-        volumes.extend((0..=u8::MAX).zip(backwards).filter(|(_, uses)| **uses > 0).map(|(age, uses)| (age, *uses)));
+impl<'a> ActivityForm<'a> {
+    fn of(activity: &'a Activity) -> ActivityForm<'a> {
         ActivityForm {
             first_ms: activity.first_at.ms(),
             latest_ms: activity.latest_at.ms(),
             last_ms: activity.last_at.ms(),
             last_offset: activity.last_offset.0,
-            last_day,
+            last_day: activity.last_day.number(),
             first_day: activity.first_day.number(),
             days: activity.days,
             active_days: activity.active_days,
@@ -173,12 +168,12 @@ impl ActivityForm {
             others: activity.others,
             folded: activity.folded,
             folded_day: activity.folded_day.number(),
-            volumes,
+            volumes: Cow::Borrowed(&activity.volumes),
         }
     }
 
     fn into_activity(self) -> Result<Activity, StateError> {
-        let mut activity = Activity {
+        let activity = Activity {
             first_at: time(self.first_ms)?,
             latest_at: time(self.latest_ms)?,
             last_at: time(self.last_ms)?,
@@ -192,13 +187,10 @@ impl ActivityForm {
             others: self.others,
             folded: self.folded,
             folded_day: Day::new(self.folded_day),
-            ..Activity::default()
+            volumes: self.volumes.into_owned(),
         };
-        for (age, uses) in self.volumes {
-            let day = self.last_day.checked_sub(u16::from(age)).ok_or_else(|| damaged("a volume before 1970"))?;
-            if let Some(volume) = activity.volumes.get_mut(usize::from(day % HORIZON_DAYS)) {
-                *volume = uses;
-            }
+        if activity.volumes.len() != activity.volumes_len() {
+            return Err(damaged("volumes of other days than the active ones"));
         }
         Ok(activity)
     }
@@ -242,6 +234,7 @@ impl JudgementForm {
             at_ms: judgement.at.map(Timestamp::ms),
             due_ms: judgement.due.map(Timestamp::ms),
             patience_days: judgement.patience_days,
+            content_days: judgement.content_days,
             band: judgement.band as u8,
             below_since_ms: judgement.below_since.map(Timestamp::ms),
             published: judgement.published.map(|known| (known.risk, known.band as u8, known.mrr_minor, known.told)),
@@ -272,6 +265,7 @@ impl JudgementForm {
             at: maybe_time(self.at_ms)?,
             due: maybe_time(self.due_ms)?,
             patience_days: self.patience_days,
+            content_days: self.content_days,
             band: pick(self.band, &Band::ALL, "band")?,
             below_since: maybe_time(self.below_since_ms)?,
             published,
