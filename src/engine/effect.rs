@@ -145,6 +145,28 @@ pub struct AlertChange {
     pub rules: String,
 }
 
+/// What is to be done about an alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Stable snake-case name of the play.
+    pub play: String,
+    /// What it is called where people read it.
+    pub title: String,
+    /// What is to be done, in order.
+    pub steps: Vec<Step>,
+    /// The resolution reason to give when it has worked, where the play names one.
+    pub done_reason: Option<String>,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What to do.
+    pub text: String,
+    /// By when.
+    pub due_at: Timestamp,
+}
+
 /// The health of one account at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Health {

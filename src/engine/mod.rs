@@ -14,6 +14,7 @@ pub mod event;
 pub mod facts;
 mod health;
 pub mod input;
+pub mod playbook;
 pub mod risk;
 pub mod rules;
 pub mod signals;
