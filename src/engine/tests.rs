@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::account::{Account, Judgement};
+use super::account::{Account, ClosedBy, Judgement};
 use super::dedup::Dedup;
 use super::effect::Effect;
 use super::event::{Event, Kind, LimitUse, Role, SubscriptionChange, Terms, Traits};
@@ -339,6 +339,9 @@ fn the_golden_file_of_state_version_1_reads_back() {
     assert_eq!(account.mrr_minor(), Some(358));
     assert!(account.limits.is_some() && account.people.is_some() && account.voice.is_some());
     assert!(account.billing.is_some() && account.profile.is_some() && !account.judgement.alerts.is_empty());
+    let closed_by = account.judgement.alerts.iter().map(|alert| alert.closed_by).collect::<Vec<_>>();
+    assert_eq!(closed_by, [ClosedBy::Person, ClosedBy::Recovery]);
+    assert!(account.judgement.alerts.iter().any(|alert| alert.snoozed_until.is_some() && alert.is_acknowledged));
     let mut bytes = Vec::new();
     encode_account(&account, &mut bytes);
     assert_eq!(golden.as_slice(), bytes);

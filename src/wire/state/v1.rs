@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use billing::BillingForm;
 use people::{LimitsForm, PersonForm, ProfileForm, VoiceForm};
 
-use super::{CommitRecord, StateError};
+use super::{CommitRecord, StateError, Text};
 use crate::engine::PartitionState;
-use crate::engine::account::{Account, AlertState, Judgement, Published};
+use crate::engine::account::{Account, AlertState, ClosedBy, Judgement, Published};
 use crate::engine::dedup::Dedup;
 use crate::engine::effect::{Band, Severity};
 use crate::engine::facts::Stamp;
@@ -20,6 +20,7 @@ use crate::engine::facts::activity::{Activity, HORIZON_DAYS};
 use crate::engine::facts::crowd::{Crowd, Member};
 use crate::engine::facts::people::People;
 use crate::engine::input::{Fleet, GammaPrior, SourceReport, SourceTopic};
+use crate::engine::quality::{LEAD_DAYS_MIN, Quality, Resolutions, TypeQuality};
 use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
 
 /// An account.
@@ -39,6 +40,9 @@ pub struct AccountForm<'a> {
     dedup: (i64, Cow<'a, [u64]>, u8),
     judgement: JudgementForm,
 }
+
+/// What closes alerts, in the order of their numbers.
+const CLOSED_BY: [ClosedBy; 3] = [ClosedBy::Recovery, ClosedBy::Person, ClosedBy::LateData];
 
 /// Milliseconds and tie.
 type StampForm = (i64, u64);
@@ -86,6 +90,11 @@ struct AlertForm {
     open: u8,
     raised_ms: i64,
     closed_ms: i64,
+    /// 0 recovery, 1 a person, 2 late data.
+    closed_by: u8,
+    snoozed_until_ms: Option<i64>,
+    /// Acknowledged, overdue, settled: bits 0 to 2.
+    flags: u8,
 }
 
 /// A commit record.
@@ -101,6 +110,19 @@ pub struct CommitForm {
     reports: Vec<(String, i32, i64, bool)>,
     /// Shape and exposure of the two priors.
     fleet: [(f64, f64); 2],
+    quality: QualityForm,
+}
+
+/// How good the alerts have been.
+#[derive(Serialize, Deserialize)]
+struct QualityForm {
+    /// Matured, churned, acknowledged, seconds until that, by alert type.
+    types: Vec<[u64; 4]>,
+    left: u64,
+    foretold: [u64; LEAD_DAYS_MIN.len()],
+    lead_days: u64,
+    /// Alert type, reason, count.
+    resolutions: Vec<(u8, Text, u64)>,
 }
 
 impl<'a> AccountForm<'a> {
@@ -227,6 +249,9 @@ impl JudgementForm {
             open: alert.open.map_or(0, |severity| severity as u8 + 1),
             raised_ms: alert.raised_at.ms(),
             closed_ms: alert.closed_at.ms(),
+            closed_by: alert.closed_by as u8,
+            snoozed_until_ms: alert.snoozed_until.map(Timestamp::ms),
+            flags: u8::from(alert.is_acknowledged) | u8::from(alert.is_overdue) << 1 | u8::from(alert.is_settled) << 2,
         };
         JudgementForm {
             at_ms: judgement.at.map(Timestamp::ms),
@@ -250,6 +275,11 @@ impl JudgementForm {
                 },
                 raised_at: time(form.raised_ms)?,
                 closed_at: time(form.closed_ms)?,
+                closed_by: pick(form.closed_by, &CLOSED_BY, "cause of closing")?,
+                snoozed_until: maybe_time(form.snoozed_until_ms)?,
+                is_acknowledged: form.flags & 1 != 0,
+                is_overdue: form.flags & 2 != 0,
+                is_settled: form.flags & 4 != 0,
             })
         };
         let published = match self.published {
@@ -272,7 +302,7 @@ impl JudgementForm {
 
 impl CommitForm {
     pub fn of(commit: &CommitRecord) -> CommitForm {
-        let PartitionState { index, clock, sources, reports, fleet } = &commit.partition;
+        let PartitionState { index, clock, sources, reports, fleet, quality } = &commit.partition;
         let prior = |prior: GammaPrior| (prior.shape, prior.exposure_days);
         CommitForm {
             next_offset: commit.next_offset.0,
@@ -286,6 +316,7 @@ impl CommitForm {
                 .map(|report| (report.topic.clone(), report.partition.0, report.reached.ms(), report.caught_up))
                 .collect(),
             fleet: [prior(fleet.prior_14), prior(fleet.prior_182)],
+            quality: QualityForm::of(quality),
         }
     }
 
@@ -308,8 +339,44 @@ impl CommitForm {
                     .collect(),
                 reports: self.reports.into_iter().map(report).collect::<Result<_, StateError>>()?,
                 fleet: Fleet { prior_14, prior_182 },
+                quality: Box::new(self.quality.into_quality()),
             },
         })
+    }
+}
+
+impl QualityForm {
+    fn of(quality: &Quality) -> QualityForm {
+        let of_type =
+            |known: &TypeQuality| [known.matured, known.churned, known.acknowledged, known.acknowledge_seconds];
+        QualityForm {
+            types: quality.types.iter().map(of_type).collect(),
+            left: quality.left,
+            foretold: quality.foretold,
+            lead_days: quality.lead_days,
+            resolutions: quality
+                .resolutions
+                .iter()
+                .map(|known| (known.kind, known.reason.clone(), known.count))
+                .collect(),
+        }
+    }
+
+    fn into_quality(self) -> Quality {
+        let of_type = |[matured, churned, acknowledged, acknowledge_seconds]: [u64; 4]| TypeQuality {
+            matured,
+            churned,
+            acknowledged,
+            acknowledge_seconds,
+        };
+        let resolutions = self.resolutions.into_iter();
+        Quality {
+            types: self.types.into_iter().map(of_type).collect(),
+            left: self.left,
+            foretold: self.foretold,
+            lead_days: self.lead_days,
+            resolutions: resolutions.map(|(kind, reason, count)| Resolutions { kind, reason, count }).collect(),
+        }
     }
 }
 
