@@ -12,11 +12,13 @@ use std::sync::Arc;
 
 use super::reject::{LineError, Rejected};
 use super::summary::Tally;
+use crate::desk::{self, Desk, Outgoing};
 use crate::engine::effect::Effect;
 use crate::engine::input::{Input, Progress, Record};
 use crate::engine::rules::Rules;
 use crate::engine::{Engine, Journal};
 use crate::units::{HOUR_MS, NextOffset, Offset, PartitionIndex, Position, Timestamp};
+use crate::wire::desk::encode_outgoing;
 use crate::wire::{Decoded, Format, Refusal, alert, canonical, dump, health};
 
 /// Partitions beyond this are not believed: each costs an engine.
@@ -32,6 +34,8 @@ pub struct Found {
     pub alerts: Vec<u8>,
     /// Account health, likewise; absent where nobody wants it.
     pub health: Option<Vec<u8>>,
+    /// What goes out from the desk, likewise; absent where nobody wants it.
+    pub desk: Option<Vec<u8>>,
     /// Lines that were refused, in order.
     pub rejected: Vec<Rejected>,
 }
@@ -43,6 +47,8 @@ pub struct Settings {
     pub format: Format,
     /// The rules in force.
     pub rules: Arc<Rules>,
+    /// What the desk goes by.
+    pub desk: desk::Settings,
     /// Longer events are refused, in bytes.
     pub event_bytes_max: usize,
     /// Taken as the time of receipt of lines that carry none: events far ahead of it are refused.
@@ -58,6 +64,7 @@ pub struct Replay {
     reached: Option<Timestamp>,
     lanes: BTreeMap<PartitionIndex, Lane>,
     effects: Vec<Effect>,
+    desk: Desk,
     tally: Tally,
 }
 
@@ -87,6 +94,7 @@ impl Replay {
     #[must_use]
     pub fn new(settings: Settings) -> Replay {
         Replay {
+            desk: Desk::new(settings.desk),
             settings,
             layout: Layout::Unknown,
             reached: None,
@@ -123,6 +131,12 @@ impl Replay {
         if let Some(reached) = self.reached {
             let position = Position { partition: PartitionIndex(0), offset: offset_of(lines) };
             self.step(lines, &progress(position, self.settings.start, reached), found);
+        }
+        let clock = self.lanes.values().filter_map(|lane| lane.engine.partition().clock).max();
+        if let (Some(out), Some(clock)) = (&mut found.desk, clock) {
+            let mut outgoing = Vec::new();
+            self.desk.finish(clock, &mut outgoing);
+            write_desk(&outgoing, out);
         }
     }
 
@@ -256,6 +270,14 @@ impl Replay {
                     self.tally.alert(change.alert_type, change.transition);
                     alert::encode_alert(&change, &mut found.alerts);
                     found.alerts.push(b'\n');
+                    if let Some(out) = &mut found.desk {
+                        // Where the log keeps no timestamps, the run is when things become known.
+                        let unknown = record.received_at == Timestamp::MAX;
+                        let known_at = if unknown { self.settings.start } else { record.received_at };
+                        let mut outgoing = Vec::new();
+                        self.desk.change(&change, known_at, &mut outgoing);
+                        write_desk(&outgoing, out);
+                    }
                 }
                 Effect::Health(health) => {
                     if let Some(out) = &mut found.health {
@@ -272,6 +294,14 @@ impl Replay {
     fn reject(&mut self, index: u64, reason: &'static str, message: String, found: &mut Found) {
         self.tally.reject(reason);
         found.rejected.push(Rejected { line: index + 1, reason, message });
+    }
+}
+
+/// Appends what goes out from the desk, one JSON object a line.
+fn write_desk(outgoing: &[Outgoing], out: &mut Vec<u8>) {
+    for outgoing in outgoing {
+        encode_outgoing(outgoing, out);
+        out.push(b'\n');
     }
 }
 
