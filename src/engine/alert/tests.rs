@@ -534,6 +534,28 @@ fn an_alert_raised_after_the_account_had_left_is_neither_right_nor_wrong() {
 }
 
 #[test]
+fn an_account_that_leaves_just_after_the_horizon_makes_no_alert_right() {
+    // The event is ahead of the clock, so that the horizon has not passed by the clock when the account leaves.
+    check(
+        "start|until 10|fail 1|acknowledge|until 37|cancel at 39|until 60",
+        &expect![[r#"
+        > start
+        > until 10
+        > fail 1
+        day 10 00h raised payment_failures #1 warning
+        > acknowledge
+        day 10 00h acknowledged payment_failures #1 warning by kim
+        > until 37
+        > cancel at 39
+        day 39 00h churned payment_failures #1 warning, closed
+        > until 60
+        actions: acknowledged taken 1;
+        quality: 0 of 1 right, [0, 0, 0, 1] of 1 foretold
+    "#]],
+    );
+}
+
+#[test]
 fn every_alert_of_an_account_that_leaves_ends_with_that() {
     check(
         "start|until 10|fail 1|until 11|resolve settled|until 25|cancel|comment|acknowledge|until 90",
