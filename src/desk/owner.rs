@@ -43,12 +43,17 @@ impl Owner {
             self.places.clear();
             self.sent = 0;
         }
+        if self.sent >= budget.saturating_mul(SENT_PER_PLACE_MAX) {
+            return Verdict::Digest;
+        }
         let asking = (worth(item), item.alert_id.clone());
+        // One that went to another owner and came back has its place still.
+        self.places.retain(|(_, id)| *id != asking.1);
         let is_free = self.places.len() < usize::try_from(budget).unwrap_or(usize::MAX);
         let mut displaced = None;
         if !is_free {
             let beats = self.places.first().is_some_and(|lowest| lowest.0 < asking.0);
-            if !beats || self.sent >= budget.saturating_mul(SENT_PER_PLACE_MAX) {
+            if !beats {
                 return Verdict::Digest;
             }
             displaced = self.places.pop_first().map(|(_, id)| id);

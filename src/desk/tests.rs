@@ -236,6 +236,38 @@ fn an_alert_moves_with_its_owner() {
 }
 
 #[test]
+fn an_alert_that_goes_to_and_fro_goes_out_no_more_often_than_others() {
+    check(
+        &[
+            "1 kim a raised 10",
+            "2 sam a escalated 10",
+            "3 kim a escalated 10",
+            "4 sam a escalated 10",
+            "5 kim a escalated 10",
+            "6 kim b raised 5",
+            "7 kim c raised 20",
+        ],
+        &expect![[r#"
+            > 1 kim a raised 10
+            day 0 01h to kim: a raised New
+            > 2 sam a escalated 10
+            day 0 02h to sam: a escalated Promoted
+            > 3 kim a escalated 10
+            day 0 03h to kim: a escalated Promoted
+            > 4 sam a escalated 10
+            day 0 04h to sam: a escalated Promoted
+            > 5 kim a escalated 10
+            day 0 05h to kim: a escalated Promoted
+            > 6 kim b raised 5
+            day 0 06h to kim: b raised New
+            > 7 kim c raised 20
+            day 0 07h digest for kim, c 20, a 10 delivered, b 5 delivered
+            day 0 07h digest for sam, nothing open
+        "#]],
+    );
+}
+
+#[test]
 fn history_goes_out_as_one_digest_of_what_is_open() {
     check(
         &[
@@ -296,6 +328,8 @@ fn desks_are_bounded() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
     #[test]
     fn budgets_hold_and_nothing_that_is_open_is_lost(
         steps in proptest::collection::vec((0..3_u8, 0..30_u8, 0..6_u8, 0..50_i64, 0..20_i64), 1..120)
