@@ -818,7 +818,7 @@ fn check_bounds(account: &Account) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     /// Whatever people and data do, in whatever order: at most one alert of a type is open, the state is bounded, an
     /// engine that is restored at any point goes on identically, and every episode ends at most once with each outcome.
