@@ -5,11 +5,12 @@
 //!                  (wire)    (one per account) (pure)    and /metrics
 //! ```
 //!
-//! In reading order: [`units`], [`engine`], [`wire`], [`worker`], [`kafka`], [`local`], [`sim`],
+//! In reading order: [`units`], [`engine`], [`desk`], [`wire`], [`worker`], [`kafka`], [`local`], [`sim`],
 //! [`evaluation`], [`config`], [`telemetry`], [`http`], [`cli`].
 
 pub mod cli;
 pub mod config;
+pub mod desk;
 pub mod engine;
 pub mod evaluation;
 pub mod http;

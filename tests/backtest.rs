@@ -84,6 +84,7 @@ fn try_ask_at(input: &[u8], cutoffs: &[Timestamp], held_bytes_max: usize) -> Res
         rules: Arc::new(Rules::default()),
         event_bytes_max: 1024 * 1024,
         start: day(1_000),
+        desk: churnwatch::desk::Settings { budget_per_owner_week: 10, deliver_max_age: Span::from_days(1) },
     };
     let log = Log { held_bytes_max, ..Log::new(path, settings) };
     ask(&log, &log.scan().unwrap(), cutoffs.to_vec(), None)

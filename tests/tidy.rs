@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("engine", &["units"]),
-    ("wire", &["engine", "units"]),
+    ("desk", &["engine", "units"]),
+    ("wire", &["desk", "engine", "units"]),
     ("worker", &["engine", "wire", "units"]),
     ("sim", &["engine", "wire", "units"]),
     ("config", &["engine", "wire", "units"]),
@@ -23,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const EDGES: &[&str] = &["kafka", "local", "http"];
 
 /// Modules that decide purely, and what must not occur in them: clocks, waiting, output, order that changes by run.
-const PURE: &[&str] = &["units", "engine", "wire", "worker", "evaluation"];
+const PURE: &[&str] = &["units", "engine", "desk", "wire", "worker", "evaluation"];
 const BANNED: &[&str] = &[
     "SystemTime::now",
     "Instant::now",

@@ -23,6 +23,7 @@ use self::report::Report;
 use self::stage::Stage;
 use self::text::Look;
 use super::Output;
+use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::effect::AlertChange;
 use crate::engine::rules::Rules;
@@ -86,11 +87,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The rules that the demo runs under: the defaults, and a rate for the simulated company's second currency.
+/// The rules that the demo runs under: those of a configuration that says nothing, and a rate for the simulated
+/// company's second currency.
 #[must_use]
 pub fn rules() -> Rules {
     let rates = Currency::parse("EUR").map(|euro| (euro, 1.08)).into_iter().collect();
-    Rules { rates, ..Rules::default() }
+    Rules { rates, ..Config::default().rules }
 }
 
 /// A progress bar on standard error, drawn only when that is a terminal.

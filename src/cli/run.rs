@@ -39,6 +39,9 @@ pub struct Args {
     /// Write account health as NDJSON to this file, each time it changes enough to be told.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub health: Option<PathBuf>,
+    /// Write what each owner is given as NDJSON to this file: deliveries within the budget, and daily digests.
+    #[arg(long, value_name = "FILE", requires = "input")]
+    pub desk: Option<PathBuf>,
     /// Write rejected lines as NDJSON to this file instead of standard error.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub rejects: Option<PathBuf>,
@@ -97,6 +100,8 @@ fn run_over_file(args: &Args, input: &Path, config: &Config) -> anyhow::Result<E
     let alerts = args.alerts.clone().filter(|path| path.as_path() != Path::new("-"));
     options.alerts = alerts.map_or(local::Alerts::Stdout, local::Alerts::File);
     options.health.clone_from(&args.health);
+    options.desk.clone_from(&args.desk);
+    options.desk_settings = super::desk_settings(config);
     options.rejects.clone_from(&args.rejects);
     options.event_bytes_max = config.limits.event_bytes_max;
     let summary = local::run(&options)?;

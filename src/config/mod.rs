@@ -7,6 +7,7 @@ mod checks;
 mod document;
 pub mod keys;
 mod load;
+mod playbooks;
 pub mod problem;
 pub mod properties;
 mod sources;
@@ -21,6 +22,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::rules::Rules;
@@ -51,6 +53,8 @@ pub struct Config {
     pub log: Log,
     /// Sizes beyond which records are refused.
     pub limits: Limits,
+    /// What becomes of alerts beside the rules by which they are raised.
+    pub alerts: Alerts,
     /// The rules in force.
     pub rules: Rules,
 }
@@ -182,6 +186,17 @@ pub struct Limits {
     pub record_bytes_max: usize,
 }
 
+/// What becomes of alerts. Their playbooks and links are part of the rules: see [`Rules::playbooks`].
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    /// The folder whose playbooks stand in place of the shipped ones; absent: those hold.
+    pub playbooks: Option<String>,
+    /// New alerts that one owner is given in a week; the rest waits in the owner's digest.
+    pub budget_per_owner_week: u32,
+    /// Changes of alerts that are older when they are known are not delivered one by one.
+    pub deliver_max_age: Span,
+}
+
 /// The configuration of the file at `path` (defaults where there is none), with the environment's overrides; or every
 /// problem found.
 pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
@@ -193,7 +208,8 @@ pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
 pub fn load_with(path: Option<&Path>, check: &dyn Fn(&Config) -> Vec<(String, String)>) -> Result<Config, Problems> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
-    load::resolve(path, &Surroundings { read: &|path| std::fs::read_to_string(path), variables }, check)
+    let list = |path: &Path| std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect();
+    load::resolve(path, &Surroundings { read: &|path| std::fs::read_to_string(path), list: &list, variables }, check)
 }
 
 impl Default for Config {
@@ -209,7 +225,8 @@ impl Default for Config {
             http: Http::default(),
             log: Log::default(),
             limits: Limits::default(),
-            rules: Rules::default(),
+            alerts: Alerts::default(),
+            rules: Rules { playbooks: Arc::new(playbooks::shipped()), ..Rules::default() },
         }
     }
 }
@@ -296,6 +313,12 @@ impl Default for Http {
 impl Default for Log {
     fn default() -> Log {
         Log { format: LogFormat::Pretty, level: "info".to_owned() }
+    }
+}
+
+impl Default for Alerts {
+    fn default() -> Alerts {
+        Alerts { playbooks: None, budget_per_owner_week: 10, deliver_max_age: Span::from_days(1) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -17,8 +17,12 @@ fn resolve_texts(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<C
         let text = path.to_str().and_then(|name| files.get(name));
         text.map(|text| (*text).to_owned()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     };
+    let list = |folder: &Path| {
+        let inside: Vec<_> = files.keys().map(PathBuf::from).filter(|path| path.parent() == Some(folder)).collect();
+        if inside.is_empty() { Err(io::Error::from(io::ErrorKind::NotFound)) } else { Ok(inside) }
+    };
     let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    resolve(Some(Path::new("c.toml")), &Surroundings { read: &read, variables }, &|_| Vec::new())
+    resolve(Some(Path::new("c.toml")), &Surroundings { read: &read, list: &list, variables }, &|_| Vec::new())
 }
 
 fn report(result: Result<Config, Problems>) -> String {
@@ -345,7 +349,8 @@ fn a_further_check_gets_its_line() {
     let text = "[kafka.properties]\nno.such = 1\n";
     let complain = |_: &Config| vec![("kafka.properties.no.such".to_owned(), "unknown to librdkafka".to_owned())];
     let read = |_: &Path| Ok(text.to_owned());
-    let surroundings = Surroundings { read: &read, variables: Vec::new() };
+    let list = |_: &Path| Ok(Vec::new());
+    let surroundings = Surroundings { read: &read, list: &list, variables: Vec::new() };
     let problems = resolve(Some(Path::new("c.toml")), &surroundings, &complain).unwrap_err();
     expect![[r#"
         c.toml:2: `kafka.properties.no.such`: unknown to librdkafka
@@ -383,4 +388,35 @@ proptest! {
         let (section, name) = key.rsplit_once('.').unwrap();
         let _ = resolve_texts(&[("c.toml", &format!("[{section}]\n{name} = {value}\n"))], &[]);
     }
+}
+
+#[test]
+fn playbooks_are_read_from_the_configured_folder() {
+    let main = "[alerts]\nplaybooks = \"plays\"\nlink = \"https://crm.example/{account_id}\"\n";
+    let book = "alert_type = \"nps\"\nreasons = [\"settled\"]\n[[plays]]\nname = \"call\"\n\
+                steps = [{ text = \"Call\", due_days = 1 }]\n";
+    let config = resolve_texts(&[("c.toml", main), ("plays/nps.toml", book), ("plays/notes.txt", "x")], &[]);
+    let rules = config.unwrap_or_else(|problems| panic!("{problems}")).rules;
+    assert_ne!(rules.hash(), Config::default().rules.hash());
+    assert_eq!(rules.playbooks.link.as_deref(), Some("https://crm.example/{account_id}"));
+    let own = rules.playbooks.books.iter().find(|book| book.alert_type == "nps").unwrap();
+    assert_eq!((own.plays.len(), own.reasons.len()), (1, 1));
+    assert_eq!(rules.playbooks.routes, Config::default().rules.playbooks.routes);
+
+    let files = [("c.toml", main), ("plays/a.toml", "alert_type = \"np\"\nreasons = []\n"), ("plays/b.toml", "x\n")];
+    expect![[r#"
+        plays/a.toml: there is no `plays`; write [[plays]] with name, title and steps
+        plays/a.toml:1: `alert_type`: there is no alert type "np"; did you mean "nps"?
+        plays/a.toml:2: `reasons`: found a list, allowed: 1 to 16 texts
+        plays/b.toml:1: not valid TOML: key with no value, expected `=`
+        4 problems in the configuration"#]]
+    .assert_eq(&report(resolve_texts(&files, &[])));
+    let variables = [("CHURNWATCH__ALERTS__PLAYBOOKS", "none")];
+    expect![[r#"
+        CHURNWATCH__ALERTS__PLAYBOOKS: `alerts.playbooks`: none cannot be read: entity not found; name a folder, or leave the key out: the shipped playbooks hold then
+        1 problem in the configuration"#]].assert_eq(&report(resolve_texts(&[("c.toml", main)], &variables)));
+    expect![[r#"
+        c.toml:2: `alerts.playbooks`: found 3, allowed: the name of a folder; put the text in quotes
+        c.toml:3: `alerts.link`: found "x", allowed: an http:// or https:// address without spaces, in which only {account_id} and {alert_id} stand in braces
+        2 problems in the configuration"#]].assert_eq(&report(resolve_texts(&[("c.toml", "[alerts]\nplaybooks = 3\nlink = \"x\"\n")], &[])));
 }

@@ -71,6 +71,23 @@ pub(super) const TRAIT: TextRule = TextRule {
     accepts: |text| is_name(text, 64),
 };
 
+/// The name of a folder.
+pub(super) const FOLDER: TextRule =
+    TextRule { allowed: "the name of a folder", accepts: |text| !text.trim().is_empty() && !text.contains('\0') };
+
+/// An address for people, with places to be filled in.
+pub(super) const LINK: TextRule = TextRule {
+    allowed: "an http:// or https:// address without spaces, in which only {account_id} and {alert_id} stand in braces",
+    accepts: is_link,
+};
+
+fn is_link(text: &str) -> bool {
+    let plain = text.replace("{account_id}", "").replace("{alert_id}", "");
+    let host = plain.strip_prefix("https://").or_else(|| plain.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
+        && !plain.contains(|letter: char| letter.is_whitespace() || letter.is_control() || "{}<>\"".contains(letter))
+}
+
 fn is_topic(text: &str) -> bool {
     is_name(text, 249) && text != "." && text != ".."
 }
@@ -110,6 +127,12 @@ mod tests {
             ),
             (LISTEN, &["127.0.0.1:0", "[::]:80"], &["localhost:80", "127.0.0.1", "9464", ":9464"]),
             (LOG_LEVEL, &["info", "off", "info,churnwatch::kafka=debug"], &["", " ", "a=b=c", "churnwatch=loud"]),
+            (
+                LINK,
+                &["https://x.example/a", "http://127.0.0.1/{account_id}?a={alert_id}"],
+                &["", "x.example", "https://", "https:///x", "https://x/{account}", "https://x/ y", "ftp://x"],
+            ),
+            (FOLDER, &["playbooks", "/etc/churnwatch/playbooks"], &["", " "]),
             (CURRENCY, &["USD", "eur"], &["", "US", "XXZ", "dollar"]),
             (SHA256, &[&"0aF".repeat(32)[..64]], &["", "abc", &"g".repeat(64)]),
         ];

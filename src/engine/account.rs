@@ -90,7 +90,8 @@ pub struct Judgement {
     pub below_since: Option<Timestamp>,
     /// What was last published about it.
     pub published: Option<Published>,
-    /// Its alerts by type, those that were ever raised.
+    /// Its alerts: of each type that was ever raised the latest episode, behind earlier ones whose outcome is not known
+    /// yet; at most [`super::alert::EPISODES_MAX`].
     pub alerts: Vec<AlertState>,
 }
 
@@ -107,12 +108,12 @@ pub struct Published {
     pub told: u32,
 }
 
-/// The alerts of one type on one account.
+/// One episode of an alert: the latest of its type, or an earlier one whose outcome is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AlertState {
     /// Index of the alert type: 0 is `churn_risk`, `n + 1` the signal `n`.
     pub kind: u8,
-    /// The latest episode, from 1.
+    /// The episode, from 1.
     pub episode: u32,
     /// How loud it is; `None` when it is closed.
     pub open: Option<Severity>,
@@ -120,6 +121,27 @@ pub struct AlertState {
     pub raised_at: Timestamp,
     /// When it was closed; meaningless while it is open.
     pub closed_at: Timestamp,
+    /// What closed it; meaningless while it is open.
+    pub closed_by: ClosedBy,
+    /// Until when it keeps quiet; `None` when it does not.
+    pub snoozed_until: Option<Timestamp>,
+    /// Whether somebody has acknowledged or snoozed it.
+    pub is_acknowledged: bool,
+    /// Whether it has been escalated since nobody had acknowledged it in time.
+    pub is_overdue: bool,
+    /// Whether its outcome is known: the account has left, or the horizon has passed since it was raised.
+    pub is_settled: bool,
+}
+
+/// What closed an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// Its cause is gone, or the account.
+    Recovery,
+    /// A person resolved it.
+    Person,
+    /// Late data showed that there was no cause.
+    LateData,
 }
 
 /// How soon an event asks for a judgement.
@@ -347,6 +369,12 @@ impl Account {
         self.standing.has_left
     }
 
+    /// When it left, while it is gone.
+    #[must_use]
+    pub fn left_at(&self) -> Option<Timestamp> {
+        self.billing.as_ref().filter(|_| self.has_left())?.ledger.churned_at
+    }
+
     /// Whether its band, an alert or a fading risk asks for attention.
     #[must_use]
     pub fn is_troubled(&self) -> bool {
@@ -364,9 +392,9 @@ impl Account {
         stated.or_else(plan).unwrap_or("unknown")
     }
 
-    /// The open or past alerts of a type.
+    /// The latest episode of an alert type.
     #[must_use]
     pub fn alert(&self, kind: u8) -> Option<&AlertState> {
-        self.judgement.alerts.iter().find(|alert| alert.kind == kind)
+        self.judgement.alerts.iter().rev().find(|alert| alert.kind == kind)
     }
 }

@@ -5,6 +5,7 @@
 //! farther the risk is from whatever would be told, the later the next look. Nothing here decides what a look finds.
 
 use super::account::Account;
+use super::alert;
 use super::effect::Band;
 use super::risk::Assessment;
 use super::rules::{BandRules, Rules};
@@ -58,6 +59,9 @@ pub fn next_look(account: &Account, assessment: &Assessment, rules: &Rules) -> T
     }
     if let Some(since) = account.judgement.below_since {
         due = due.min(since.plus(rules.bands.dwell));
+    }
+    if let Some(alerts) = alert::due(&account.judgement, rules) {
+        due = due.min(alerts);
     }
     timers::round_up(due.max(now.plus(SOONEST)))
 }

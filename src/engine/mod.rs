@@ -10,12 +10,15 @@ pub mod alert;
 mod cadence;
 mod clock;
 pub mod dedup;
+mod deed;
 pub mod effect;
 pub mod event;
 pub mod facts;
 pub mod fleet;
 mod health;
 pub mod input;
+pub mod playbook;
+pub mod quality;
 pub mod risk;
 pub mod rules;
 pub mod signals;
@@ -27,12 +30,15 @@ pub mod totals;
 use std::sync::Arc;
 
 use account::{Account, Urgency};
-use effect::{AlertChange, Effect, Health, Reject, Transition};
+use alert::action::ActionCounts;
+use alert::correction::{self, Without};
+use effect::{Effect, Health, Reject};
 use event::{Event, Kind};
 use fleet::Fleet;
 use fleet::report::FleetReport;
 use fleet::sample::Sample;
 use input::{Input, Record, SourceReport, SourceTopic};
+use quality::Quality;
 use risk::assess;
 use rules::Rules;
 pub use store::ANTICIPATED_MAX;
@@ -67,7 +73,7 @@ pub struct Engine {
     timers: Timers,
     sample: Sample,
     /// Reused between records.
-    alert_changes: Vec<(u8, Transition)>,
+    alert_changes: Vec<alert::Change>,
 }
 
 /// What belongs to the partition rather than to an account; part of the commit record.
@@ -85,6 +91,8 @@ pub struct PartitionState {
     pub reported: Option<Day>,
     /// The fleet record in force.
     pub fleet: Arc<Fleet>,
+    /// How good the alerts have been.
+    pub quality: Box<Quality>,
 }
 
 /// What the engine has counted since it was created or restored; each becomes a counter metric.
@@ -100,6 +108,8 @@ pub struct Counts {
     pub unpriced: u64,
     /// Times an account was judged.
     pub judgements: u64,
+    /// What people did with alerts, by action and result.
+    pub alert_actions: ActionCounts,
 }
 
 /// Days that are reported on at once, when the clock has gone far ahead.
@@ -171,6 +181,9 @@ impl Engine {
 
     /// Takes in an event and judges its account where the event can have changed something.
     fn take(&mut self, event: &Event<'_>, offset: Offset, effects: &mut Vec<Effect>) {
+        if let Kind::AlertAction { .. } = event.kind {
+            return self.act(event, effects);
+        }
         let known = self.store.len();
         let slot = self.store.find_or_add(&event.account_id);
         if self.store.len() > known {
@@ -182,6 +195,12 @@ impl Engine {
             self.counts.duplicates += 1;
             return;
         }
+        let now = account.present(self.partition.clock);
+        let is_late = event.time < now && correction::is_late(account, event.time);
+        let without = is_late.then(|| {
+            let assessment = assess(account, now, &self.rules, &self.partition.fleet);
+            Without::new(event.time, assessment, &account.judgement)
+        });
         let weight = account.users.weight();
         let is_billing = matches!(event.kind, Kind::Subscription { .. });
         let moved = if is_billing { sums::movements(account) } else { Default::default() };
@@ -200,8 +219,8 @@ impl Engine {
         match change.urgency {
             Urgency::None => {}
             Urgency::Routine if !self.is_to_be_judged(slot, now) => self.put_off(slot, now),
-            Urgency::Routine => self.judge(slot, now, Cause::Routine, effects),
-            Urgency::Now => self.judge(slot, now, Cause::Facts, effects),
+            Urgency::Routine => self.judge(slot, now, Cause::Routine, without.as_ref(), effects),
+            Urgency::Now => self.judge(slot, now, Cause::Facts, without.as_ref(), effects),
         }
     }
 
@@ -214,7 +233,8 @@ impl Engine {
     /// long as it might when it was judged.
     fn put_off(&mut self, slot: Slot, now: Timestamp) {
         let Some(account) = self.store.change(slot) else { return };
-        let later = timers::round_up(now.plus(Span::from_days(account.judgement.patience_days.into())));
+        let later = now.plus(Span::from_days(account.judgement.patience_days.into()));
+        let later = timers::round_up(alert::due(&account.judgement, &self.rules).map_or(later, |due| due.min(later)));
         if account.judgement.due.is_some_and(|due| due < later) {
             account.judgement.due = Some(later);
             self.timers.set(slot, &account.id, later);
@@ -230,7 +250,7 @@ impl Engine {
                 for (_, slot) in some {
                     let Some(account) = self.store.get(*slot) else { continue };
                     if let Some(due) = account.judgement.due {
-                        self.judge(*slot, due.max(account.activity.latest_at), Cause::Routine, effects);
+                        self.judge(*slot, due.max(account.activity.latest_at), Cause::Routine, None, effects);
                     }
                 }
             }
@@ -258,23 +278,43 @@ impl Engine {
         }
     }
 
-    /// Judges the account in `slot` at `now`: risk, band, alerts, what is told, when to look again.
-    fn judge(&mut self, slot: Slot, now: Timestamp, cause: Cause, effects: &mut Vec<Effect>) {
+    /// Judges the account in `slot` at `now`: risk, band, alerts, what is told, when to look again. `without` is what was
+    /// known before a late event; `alert_changes` may hold what a person just did.
+    fn judge(
+        &mut self,
+        slot: Slot,
+        now: Timestamp,
+        cause: Cause,
+        without: Option<&Without>,
+        effects: &mut Vec<Effect>,
+    ) {
         let rules = &*self.rules;
         let Some(account) = self.store.change(slot) else { return };
         let left = account.has_left();
-        if left && account.judgement.due.is_none() && account.judgement.at.is_some() {
+        let is_known = account.judgement.at.is_some();
+        if left && account.judgement.due.is_none() && is_known {
             // Its health is frozen as it was when it left.
             return;
         }
         self.counts.judgements += 1;
         let assessment = assess(account, now, rules, &self.partition.fleet);
         account.judgement.at = Some(now);
-        if !left {
+        let (quality, changes) = (&mut self.partition.quality, &mut self.alert_changes);
+        if left {
+            if is_known {
+                let left_at = account.left_at().unwrap_or(now);
+                alert::outcome::leave(&mut account.judgement, left_at, now, rules, quality, changes);
+            }
+        } else {
+            if let Some(without) = without {
+                correction::retract(&mut account.judgement, without, &assessment, rules, changes);
+            }
             alert::settle_band(&mut account.judgement, &assessment, &rules.bands);
+            alert::settle_alerts(account, &assessment, rules, quality, changes);
+            if let Some(without) = without {
+                correction::amend(&account.judgement, without, &assessment, rules, changes);
+            }
         }
-        self.alert_changes.clear();
-        alert::settle_alerts(account, &assessment, rules, &mut self.alert_changes);
         account.judgement.due = if left { None } else { Some(cadence::next_look(account, &assessment, rules)) };
         account.judgement.patience_days = cadence::patience_days(account);
         account.judgement.content_days = cadence::content_days(account, &assessment, rules);
@@ -286,8 +326,9 @@ impl Engine {
         let told = outdated || !self.alert_changes.is_empty();
         if told {
             let health = health::tell(account, &assessment, rules, self.partition.index);
-            for (kind, transition) in &self.alert_changes {
-                effects.extend(alert_effect(account, *kind, *transition, &health, &self.rules_hash));
+            for change in self.alert_changes.drain(..) {
+                let told = alert::tell::tell(account, change, &health, rules, &self.rules_hash);
+                effects.push(Effect::Alert(Box::new(told)));
             }
             if outdated {
                 effects.push(Effect::Health(Box::new(health)));
@@ -442,26 +483,6 @@ impl Engine {
             }
         }
     }
-}
-
-fn alert_effect(
-    account: &Account,
-    kind: u8,
-    transition: Transition,
-    health: &Health,
-    rules_hash: &str,
-) -> Option<Effect> {
-    let state = account.alert(kind)?;
-    Some(Effect::Alert(Box::new(AlertChange {
-        alert_id: alert::alert_id(&account.id, kind, state.episode),
-        alert_type: alert::type_name(kind),
-        episode: state.episode,
-        transition,
-        severity: state.open.unwrap_or(account.judgement.severity()),
-        raised_at: state.raised_at,
-        health: health.clone(),
-        rules: rules_hash.to_owned(),
-    })))
 }
 
 #[cfg(test)]

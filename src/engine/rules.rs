@@ -3,7 +3,10 @@
 //! Part of the function that the engine computes, so their [`Rules::hash`] stands in every commit record and on every
 //! alert. Built from configuration by `config`; ranges are checked there, from the same declarations.
 
+use std::sync::Arc;
+
 use super::fleet::Population;
+use super::playbook::Playbooks;
 use super::signals::{PARAMETERS_MAX, SIGNALS};
 use crate::units::{Currency, Money, Span, stable_hash};
 
@@ -38,6 +41,8 @@ pub struct Rules {
     pub alert_exit: f64,
     /// After closing, an alert of the same type waits this long (7 days).
     pub alert_cooldown: Span,
+    /// Who acts on alerts, by which plan, and how they may be closed (none).
+    pub playbooks: Arc<Playbooks>,
     /// Settings of each signal, in the order of [`SIGNALS`].
     pub signals: Vec<SignalRules>,
 }
@@ -175,6 +180,7 @@ impl Default for Rules {
             alert_enter: 0.65,
             alert_exit: 0.35,
             alert_cooldown: Span::from_days(7),
+            playbooks: Arc::default(),
             signals: SIGNALS.iter().map(|signal| signal.declaration.defaults()).collect(),
         }
     }

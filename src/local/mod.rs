@@ -26,9 +26,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::desk;
+use crate::engine::alert::action;
 use crate::engine::rules::Rules;
 use crate::telemetry::view::PartitionView;
-use crate::units::Timestamp;
+use crate::units::{Span, Timestamp};
 use crate::wire::Format;
 use lines::{LINE_BYTES_MAX, Line, LineReader};
 pub(crate) use output::named_twice;
@@ -52,6 +54,10 @@ pub struct Options {
     pub alerts: Alerts,
     /// The file for account health; none is written when absent.
     pub health: Option<PathBuf>,
+    /// The file for what goes out from the owners' desks; none is written when absent.
+    pub desk: Option<PathBuf>,
+    /// What the desks go by.
+    pub desk_settings: desk::Settings,
     /// The file for refused lines; standard error when absent.
     pub rejects: Option<PathBuf>,
     /// Longer events are refused, in bytes (1 MiB).
@@ -150,6 +156,8 @@ impl Options {
             rules: Arc::new(Rules::default()),
             alerts: Alerts::Stdout,
             health: None,
+            desk: None,
+            desk_settings: desk::Settings { budget_per_owner_week: 10, deliver_max_age: Span::from_days(1) },
             rejects: None,
             event_bytes_max: 1024 * 1024,
             start,
@@ -169,6 +177,7 @@ pub fn run(options: &Options) -> Result<Summary, LocalError> {
     let mut replay = Replay::new(Settings {
         format: options.format.clone(),
         rules: Arc::clone(&options.rules),
+        desk: options.desk_settings,
         event_bytes_max: options.event_bytes_max,
         start: options.start,
     });
@@ -250,6 +259,7 @@ fn summarise(replay: &Replay, ending: Ending, elapsed: Duration) -> Summary {
         accounts: replay.engines().map(crate::engine::Engine::accounts_len).sum(),
         duplicates: replay.engines().map(|engine| engine.counts().duplicates).sum(),
         too_late: replay.engines().map(|engine| engine.counts().too_late).sum(),
+        alert_actions: action::sum(replay.engines().map(|engine| engine.counts().alert_actions)),
         clock: replay.engines().map(|engine| engine.partition().clock).min().flatten(),
         views: replay.engines().map(|engine| (engine.partition().index, PartitionView::of(engine))).collect(),
         elapsed,

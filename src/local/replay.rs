@@ -16,6 +16,7 @@ use super::gate::{Gate, Held};
 use super::reject::{LineError, Rejected};
 use super::story::Moments;
 use super::summary::Tally;
+use crate::desk::{self, Desk, Outgoing};
 use crate::engine::effect::{AlertChange, Effect, Transition};
 use crate::engine::fleet::learner::Learner;
 use crate::engine::fleet::report::FleetReport;
@@ -24,6 +25,7 @@ use crate::engine::rules::Rules;
 use crate::engine::{Engine, Journal};
 use crate::evaluation::alerts::Raised;
 use crate::units::{HOUR_MS, NextOffset, Offset, PartitionIndex, Position, Timestamp};
+use crate::wire::desk::encode_outgoing;
 use crate::wire::{Decoded, Format, Refusal, alert, canonical, dump, health};
 
 /// Partitions beyond this are not believed: each costs an engine.
@@ -39,6 +41,8 @@ pub struct Found {
     pub alerts: Vec<u8>,
     /// Account health, likewise; absent where nobody wants it.
     pub health: Option<Vec<u8>>,
+    /// What goes out from the desk, likewise; absent where nobody wants it.
+    pub desk: Option<Vec<u8>>,
     /// Lines that were refused, in order.
     pub rejected: Vec<Rejected>,
     /// The alerts that were raised, for judging them; absent where nobody wants that.
@@ -54,6 +58,8 @@ pub struct Settings {
     pub format: Format,
     /// The rules in force.
     pub rules: Arc<Rules>,
+    /// What the desk goes by.
+    pub desk: desk::Settings,
     /// Longer events are refused, in bytes.
     pub event_bytes_max: usize,
     /// Taken as the time of receipt of lines that carry none: events far ahead of it are refused.
@@ -71,6 +77,7 @@ pub struct Replay {
     effects: Vec<Effect>,
     /// Learns what the fleet teaches; in the dump of a canonical log that has been done already.
     learner: Learner,
+    desk: Desk,
     tally: Tally,
     /// Present where the replay stops at cut-offs.
     gate: Option<Gate>,
@@ -131,6 +138,7 @@ impl Replay {
     pub fn new(settings: Settings) -> Replay {
         Replay {
             learner: Learner::new(1),
+            desk: Desk::new(settings.desk),
             settings,
             layout: Layout::Unknown,
             reached: None,
@@ -177,6 +185,12 @@ impl Replay {
         if let Some(reached) = self.reached {
             let position = Position { partition: PartitionIndex(0), offset: offset_of(lines) };
             self.step(lines, &progress(position, self.settings.start, reached), found);
+        }
+        let clock = self.lanes.values().filter_map(|lane| lane.engine.partition().clock).max();
+        if let (Some(out), Some(clock)) = (&mut found.desk, clock) {
+            let mut outgoing = Vec::new();
+            self.desk.finish(clock, &mut outgoing);
+            write_desk(&outgoing, out);
         }
     }
 
@@ -387,6 +401,14 @@ impl Replay {
                     alert::encode_alert(&change, &mut found.alerts);
                     found.alerts.push(b'\n');
                     note_alert(&change, found);
+                    if let Some(out) = &mut found.desk {
+                        // Where the log keeps no timestamps, the run is when things become known.
+                        let unknown = record.received_at == Timestamp::MAX;
+                        let known_at = if unknown { self.settings.start } else { record.received_at };
+                        let mut outgoing = Vec::new();
+                        self.desk.change(&change, known_at, &mut outgoing);
+                        write_desk(&outgoing, out);
+                    }
                 }
                 Effect::Health(health) => {
                     if let Some(out) = &mut found.health {
@@ -431,6 +453,14 @@ fn note_alert(change: &AlertChange, found: &mut Found) {
             at: change.raised_at,
             owner: change.health.owner.clone(),
         });
+    }
+}
+
+/// Appends what goes out from the desk, one JSON object a line.
+fn write_desk(outgoing: &[Outgoing], out: &mut Vec<u8>) {
+    for outgoing in outgoing {
+        encode_outgoing(outgoing, out);
+        out.push(b'\n');
     }
 }
 

@@ -10,6 +10,7 @@ mod base64;
 pub mod canonical;
 mod check;
 mod control;
+pub mod desk;
 pub mod dump;
 pub mod fleet;
 pub mod health;

@@ -260,7 +260,7 @@ fn alerts(alerts: &[AlertsOfType], look: &Look) -> Vec<Line> {
             "{:<18}  {:>5}  {:>5}  {:>5}  {:>5}",
             alerts.alert_type,
             alerts.raised(),
-            alerts.open(),
+            alerts.open,
             verdicts.right,
             verdicts.wrong
         )));
@@ -421,7 +421,12 @@ mod tests {
             at_risk_accounts: 41,
             at_risk_mrr: money(84_120),
             revenue_at_risk: money(61_003),
-            alerts: vec![AlertsOfType { alert_type: "churn_risk", transitions: [15, 4, 2, 5, 1], verdicts }],
+            alerts: vec![AlertsOfType {
+                alert_type: "churn_risk",
+                transitions: [15, 4, 2, 0, 0, 0, 0, 0, 5, 0, 1, 0],
+                open: 9,
+                verdicts,
+            }],
             score: Score {
                 accounts: 2_000,
                 kinds: vec![KindScore { kind: ChurnKind::BadNps, churned: 20, warned: 11, lead_days: Some(23.6) }],

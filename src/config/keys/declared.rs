@@ -5,6 +5,7 @@
 
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Access, Config, Key};
@@ -23,6 +24,11 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("http", "The HTTP server: metrics, health, version."),
     ("log", "Logging, to standard error."),
     ("limits", "Sizes beyond which records are refused."),
+    (
+        "alerts",
+        "What becomes of alerts: who acts on them, by which plan, and how many an owner is given. When they are raised is \
+         said in [rules.alerts].",
+    ),
     (
         "rules",
         "The rules in force: everything that alerts and account health depend on. Changing one changes the rules' hash, \
@@ -152,6 +158,23 @@ pub(super) fn keys() -> Vec<Key> {
             "Largest record in bytes that is read or written at all, dead letters included. `max.message.bytes` of the \
              dead-letter topic must allow it.",
             |c| &mut c.limits.record_bytes_max,
+        ),
+        playbooks(),
+        link(),
+        count(
+            "alerts.budget_per_owner_week",
+            1..=10_000,
+            "New alerts that one owner is given in a week. Beyond it, those with the lowest revenue at risk wait in the \
+             owner's daily digest.",
+            |c| &mut c.alerts.budget_per_owner_week,
+        ),
+        span(
+            "alerts.deliver_max_age_hours",
+            HOUR_MS,
+            0..=8_760_000,
+            "Changes of alerts that are older than this when they become known, as over the history of a first \
+             deployment, are not delivered one by one: what is still open comes in one digest an owner.",
+            |c| &mut c.alerts.deliver_max_age,
         ),
         span("rules.horizon_days", DAY_MS, 1..=112, "Churn is foretold for this many days ahead.", |c| {
             &mut c.rules.horizon
@@ -316,6 +339,40 @@ fn instance_id() -> Key {
              process takes the name that it finds in a file under the temporary folder, locked while it lives; set it where \
              that folder does not outlive the process, as in a container. A process that is stopped for good keeps its \
              partitions until the session time-out.",
+            access,
+        )
+    }
+}
+
+fn playbooks() -> Key {
+    let access = Access::Text {
+        rule: text::FOLDER,
+        get: Box::new(|config| config.alerts.playbooks.clone()),
+        set: Box::new(|config, value| config.alerts.playbooks = Some(value)),
+    };
+    Key {
+        example: Some("playbooks"),
+        ..key(
+            "alerts.playbooks",
+            "Folder of playbooks, one .toml file an alert type: owners, action plans and resolution reasons. Each stands in \
+             place of the shipped playbook of its type, and a file with routes in place of the shipped routing.toml; \
+             docs/alerts.md tells how they are written. Part of the rules.",
+            access,
+        )
+    }
+}
+
+fn link() -> Key {
+    let access = Access::Text {
+        rule: text::LINK,
+        get: Box::new(|config| config.rules.playbooks.link.clone()),
+        set: Box::new(|config, value| Arc::make_mut(&mut config.rules.playbooks).link = Some(value)),
+    };
+    Key {
+        example: Some("https://crm.example.com/accounts/{account_id}?alert={alert_id}"),
+        ..key(
+            "alerts.link",
+            "Where a person finds an alert, told with it. `{account_id}` and `{alert_id}` are filled in. Part of the rules.",
             access,
         )
     }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use billing::BillingForm;
 use people::{LimitsForm, PersonForm, ProfileForm, VoiceForm};
 
-use super::{CommitRecord, StateError};
+use super::{CommitRecord, StateError, Text};
 use crate::engine::PartitionState;
-use crate::engine::account::{Account, AlertState, Judgement, Published};
+use crate::engine::account::{Account, AlertState, ClosedBy, Judgement, Published};
 use crate::engine::dedup::{Dedup, Ids};
 use crate::engine::effect::{Band, Severity};
 use crate::engine::facts::Stamp;
@@ -21,6 +21,7 @@ use crate::engine::facts::activity::Activity;
 use crate::engine::facts::crowd::{Crowd, Member};
 use crate::engine::facts::people::People;
 use crate::engine::input::{SourceReport, SourceTopic};
+use crate::engine::quality::{LEAD_DAYS_MIN, Quality, Resolutions, TypeQuality};
 use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
 
 /// An account.
@@ -40,6 +41,9 @@ pub struct AccountForm<'a> {
     dedup: (i64, Cow<'a, [u64]>, u8),
     judgement: JudgementForm,
 }
+
+/// What closes alerts, in the order of their numbers.
+const CLOSED_BY: [ClosedBy; 3] = [ClosedBy::Recovery, ClosedBy::Person, ClosedBy::LateData];
 
 /// Milliseconds and tie.
 type StampForm = (i64, u64);
@@ -91,6 +95,11 @@ struct AlertForm {
     open: u8,
     raised_ms: i64,
     closed_ms: i64,
+    /// 0 recovery, 1 a person, 2 late data.
+    closed_by: u8,
+    snoozed_until_ms: Option<i64>,
+    /// Acknowledged, overdue, settled: bits 0 to 2.
+    flags: u8,
 }
 
 /// A commit record.
@@ -106,6 +115,19 @@ pub struct CommitForm {
     reports: Vec<(String, i32, i64, bool)>,
     /// The last day reported on.
     reported: Option<u16>,
+    quality: QualityForm,
+}
+
+/// How good the alerts have been.
+#[derive(Serialize, Deserialize)]
+struct QualityForm {
+    /// Matured, churned, acknowledged, seconds until that, by alert type.
+    types: Vec<[u64; 4]>,
+    left: u64,
+    foretold: [u64; LEAD_DAYS_MIN.len()],
+    lead_days: u64,
+    /// Alert type, reason, count.
+    resolutions: Vec<(u8, Text, u64)>,
 }
 
 impl<'a> AccountForm<'a> {
@@ -229,6 +251,9 @@ impl JudgementForm {
             open: alert.open.map_or(0, |severity| severity as u8 + 1),
             raised_ms: alert.raised_at.ms(),
             closed_ms: alert.closed_at.ms(),
+            closed_by: alert.closed_by as u8,
+            snoozed_until_ms: alert.snoozed_until.map(Timestamp::ms),
+            flags: u8::from(alert.is_acknowledged) | u8::from(alert.is_overdue) << 1 | u8::from(alert.is_settled) << 2,
         };
         JudgementForm {
             at_ms: judgement.at.map(Timestamp::ms),
@@ -253,6 +278,11 @@ impl JudgementForm {
                 },
                 raised_at: time(form.raised_ms)?,
                 closed_at: time(form.closed_ms)?,
+                closed_by: pick(form.closed_by, &CLOSED_BY, "cause of closing")?,
+                snoozed_until: maybe_time(form.snoozed_until_ms)?,
+                is_acknowledged: form.flags & 1 != 0,
+                is_overdue: form.flags & 2 != 0,
+                is_settled: form.flags & 4 != 0,
             })
         };
         let published = match self.published {
@@ -277,7 +307,7 @@ impl JudgementForm {
 impl CommitForm {
     pub fn of(commit: &CommitRecord) -> CommitForm {
         // The fleet record has a key of its own: it is large, and changes once a day.
-        let PartitionState { index, clock, sources, reports, reported, fleet: _ } = &commit.partition;
+        let PartitionState { index, clock, sources, reports, reported, fleet: _, quality } = &commit.partition;
         CommitForm {
             next_offset: commit.next_offset.0,
             transaction: commit.transaction,
@@ -290,6 +320,7 @@ impl CommitForm {
                 .map(|report| (report.topic.clone(), report.partition.0, report.reached.ms(), report.caught_up))
                 .collect(),
             reported: reported.map(Day::number),
+            quality: QualityForm::of(quality),
         }
     }
 
@@ -312,8 +343,44 @@ impl CommitForm {
                 reports: self.reports.into_iter().map(report).collect::<Result<_, StateError>>()?,
                 reported: self.reported.map(Day::new),
                 fleet: Arc::default(),
+                quality: Box::new(self.quality.into_quality()),
             },
         })
+    }
+}
+
+impl QualityForm {
+    fn of(quality: &Quality) -> QualityForm {
+        let of_type =
+            |known: &TypeQuality| [known.matured, known.churned, known.acknowledged, known.acknowledge_seconds];
+        QualityForm {
+            types: quality.types.iter().map(of_type).collect(),
+            left: quality.left,
+            foretold: quality.foretold,
+            lead_days: quality.lead_days,
+            resolutions: quality
+                .resolutions
+                .iter()
+                .map(|known| (known.kind, known.reason.clone(), known.count))
+                .collect(),
+        }
+    }
+
+    fn into_quality(self) -> Quality {
+        let of_type = |[matured, churned, acknowledged, acknowledge_seconds]: [u64; 4]| TypeQuality {
+            matured,
+            churned,
+            acknowledged,
+            acknowledge_seconds,
+        };
+        let resolutions = self.resolutions.into_iter();
+        Quality {
+            types: self.types.into_iter().map(of_type).collect(),
+            left: self.left,
+            foretold: self.foretold,
+            lead_days: self.lead_days,
+            resolutions: resolutions.map(|(kind, reason, count)| Resolutions { kind, reason, count }).collect(),
+        }
     }
 }
 
