@@ -309,8 +309,10 @@ fn the_desk_delivers_what_is_fresh_and_gathers_what_is_history() {
     check_desk(
         Span::from_days(10_000),
         &expect![[r#"
-        "delivered" "new"
-        "digest" false 2 alerts"#]],
+            "delivered" "follow_up"
+            "delivered" "new"
+            "digest" false 1 alerts
+            "digest" false 2 alerts"#]],
     );
 }
 
