@@ -433,3 +433,134 @@ fn halve(weights: &[f64], direction: &[f64], loss: f64, loss_of: impl Fn(&[f64])
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fleet::report::{Outcome, is_snapshot};
+    use crate::units::stable_hash;
+
+    /// Day 0 of the story: a snapshot day.
+    const DAY_0: u16 = 19_999;
+
+    /// Accounts of a fleet whose scarcity foretells their leaving, by a die of their own: `report` on each day.
+    fn report(partition: i32, day: u16, accounts: u64, rules: &Rules) -> FleetReport {
+        let horizon = u16::try_from(rules.horizon.ms() / crate::units::DAY_MS).unwrap();
+        let mut report =
+            FleetReport { partition: PartitionIndex(partition), day: Day::new(day), ..FleetReport::default() };
+        if !is_snapshot(report.day) {
+            return report;
+        }
+        let all = || (0..accounts).map(|index| stable_hash(format!("{partition}-{index}").as_bytes()));
+        report.rows = all().map(row).collect();
+        let due = day - horizon - 1;
+        let snapshot = Day::new(due - due % SNAPSHOT_DAYS);
+        if snapshot.number() >= DAY_0 {
+            report.outcomes = all().map(|account| Outcome { account, snapshot, churned: leaves(account) }).collect();
+        }
+        report
+    }
+
+    fn share(account: u64, salt: &str) -> f64 {
+        f64::from(u32::try_from(stable_hash(format!("{account}{salt}").as_bytes()) >> 32).unwrap()) / 2.0_f64.powi(32)
+    }
+
+    fn row(account: u64) -> Row {
+        let mut features = [0.0; FEATURES];
+        #[allow(clippy::cast_possible_truncation)]
+        let scarcity = (share(account, "scarcity") * 4.0 - 2.0) as f32;
+        features[2] = scarcity;
+        // Says nothing.
+        #[allow(clippy::cast_possible_truncation)]
+        let noise = share(account, "noise") as f32;
+        features[5] = noise;
+        Row { account, population: Population::Unsubscribed, segment: 7, risk: 0.3, features }
+    }
+
+    /// Log-odds of leaving: 3 x scarcity - 1.
+    fn leaves(account: u64) -> bool {
+        let odds = 3.0 * f64::from(row(account).features[2]) - 1.0;
+        share(account, "die") < churn_probability(odds)
+    }
+
+    fn learn(partitions: i32, accounts: u64, days: u16, rules: &Rules) -> Learner {
+        let mut learner = Learner::new(usize::try_from(partitions).unwrap());
+        for day in DAY_0..DAY_0 + days {
+            for partition in 0..partitions {
+                learner.take(report(partition, day, accounts, rules), rules);
+            }
+        }
+        learner
+    }
+
+    #[test]
+    fn what_foretells_churn_is_learned_and_what_does_not_is_left() {
+        let rules = Rules::default();
+        let learner = learn(1, 400, 200, &rules);
+        let model = learner.fleet().model(Population::Unsubscribed).unwrap();
+        // The scarcity varies by 1.15 around its mean: a deviation of it is worth 3.5 in log-odds, of which the prior, worth a
+        // hundred outcomes, holds back some.
+        assert!((1.5..4.0).contains(&model.weights[2]), "{:?}", model.weights);
+        assert!(model.weights[5].abs() < 0.7, "{:?}", model.weights);
+        let risk = |account: u64| {
+            let features = row(account).features.map(f64::from);
+            churn_probability(model.terms(&features).iter().sum::<f64>() + model.intercept)
+        };
+        let foretold: f64 = (0..400).map(risk).sum::<f64>() / 400.0;
+        let came = (0..400).filter(|account| leaves(*account)).count();
+        assert!((foretold - came as f64 / 400.0).abs() < 0.05, "{foretold} against {came} of 400");
+        assert!(learner.fleet().model(Population::Subscribed).is_none());
+        assert!(learner.fleet().segment_mean(7).is_some() && learner.fleet().segment_mean(8).is_none());
+    }
+
+    #[test]
+    fn until_300_outcomes_of_both_kinds_the_default_weights_hold() {
+        let rules = Rules::default();
+        // 140 accounts: two batches are 280 outcomes, three are 420.
+        let horizon_weeks = 4;
+        let days_until = |batches: u16| (horizon_weeks + batches) * SNAPSHOT_DAYS + 1;
+        assert!(learn(1, 140, days_until(2), &rules).fleet().model(Population::Unsubscribed).is_none());
+        assert!(learn(1, 140, days_until(3), &rules).fleet().model(Population::Unsubscribed).is_some());
+    }
+
+    #[test]
+    fn frozen_nothing_is_learned() {
+        let mut rules = Rules::default();
+        rules.risk.learning = Learning::Frozen;
+        let learner = learn(1, 400, 120, &rules);
+        assert!(learner.snapshots.is_empty() && learner.fleet().model(Population::Unsubscribed).is_none());
+        assert_eq!(learner.fleet().day, Some(Day::new(DAY_0 + 120)));
+    }
+
+    #[test]
+    fn a_day_is_closed_when_every_partition_has_reported_once_whatever_the_order() {
+        let rules = Rules::default();
+        let mut learner = Learner::new(2);
+        let of = |partition, day| report(partition, day, 10, &rules);
+        assert!(learner.take(of(1, DAY_0), &rules).is_none());
+        assert!(learner.take(of(1, DAY_0), &rules).is_none(), "a report counts once");
+        assert!(learner.take(of(1, DAY_0 + 1), &rules).is_none());
+        assert_eq!(learner.awaited().collect::<Vec<_>>(), [PartitionIndex(0)]);
+        assert!(learner.take(of(0, DAY_0), &rules).is_some());
+        assert_eq!(learner.closed, Some(Day::new(DAY_0)));
+        assert!(learner.take(of(0, DAY_0 + 1), &rules).is_some());
+        assert!(learner.take(of(0, DAY_0), &rules).is_none(), "that day is closed");
+
+        let mut other = Learner::new(2);
+        for (partition, day) in [(0, DAY_0), (0, DAY_0 + 1), (1, DAY_0), (1, DAY_0 + 1)] {
+            other.take(of(partition, day), &rules);
+        }
+        assert_eq!(learner, other);
+    }
+
+    #[test]
+    fn one_partition_and_four_learn_the_same_of_the_same_fleet() {
+        // Not the same accounts, but the same kind: weights differ by chance only.
+        let rules = Rules::default();
+        let weight = |partitions, accounts| {
+            learn(partitions, accounts, 200, &rules).fleet().model(Population::Unsubscribed).unwrap().weights[2]
+        };
+        let (one, four) = (weight(1, 800), weight(4, 200));
+        assert!((one - four).abs() < 1.0, "{one} against {four}");
+    }
+}

@@ -206,3 +206,121 @@ fn row(hash: u64, account: &Account, population: Population, now: Timestamp, rul
         features: values.map(|value| value as f32),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::{Event, Kind, SubscriptionChange, Terms};
+    use crate::units::{Currency, DAY_MS, HOUR_MS, Money, Offset};
+    use expect_test::{Expect, expect};
+    use std::fmt::Write;
+
+    /// The last day of the story; the snapshot it settles is 28 days and a week before.
+    const DAY: u16 = 20_034;
+
+    #[derive(Clone, Copy)]
+    enum Subscribed {
+        Still,
+        Until(u16),
+    }
+
+    /// An account that was active on some days, and its subscription, if it has one.
+    fn account(uses: &[u16], subscription: Option<Subscribed>) -> Account {
+        let rules = Rules::default();
+        let mut account = Account::new("acme");
+        let mut take = |day: u16, kind: Kind<'static>| {
+            let time = Timestamp::clamped(i64::from(day) * DAY_MS + 10 * HOUR_MS);
+            let id = format!("{day}-{kind:?}").into();
+            let event = Event { id, time, account_id: "acme".into(), user_id: None, source: None, kind };
+            account.take(&event, u64::from(day), Offset(1), &rules);
+        };
+        uses.iter().for_each(|day| take(*day, Kind::SessionStarted { duration_s: None }));
+        if let Some(subscription) = subscription {
+            let terms = Terms {
+                subscription: "s".into(),
+                plan: None,
+                mrr: Some(Money { minor: 100, currency: Currency::USD }),
+                seats: None,
+                interval: None,
+                term_ends_at: None,
+                effective_at: None,
+                reason: None,
+            };
+            take(19_000, Kind::Subscription { change: SubscriptionChange::Started, terms: terms.clone() });
+            if let Subscribed::Until(day) = subscription {
+                take(day, Kind::Subscription { change: SubscriptionChange::Canceled, terms });
+            }
+        }
+        account
+    }
+
+    /// Reports on the last day of each named account.
+    fn check(accounts: &[(&str, Account)], expected: &Expect) {
+        assert!(is_snapshot(Day::new(DAY)));
+        let mut shown = String::new();
+        for (name, account) in accounts {
+            let one = std::iter::once((1, account));
+            let report = FleetReport::on(Day::new(DAY), one, &Rules::default(), &Fleet::default(), true);
+            let outcome = report.outcomes.first().map(|outcome| (outcome.snapshot.number(), outcome.churned));
+            let row = report.rows.first().map(|row| row.population.name());
+            let ended = report.silences.first().map(|step| step.ended);
+            writeln!(
+                shown,
+                "{name:<18} active {} of {}, silence ended {ended:?}, row {row:?}, outcome {outcome:?}",
+                report.active, report.live
+            )
+            .unwrap();
+        }
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn what_became_of_an_account_is_told_once_its_horizon_has_passed() {
+        let daily: Vec<u16> = (19_950..=DAY).collect();
+        let until = |day: u16| (19_950..=day).collect::<Vec<u16>>();
+        check(
+            &[
+                ("daily", account(&daily, None)),
+                ("silent since", account(&until(19_999), None)),
+                ("came back", account(&[&until(19_999)[..], &[20_030]].concat(), None)),
+                ("silent for long", account(&until(19_960), None)),
+                ("stays", account(&daily, Some(Subscribed::Still))),
+                ("left in time", account(&until(20_010), Some(Subscribed::Until(20_012)))),
+                ("left later", account(&daily, Some(Subscribed::Until(DAY)))),
+                ("left before", account(&until(19_970), Some(Subscribed::Until(19_980)))),
+                ("never used", account(&[], Some(Subscribed::Still))),
+            ],
+            &expect![[r#"
+                daily              active 1 of 1, silence ended Some(true), row Some("unsubscribed"), outcome Some((19999, false))
+                silent since       active 0 of 0, silence ended Some(false), row None, outcome Some((19999, true))
+                came back          active 0 of 1, silence ended Some(false), row Some("unsubscribed"), outcome Some((19999, true))
+                silent for long    active 0 of 0, silence ended None, row None, outcome Some((19999, true))
+                stays              active 1 of 1, silence ended Some(true), row Some("subscribed"), outcome Some((19999, false))
+                left in time       active 0 of 1, silence ended None, row None, outcome Some((19999, true))
+                left later         active 1 of 1, silence ended Some(true), row None, outcome Some((19999, false))
+                left before        active 0 of 0, silence ended None, row None, outcome Some((19999, false))
+                never used         active 0 of 0, silence ended None, row None, outcome None
+            "#]],
+        );
+    }
+
+    #[test]
+    fn features_are_those_of_the_present_or_none() {
+        let known = account(&[DAY - 3, DAY], None);
+        let on = |is_present| {
+            FleetReport::on(
+                Day::new(DAY),
+                std::iter::once((1, &known)),
+                &Rules::default(),
+                &Fleet::default(),
+                is_present,
+            )
+        };
+        assert_eq!((on(true).rows.len(), on(false).rows.len()), (1, 0));
+        assert_eq!(on(true).outcomes, on(false).outcomes);
+        let other_day = Day::new(DAY + 1);
+        let report =
+            FleetReport::on(other_day, std::iter::once((1, &known)), &Rules::default(), &Fleet::default(), true);
+        assert!(report.rows.is_empty() && report.outcomes.is_empty() && report.priors.is_none());
+    }
+}
