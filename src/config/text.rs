@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use crate::engine::exclusions::PATTERN_BYTES_MAX;
 use crate::units::Currency;
 
 /// What a text must be.
@@ -61,6 +62,12 @@ pub(super) const TRAIT: TextRule = TextRule {
     accepts: |text| is_name(text, 64),
 };
 
+/// A pattern of texts.
+pub(super) const PATTERN: TextRule = TextRule {
+    allowed: "1 to 256 bytes, where `*` stands for any text and `?` for any one byte",
+    accepts: |text| (1..=PATTERN_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control),
+};
+
 fn is_topic(text: &str) -> bool {
     is_name(text, 249) && text != "." && text != ".."
 }
@@ -101,6 +108,7 @@ mod tests {
             (LISTEN, &["127.0.0.1:0", "[::]:80"], &["localhost:80", "127.0.0.1", "9464", ":9464"]),
             (LOG_LEVEL, &["info", "off", "info,churnwatch::kafka=debug"], &["", " ", "a=b=c", "churnwatch=loud"]),
             (CURRENCY, &["USD", "eur"], &["", "US", "XXZ", "dollar"]),
+            (PATTERN, &["*", "svc-*", "*@ours.example", "Kim Lü"], &["", "a\nb", &"x".repeat(257)]),
             (SHA256, &[&"0aF".repeat(32)[..64]], &["", "abc", &"g".repeat(64)]),
         ];
         for (rule, good, bad) in cases {

@@ -11,6 +11,7 @@ use super::effect::Effect;
 use super::event::{
     AlertAction, Event, Interval, Kind, LimitUse, PlanFeatures, Role, SubscriptionChange, Terms, Traits,
 };
+use super::exclusions::Exclusions;
 use super::input::{Input, Progress, Record};
 use super::rules::Rules;
 use super::totals::Totals;
@@ -358,6 +359,42 @@ fn the_golden_file_of_state_version_1_reads_back() {
     let mut bytes = Vec::new();
     encode_account(&account, &mut bytes);
     assert_eq!(golden.as_slice(), bytes);
+}
+
+/// Events of whom the rules leave out change nothing, as if they had never been sent, and are counted.
+#[test]
+fn whom_the_rules_leave_out_counts_for_nothing() {
+    let exclusions = Exclusions { users: vec!["svc-*".to_owned()], sources: vec!["qa".to_owned()] };
+    let rules = Arc::new(Rules { exclusions, ..Rules::default() });
+    let (mut engine, mut plain) = (Engine::new(Arc::clone(&rules), Journal::Off), Engine::new(rules, Journal::Off));
+    let (mut effects, mut expected) = (Vec::new(), Vec::new());
+    for day in 0..60_i64 {
+        for (index, (user, source)) in [("ann", None), ("svc-sync", None), ("kim", Some("qa"))].into_iter().enumerate()
+        {
+            let event = Event {
+                id: format!("e{day}-{index}").into(),
+                time: Timestamp::clamped((DAY_0 + day) * DAY_MS),
+                account_id: if index == 1 && day < 30 { "only-bots" } else { "acme" }.into(),
+                user_id: Some(user.into()),
+                source: source.map(Into::into),
+                kind: kind(u8::try_from(day % 16).unwrap(), u32::try_from(day).unwrap()),
+            };
+            // People stop after a month; the automation goes on.
+            if index == 0 && day < 30 {
+                plain.step(&record(0, Input::Event(event.clone())), &mut expected);
+            }
+            if index > 0 || day < 30 {
+                engine.step(&record(0, Input::Event(event)), &mut effects);
+            }
+        }
+        let progress = record(0, progress((DAY_0 + day) * DAY_MS));
+        engine.step(&progress, &mut effects);
+        plain.step(&progress, &mut expected);
+    }
+    assert_eq!(effects, expected);
+    assert_eq!(accounts(&engine), accounts(&plain));
+    assert_eq!(engine.counts().excluded, 120);
+    assert!(engine.account("only-bots").is_none());
 }
 
 /// What we do to reach a customer is no sign of life of theirs.

@@ -69,7 +69,7 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
             active_day: clock.day(),
             open_alerts: vec![[1, 2], [0, 7]],
         },
-        counts: Counts { accepted: 10, duplicates: 1, too_late: 2, unpriced: 3, judgements: 30 },
+        counts: Counts { accepted: 10, duplicates: 1, too_late: 2, excluded: 4, unpriced: 3, judgements: 30 },
         accounts: usize::try_from(accounts).unwrap(),
         state_bytes: Some(1000),
     }
@@ -221,6 +221,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_event_to_alert_seconds_count 1
         churnwatch_events_accepted_total 20
         churnwatch_events_duplicate_total 2
+        churnwatch_events_excluded_total 8
         churnwatch_events_too_late_total 4
         churnwatch_events_unpriced_total 6
         churnwatch_judgements_total 60
