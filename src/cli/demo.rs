@@ -25,6 +25,7 @@ use self::text::Look;
 use super::Output;
 use crate::engine::Engine;
 use crate::engine::effect::AlertChange;
+use crate::engine::exclusions::Exclusions;
 use crate::engine::rules::Rules;
 use crate::http;
 use crate::sim::Options;
@@ -86,11 +87,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The rules that the demo runs under: the defaults, and a rate for the simulated company's second currency.
+/// The rules that the demo runs under: the defaults, a rate for the simulated company's second currency, and its service
+/// users left out.
 #[must_use]
 pub fn rules() -> Rules {
     let rates = Currency::parse("EUR").map(|euro| (euro, 1.08)).into_iter().collect();
-    Rules { rates, ..Rules::default() }
+    let exclusions = Exclusions { users: vec!["svc-*".to_owned()], sources: Vec::new() };
+    Rules { exclusions, rates, ..Rules::default() }
 }
 
 /// A progress bar on standard error, drawn only when that is a terminal.
