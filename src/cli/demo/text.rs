@@ -311,7 +311,7 @@ fn verdict(report: &Report, look: &Look, out: &mut String) {
             let wrong = score.wrong_by_trap.get(trap).copied().unwrap_or(0);
             format!("{} {wrong} of {}", trap.name().replace('_', " "), grouped(*accounts))
         })
-        .chain(report.pauses.iter().map(|pause| format!("week of the {} {}", pause.name, pause.wrong)))
+        .chain(report.pauses.iter().map(|pause| format!("week from {} on {}", pause.name, pause.wrong)))
         .collect();
     let traps =
         format!("Wrong alerts by trap: {}.", if traps.is_empty() { "none".to_owned() } else { traps.join(", ") });

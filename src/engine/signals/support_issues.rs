@@ -2,7 +2,8 @@
 //!
 //! Openings of this week and the three before against the account's own rate in the ten weeks before those, by the
 //! negative-binomial tail: a gamma prior of one ticket in two months (half a ticket in thirty days), updated by the
-//! openings before and the time in which they came. Severity, repetition and tickets left open add to it; none of them alone is enough for an alert.
+//! openings before and the time in which they came. Severity, repetition and tickets left open add to it; none of them alone is enough for an alert, and what has
+//! been solved counts less.
 
 use super::statistics::negative_binomial_at_least;
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp};
@@ -49,8 +50,16 @@ const PRIOR_DAYS: f64 = 30.0;
 const OPEN_FULL: f64 = 3.0;
 /// A ticket from before the tickets of this time is forgotten, whether closed or not.
 const FORGOTTEN: Span = Span::from_days(180);
-/// Strengths of the parts: many, severe, again, open.
-const PARTS: [f64; 4] = [0.5, 0.5, 0.35, 0.3];
+/// Strength of more tickets than usual.
+const MANY: f64 = 0.5;
+/// Strength of three urgent ones.
+const SEVERE: f64 = 0.5;
+/// Strength of the same trouble again.
+const AGAIN: f64 = 0.35;
+/// Strength of a ticket left open.
+const LEFT_OPEN: f64 = 0.3;
+/// What is taken off the first three where every ticket has been solved.
+const SOLVED: f64 = 0.4;
 
 struct Findings {
     /// Openings lately, and how many are usual in that time.
@@ -61,6 +70,8 @@ struct Findings {
     severe: f64,
     /// Openings lately of a ticket that had been opened before, or the third and further of one topic.
     again: u32,
+    /// Share of the tickets opened lately that have been closed, in [0, 1].
+    solved: f64,
     /// Days that the oldest open ticket has been open.
     open_days: f64,
     /// When a ticket that is open now begins to count as left open.
@@ -93,6 +104,7 @@ fn find(case: &Case<'_>, tickets: &Tickets) -> Findings {
         chance: negative_binomial_at_least(recent, PRIOR_TICKETS + f64::from(before), usual),
         severe,
         again: reopened + same_topic(tickets, from, case.now),
+        solved: share_closed(list.iter().filter(|known| lately(known.reopened_at))),
         open_days: open().min().map_or(0.0, |opened_at| case.now.since(opened_at).days()),
         due,
     }
@@ -103,6 +115,11 @@ fn usual(case: &Case<'_>, before: u32) -> f64 {
     let known = case.account.activity.known_for(case.now).days() - RECENT.days();
     let known_days = known.clamp(0.0, f64::from(BEFORE_WEEKS) * 7.0);
     (PRIOR_TICKETS + f64::from(before)) / (PRIOR_DAYS + known_days) * RECENT.days()
+}
+
+fn share_closed<'t>(tickets: impl Iterator<Item = &'t Ticket> + Clone) -> f64 {
+    let all = count(tickets.clone());
+    if all == 0 { 0.0 } else { f64::from(count(tickets.filter(|known| known.is_closed))) / f64::from(all) }
 }
 
 /// Openings lately beyond the second about one topic.
@@ -122,13 +139,14 @@ fn count(items: impl Iterator) -> u32 {
 
 fn strength(case: &Case<'_>, found: &Findings) -> f64 {
     let chance_max = case.parameter(CHANCE_MAX);
-    let [many, severe, again, open] = PARTS;
+    let unsolved = 1.0 - SOLVED * found.solved;
+    let [many, severe, again] = [MANY, SEVERE, AGAIN].map(|part| part * unsolved);
     let belief = ramp(-libm::log(found.chance.max(1e-300)), -libm::log(chance_max), -libm::log(chance_max / 20.0));
     all_of([
         many * belief,
         severe * ramp(found.severe, 0.5, 3.0),
         again * ramp(f64::from(found.again), 0.0, 2.0),
-        open * ramp(found.open_days, case.parameter(OPEN), case.parameter(OPEN) * OPEN_FULL),
+        LEFT_OPEN * ramp(found.open_days, case.parameter(OPEN), case.parameter(OPEN) * OPEN_FULL),
     ])
 }
 
