@@ -26,6 +26,7 @@ use super::Output;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::effect::AlertChange;
+use crate::engine::exclusions::Exclusions;
 use crate::engine::rules::Rules;
 use crate::http;
 use crate::sim::Options;
@@ -87,12 +88,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The rules that the demo runs under: those of a configuration that says nothing, and a rate for the simulated
-/// company's second currency.
+/// The rules that the demo runs under: those of a configuration that says nothing, a rate for the simulated company's
+/// second currency, and its service users left out.
 #[must_use]
 pub fn rules() -> Rules {
     let rates = Currency::parse("EUR").map(|euro| (euro, 1.08)).into_iter().collect();
-    Rules { rates, ..Config::default().rules }
+    let exclusions = Exclusions { users: vec!["svc-*".to_owned()], sources: Vec::new() };
+    Rules { exclusions, rates, ..Config::default().rules }
 }
 
 /// A progress bar on standard error, drawn only when that is a terminal.

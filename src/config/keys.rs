@@ -31,6 +31,7 @@ enum Access {
     Number { min: f64, max: f64, get: Get<f64>, set: Set<f64> },
     Switch { get: Get<bool>, set: Set<bool> },
     Text { rule: TextRule, get: Get<Option<String>>, set: Set<String> },
+    Texts { rule: TextRule, count_max: usize, get: Get<Vec<String>>, set: Set<Vec<String>> },
 }
 
 type Get<T> = Box<dyn Fn(&Config) -> T>;
@@ -88,6 +89,7 @@ impl Key {
             Access::Number { min, max, .. } => format!("number from {min} to {max}"),
             Access::Switch { .. } => "true or false".to_owned(),
             Access::Text { rule, .. } => rule.allowed.to_owned(),
+            Access::Texts { rule, count_max, .. } => format!("a list of at most {count_max}, each {}", rule.allowed),
         }
     }
 
@@ -99,6 +101,10 @@ impl Key {
             Access::Number { get, .. } => Some(format!("{:?}", get(config))),
             Access::Switch { get, .. } => Some(get(config).to_string()),
             Access::Text { get, .. } => get(config).map(|text| toml::Value::String(text).to_string()),
+            Access::Texts { get, .. } => {
+                let texts = get(config).into_iter().map(toml::Value::String).collect();
+                Some(toml::Value::Array(texts).to_string())
+            }
         }
     }
 
@@ -110,6 +116,12 @@ impl Key {
             Access::Number { .. } => text.trim().parse().map_or_else(|_| written(), Raw::Number),
             Access::Switch { .. } => text.trim().parse().map_or_else(|_| written(), Raw::Switch),
             Access::Text { .. } => written(),
+            // In the environment the items of a list are separated by commas.
+            Access::Texts { .. } => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                let node = |item: &str| Node { origin: Origin::Default, raw: Raw::Text(item.to_owned()) };
+                Raw::List(items.map(node).collect())
+            }
         }
     }
 
@@ -131,9 +143,30 @@ impl Key {
             }
             (Access::Switch { set, .. }, Raw::Switch(value)) => set(config, *value),
             (Access::Text { rule, set, .. }, Raw::Text(value)) if (rule.accepts)(value) => set(config, value.clone()),
+            (Access::Texts { rule, count_max, set, .. }, Raw::List(items)) if items.len() <= *count_max => {
+                let mut texts = Vec::with_capacity(items.len());
+                for item in items {
+                    match &item.raw {
+                        Raw::Text(text) if (rule.accepts)(text) => texts.push(text.clone()),
+                        _ => return Err(Box::new(self.refusal_of_item(node, item, *rule))),
+                    }
+                }
+                // Sorted, so that the order of the items does not change the hash of the rules.
+                texts.sort_unstable();
+                texts.dedup();
+                set(config, texts);
+            }
             _ => return Err(Box::new(self.refusal(node))),
         }
         Ok(())
+    }
+
+    /// Why an item of a list cannot be used; an item of an environment variable stands where the variable does.
+    fn refusal_of_item(&self, node: &Node, item: &Node, rule: TextRule) -> Problem {
+        let origin = if item.origin == Origin::Default { &node.origin } else { &item.origin };
+        Problem::new(origin.clone(), format!("an item of `{}`", self.path))
+            .found(item.raw.shown())
+            .allowed(rule.allowed)
     }
 
     fn refusal(&self, node: &Node) -> Problem {
@@ -200,10 +233,14 @@ mod tests {
                 Access::Number { min, .. } => Raw::Number(*min),
                 Access::Switch { get, .. } => Raw::Switch(!get(&Config::default())),
                 Access::Text { .. } => continue,
+                Access::Texts { .. } => {
+                    Raw::List(vec![Node { origin: Origin::Default, raw: Raw::Text("a".to_owned()) }])
+                }
             };
             let mut config = Config::default();
             key.apply(&mut config, &Node { origin: Origin::Default, raw: raw.clone() }).unwrap();
-            assert_eq!(key.value(&config), Some(raw.shown()), "{}", key.path);
+            let shown = if matches!(raw, Raw::List(_)) { r#"["a"]"#.to_owned() } else { raw.shown() };
+            assert_eq!(key.value(&config), Some(shown), "{}", key.path);
             for other in all().iter().filter(|other| other.path != key.path) {
                 assert_eq!(other.value(&config), other.value(&Config::default()), "{} set by {}", other.path, key.path);
             }

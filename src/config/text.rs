@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use crate::engine::exclusions::PATTERN_BYTES_MAX;
 use crate::units::Currency;
 
 /// What a text must be.
@@ -88,6 +89,12 @@ fn is_link(text: &str) -> bool {
         && !plain.contains(|letter: char| letter.is_whitespace() || letter.is_control() || "{}<>\"".contains(letter))
 }
 
+/// A pattern of texts.
+pub(super) const PATTERN: TextRule = TextRule {
+    allowed: "1 to 256 bytes, where `*` stands for any text and `?` for any one byte",
+    accepts: |text| (1..=PATTERN_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control),
+};
+
 fn is_topic(text: &str) -> bool {
     is_name(text, 249) && text != "." && text != ".."
 }
@@ -134,6 +141,7 @@ mod tests {
             ),
             (FOLDER, &["playbooks", "/etc/churnwatch/playbooks"], &["", " "]),
             (CURRENCY, &["USD", "eur"], &["", "US", "XXZ", "dollar"]),
+            (PATTERN, &["*", "svc-*", "*@ours.example", "Kim Lü"], &["", "a\nb", &"x".repeat(257)]),
             (SHA256, &[&"0aF".repeat(32)[..64]], &["", "abc", &"g".repeat(64)]),
         ];
         for (rule, good, bad) in cases {

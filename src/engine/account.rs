@@ -10,8 +10,10 @@ use super::facts::activity::{Activity, Taken};
 use super::facts::billing::{Billing, Booked, Failure, Ledger};
 use super::facts::crowd::{CROWD_MAX, Crowd, Seen};
 use super::facts::limits::Limits;
+use super::facts::onboarding::Onboarding;
 use super::facts::people::{People, Person, Statement};
 use super::facts::profile::Profile;
+use super::facts::tickets::Tickets;
 use super::facts::voice::{Answer, Voice};
 use super::rules::Rules;
 use crate::units::{Money, Offset, Timestamp, stable_hash};
@@ -33,6 +35,10 @@ pub struct Account {
     pub people: Option<Box<People>>,
     /// Survey answers, once there are any.
     pub voice: Option<Box<Voice>>,
+    /// Its support tickets, once there are any.
+    pub tickets: Option<Box<Tickets>>,
+    /// How it began, once a trial or a step of onboarding is known.
+    pub onboarding: Option<Box<Onboarding>>,
     /// What it pays, once something is known.
     pub billing: Option<Box<Billing>>,
     /// Who it is, once something is known.
@@ -57,6 +63,8 @@ pub struct Standing {
     pub is_invoiced: bool,
     /// Whether a payment has failed since the last success.
     pub is_unpaid: bool,
+    /// Whether its contract may speak: its end is scheduled, it is paused, it has shrunk, or its renewal is a decision.
+    pub is_contract_open: bool,
     /// Its MRR in minor units of the reporting currency.
     pub mrr_minor: i64,
     /// Hash of everything that is told of it beside risk and MRR; changes when any of it does.
@@ -180,6 +188,8 @@ impl Account {
             limits: None,
             people: None,
             voice: None,
+            tickets: None,
+            onboarding: None,
             billing: None,
             profile: None,
             dedup: Dedup::default(),
@@ -219,19 +229,33 @@ impl Account {
                 self.speak_of(event, Statement::Role(*role), stamp, offset);
             }
             Kind::UserDeactivated => self.speak_of(event, Statement::Deactivated, stamp, offset),
-            Kind::NpsResponded { score } => {
+            Kind::NpsResponded { score } | Kind::CsatResponded { score } => {
                 let respondent = Crowd::hash(event.user_id.as_ref().unwrap_or(&event.id));
                 let answer = Answer { respondent, stamp, score: *score, offset };
-                self.voice.get_or_insert_default().answer(answer);
+                let voice = self.voice.get_or_insert_default();
+                if matches!(event.kind, Kind::NpsResponded { .. }) { voice.answer(answer) } else { voice.rate(answer) }
             }
             Kind::SurveySent => {
                 self.voice.get_or_insert_default().survey_sent(event.time);
                 change.urgency = Urgency::None;
             }
+            Kind::TicketOpened { ticket, severity, topic } => {
+                let topic = topic.as_ref().map_or(0, |topic| Crowd::hash(topic));
+                let tickets = self.tickets.get_or_insert_default();
+                tickets.opened(Crowd::hash(ticket), severity.as_deref(), topic, stamp, offset);
+            }
+            Kind::TicketClosed { ticket } => {
+                self.tickets.get_or_insert_default().closed(Crowd::hash(ticket), stamp, offset);
+            }
+            Kind::TrialStarted { .. } => self.onboarding.get_or_insert_default().trial_started(event.time),
+            Kind::OnboardingStep { step, done } => {
+                self.onboarding.get_or_insert_default().step(step, *done, stamp, offset);
+                change.urgency = Urgency::Now;
+            }
             Kind::Subscription { change: kind, terms } => {
                 let mrr_minor = terms.mrr.and_then(|mrr| rules.in_reporting_currency(mrr));
                 change.unpriced = terms.mrr.is_some() && mrr_minor.is_none();
-                let booked = self.billing.get_or_insert_default().take(stamp, *kind, terms, mrr_minor);
+                let booked = self.billing.get_or_insert_default().take(stamp, *kind, terms, mrr_minor, offset);
                 change.too_late = booked == Booked::TooLate;
             }
             Kind::InvoicePaid { .. } => {
@@ -248,13 +272,9 @@ impl Account {
                 offset,
             }),
             Kind::AccountUpdated(traits) => self.profile.get_or_insert_default().take(stamp, traits),
-            Kind::SessionStarted { .. } | Kind::OnboardingStep { .. } => {}
+            Kind::SessionStarted { .. } => {}
             // No signal reads these.
             Kind::LimitUsage(_)
-            | Kind::CsatResponded { .. }
-            | Kind::TicketOpened { .. }
-            | Kind::TicketClosed { .. }
-            | Kind::TrialStarted { .. }
             | Kind::TrialConverted
             | Kind::TrialExpired
             | Kind::PaymentRefunded { .. }
@@ -302,6 +322,7 @@ impl Account {
             has_left: ledger.is_some_and(Ledger::has_left),
             is_invoiced: billing.is_some_and(|billing| billing.paid_at.is_some() || !billing.failures.is_empty()),
             is_unpaid: billing.is_some_and(|billing| !billing.unpaid().is_empty()),
+            is_contract_open: ledger.is_some_and(Ledger::is_open),
             mrr_minor: ledger.map_or(0, |ledger| ledger.mrr_minor),
             told: self.told(),
             ..self.standing

@@ -235,8 +235,17 @@ pub struct Traits<'a> {
     pub owner: Option<Text<'a>>,
     /// Further traits (industry, employees, region, channel, ...), at most [`TRAITS_MAX`], in the record's order.
     pub traits: Vec<(Text<'a>, Text<'a>)>,
-    /// Features that the plan offers, by name (trait `plan_features`).
-    pub plan_features: Option<Vec<Text<'a>>>,
+    /// Features that the plan offers (trait `plan_features`).
+    pub plan_features: Option<PlanFeatures<'a>>,
+}
+
+/// Features that a plan offers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlanFeatures<'a> {
+    /// By name.
+    Names(Vec<Text<'a>>),
+    /// Only how many.
+    Count(u16),
 }
 
 /// Most traits that one `account.updated` may carry and one account may hold.

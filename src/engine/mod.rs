@@ -13,6 +13,7 @@ pub mod dedup;
 mod deed;
 pub mod effect;
 pub mod event;
+pub mod exclusions;
 pub mod facts;
 pub mod fleet;
 mod health;
@@ -104,6 +105,8 @@ pub struct Counts {
     pub duplicates: u64,
     /// Events too old for the activity windows or for the billing timeline; the rest of what they say was taken in.
     pub too_late: u64,
+    /// Events of users or sources that do not count by configuration.
+    pub excluded: u64,
     /// Subscription events whose money is in a currency without a configured rate: their MRR is left as it was.
     pub unpriced: u64,
     /// Times an account was judged.
@@ -153,6 +156,8 @@ impl Engine {
             Input::Event(event) => {
                 if event.time > record.received_at.plus(self.rules.future_skew) {
                     effects.push(Effect::Reject(Reject::FutureTime));
+                } else if self.rules.exclusions.is_excluded(event) {
+                    self.counts.excluded += 1;
                 } else {
                     self.take(event, record.position.offset, effects);
                 }

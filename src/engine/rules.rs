@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::exclusions::Exclusions;
 use super::fleet::Population;
 use super::playbook::Playbooks;
 use super::signals::{PARAMETERS_MAX, SIGNALS};
@@ -21,6 +22,8 @@ pub struct Rules {
     pub future_skew: Span,
     /// An event id seen again within this time of its account's activity is a duplicate (1 hour).
     pub dedup_window: Span,
+    /// Who does not count (nobody is left out).
+    pub exclusions: Exclusions,
     /// The trait that splits the fleet into segments; `plan` is the subscription's plan.
     pub segment_by: String,
     /// Distinct segments shown; accounts of further ones count as `other` (50).
@@ -35,7 +38,7 @@ pub struct Rules {
     pub bands: BandRules,
     /// Health is published when the risk moved by this much since it was last published (0.1).
     pub health_step: f64,
-    /// A signal this strong raises an alert of its own, while its account is on watch (0.65).
+    /// A signal this strong raises an alert of its own, while its account is on watch (0.55).
     pub alert_enter: f64,
     /// Its alert closes when it is weaker than this and the account is below `at_risk` (0.35).
     pub alert_exit: f64,
@@ -148,6 +151,7 @@ impl Default for Rules {
             lateness: Span::from_ms(600_000),
             future_skew: Span::from_hours(1),
             dedup_window: Span::from_hours(1),
+            exclusions: Exclusions::default(),
             segment_by: "plan".to_owned(),
             segments_max: 50,
             currency: Currency::USD,
@@ -177,7 +181,7 @@ impl Default for Rules {
                 dwell: Span::from_days(2),
             },
             health_step: 0.1,
-            alert_enter: 0.65,
+            alert_enter: 0.55,
             alert_exit: 0.35,
             alert_cooldown: Span::from_days(7),
             playbooks: Arc::default(),

@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use super::account::{Account, Judgement};
 use super::dedup::Dedup;
 use super::effect::Effect;
-use super::event::{Event, Kind, LimitUse, Role, SubscriptionChange, Terms, Traits};
+use super::event::{
+    AlertAction, Event, Interval, Kind, LimitUse, PlanFeatures, Role, SubscriptionChange, Terms, Traits,
+};
+use super::exclusions::Exclusions;
 use super::input::{Input, Progress, Record};
 use super::rules::Rules;
 use super::totals::Totals;
@@ -30,6 +33,9 @@ fn record(offset: usize, input: Input<'static>) -> Record<'static> {
 fn progress(ms: i64) -> Input<'static> {
     Input::Progress(Progress { reached: Some(Timestamp::clamped(ms)), ..Progress::default() })
 }
+
+/// How many choices [`kind`] knows.
+const KINDS: u8 = 31;
 
 /// What happens, drawn at random; `n` makes the details.
 fn kind(choice: u8, n: u32) -> Kind<'static> {
@@ -58,17 +64,27 @@ fn kind(choice: u8, n: u32) -> Kind<'static> {
             name: Some(format!("Acme {n}").into()),
             owner: n.is_multiple_of(2).then(|| format!("owner-{}", n % 3).into()),
             traits: vec![("industry".into(), format!("i{}", n % 4).into())],
-            plan_features: None,
+            plan_features: n.is_multiple_of(3).then_some(PlanFeatures::Count(12)),
         }),
+        22 => Kind::CsatResponded { score: u8::try_from(n % 5 + 1).unwrap() },
+        23 => Kind::SurveySent,
+        24 => Kind::TicketOpened {
+            ticket: format!("t{}", n % 9).into(),
+            severity: [None, Some("high".into()), Some("P1".into())][n as usize % 3].clone(),
+            topic: n.is_multiple_of(2).then(|| format!("topic-{}", n % 4).into()),
+        },
+        25 => Kind::TicketClosed { ticket: format!("t{}", n % 9).into() },
+        26 => Kind::TrialStarted { card_on_file: None, ends_at: None },
+        27 => Kind::OnboardingStep { step: format!("step-{}", n % 20).into(), done: n.is_multiple_of(7) },
         _ => Kind::Subscription {
             change: changes[n as usize % changes.len()],
             terms: Terms {
                 subscription: format!("s{}", n / 7 % 3).into(),
                 plan: Some(["free", "pro"][n as usize / 21 % 2].into()),
                 mrr: (!n.is_multiple_of(5)).then(|| money(i64::from(n % 900))),
-                seats: None,
-                interval: None,
-                term_ends_at: None,
+                seats: n.is_multiple_of(3).then_some(n % 50),
+                interval: [None, Some(Interval::Month), Some(Interval::Year)][n as usize % 3],
+                term_ends_at: n.is_multiple_of(4).then(|| Timestamp::clamped((DAY_0 + i64::from(n % 200)) * DAY_MS)),
                 effective_at: None,
                 reason: None,
             },
@@ -78,7 +94,7 @@ fn kind(choice: u8, n: u32) -> Kind<'static> {
 
 /// Up to 120 events of three accounts and six users over `days` days.
 fn events(days: i64) -> impl Strategy<Value = Vec<Event<'static>>> {
-    let event = (0..3_u8, 0..6_u8, 0..22_u8, any::<u32>(), 0..days * 24 * 60);
+    let event = (0..3_u8, 0..6_u8, 0..KINDS, any::<u32>(), 0..days * 24 * 60);
     proptest::collection::vec(event, 1..120).prop_map(|drawn| {
         drawn
             .into_iter()
@@ -293,7 +309,7 @@ fn hostile_input_leaves_the_state_bounded() {
             kind: if n % 2 == 0 {
                 Kind::FeatureUsed { feature: format!("feature-{n}").into(), quantity: u32::MAX }
             } else {
-                kind(u8::try_from(n % 22).unwrap(), n)
+                kind(u8::try_from(n % u32::from(KINDS)).unwrap(), n)
             },
         };
         engine.step(&record(n as usize, Input::Event(event)), &mut effects);
@@ -339,7 +355,7 @@ fn golden_account() -> Account {
         source: None,
         // The last month is silent but for what is no usage.
         kind: kind(
-            u8::try_from(if index < 560 { index % 23 } else { 15 + index % 8 }).unwrap(),
+            u8::try_from(if index < 560 { index % 30 } else { 15 + index % 12 }).unwrap(),
             index.wrapping_mul(7919),
         ),
     });
@@ -354,6 +370,7 @@ fn the_golden_file_of_state_version_1_reads_back() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/account-v1.bin");
     let known = golden_account();
     assert!(known.limits.is_some() && known.people.is_some() && known.voice.is_some());
+    assert!(known.tickets.is_some() && known.onboarding.is_some());
     assert!(known.billing.is_some() && known.profile.is_some() && !known.judgement.alerts.is_empty());
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         let mut bytes = Vec::new();
@@ -375,4 +392,107 @@ fn a_state_whose_volumes_are_not_those_of_its_active_days_is_damaged() {
     let mut bytes = Vec::new();
     encode_account(&account, &mut bytes);
     assert!(matches!(decode_account(&bytes), Err(StateError::Damaged(_))));
+}
+
+/// Events of whom the rules leave out change nothing, as if they had never been sent, and are counted.
+#[test]
+fn whom_the_rules_leave_out_counts_for_nothing() {
+    let exclusions = Exclusions { users: vec!["svc-*".to_owned()], sources: vec!["qa".to_owned()] };
+    let rules = Arc::new(Rules { exclusions, ..Rules::default() });
+    let (mut engine, mut plain) = (Engine::new(Arc::clone(&rules), Journal::Off), Engine::new(rules, Journal::Off));
+    let (mut effects, mut expected) = (Vec::new(), Vec::new());
+    for day in 0..60_i64 {
+        for (index, (user, source)) in [("ann", None), ("svc-sync", None), ("kim", Some("qa"))].into_iter().enumerate()
+        {
+            let event = Event {
+                id: format!("e{day}-{index}").into(),
+                time: Timestamp::clamped((DAY_0 + day) * DAY_MS),
+                account_id: if index == 1 && day < 30 { "only-bots" } else { "acme" }.into(),
+                user_id: Some(user.into()),
+                source: source.map(Into::into),
+                kind: kind(u8::try_from(day % 16).unwrap(), u32::try_from(day).unwrap()),
+            };
+            // People stop after a month; the automation goes on.
+            if index == 0 && day < 30 {
+                plain.step(&record(0, Input::Event(event.clone())), &mut expected);
+            }
+            if index > 0 || day < 30 {
+                engine.step(&record(0, Input::Event(event)), &mut effects);
+            }
+        }
+        let progress = record(0, progress((DAY_0 + day) * DAY_MS));
+        engine.step(&progress, &mut effects);
+        plain.step(&progress, &mut expected);
+    }
+    assert_eq!(effects, expected);
+    assert_eq!(accounts(&engine), accounts(&plain));
+    assert_eq!(engine.counts().excluded, 120);
+    assert!(engine.account("only-bots").is_none());
+}
+
+/// What we do to reach a customer is no sign of life of theirs.
+#[test]
+fn outreach_is_no_engagement() {
+    let outreach = [
+        Kind::SurveySent,
+        Kind::TicketClosed { ticket: "t".into() },
+        Kind::UserAdded { role: Some(Role::Member), title: None },
+        Kind::AlertAction {
+            alert: "a".into(),
+            action: AlertAction::Acknowledged,
+            by: "kim".into(),
+            note: Some("called them".into()),
+        },
+        Kind::AlertAction { alert: "a".into(), action: AlertAction::Commented, by: "kim".into(), note: None },
+    ];
+    let mut engine = Engine::new(rules(), Journal::Off);
+    for (index, kind) in outreach.into_iter().enumerate() {
+        let event = Event {
+            id: format!("e{index}").into(),
+            time: Timestamp::clamped(DAY_0 * DAY_MS),
+            account_id: "acme".into(),
+            user_id: Some("kim".into()),
+            source: None,
+            kind,
+        };
+        engine.step(&record(index, Input::Event(event)), &mut Vec::new());
+    }
+    let account = engine.account("acme").unwrap();
+    assert!(!account.activity.is_used() && account.users.members.is_empty());
+    assert_eq!(engine.health(account).last_seen, None);
+}
+
+/// A user of two accounts is a user of each: what they do and become in one says nothing about the other.
+#[test]
+fn a_user_of_two_accounts_is_judged_in_each_by_itself() {
+    let mut engine = Engine::new(rules(), Journal::Off);
+    let mut effects = Vec::new();
+    let mut put = |day: i64, account: &'static str, kind: Kind<'static>| {
+        let event = Event {
+            id: format!("{account}-{day}-{}", kind.type_name()).into(),
+            time: Timestamp::clamped((DAY_0 + day) * DAY_MS),
+            account_id: account.into(),
+            user_id: Some("ann".into()),
+            source: None,
+            kind,
+        };
+        engine.step(&record(0, Input::Event(event)), &mut effects);
+    };
+    for day in 0..60 {
+        for account in ["acme", "other"] {
+            if day == 0 {
+                put(day, account, Kind::UserAdded { role: Some(Role::Champion), title: None });
+            }
+            put(day, account, Kind::SessionStarted { duration_s: None });
+        }
+    }
+    put(60, "acme", Kind::UserDeactivated);
+    put(61, "acme", Kind::SessionStarted { duration_s: None });
+    put(61, "other", Kind::SessionStarted { duration_s: None });
+    let departure = |id: &str| {
+        let health = engine.health(engine.account(id).unwrap());
+        health.evidence.iter().any(|evidence| evidence.signal == "champion_departure")
+    };
+    assert!(departure("acme") && !departure("other"));
+    assert_eq!(engine.account("other").unwrap().users.members.len(), 1);
 }

@@ -59,6 +59,14 @@ pub fn outage_day(days: u16) -> i32 {
     from + (5 - from).rem_euclid(7)
 }
 
+/// The pauses of the whole fleet in a window of `days` days: name and first day.
+#[must_use]
+pub fn pauses(days: u16) -> Vec<(&'static str, i32)> {
+    // Good Friday of the first year is day 92 of a window that begins on its first of January.
+    let easter = (days > 92).then_some(("easter", 92));
+    easter.into_iter().chain([("outage", outage_day(days))]).collect()
+}
+
 /// Appends what `profile` does on `today` to `out`.
 pub fn generate(profile: &Profile, today: &Today, seed: u64, out: &mut Vec<Occurrence>) {
     if today.number < profile.first_day() || today.number > profile.churn.day {
@@ -205,11 +213,27 @@ impl Scribe<'_> {
             self.tell(time, Who::Nobody, What::Subscription(SubscriptionChange::Changed, term_end));
             self.tell(time + 1_000, Who::Nobody, What::AccountUpdated);
         }
+        if profile.trap == Trap::WithdrawnCancellation {
+            self.waver();
+        }
         if profile.churn.kind == ChurnKind::PlannedNonRenewal && day == profile.churn.evidence_day {
             let time = self.at_work();
             let end = profile.churn.day;
             self.tell(time, Who::User(1), What::Subscription(SubscriptionChange::CancelScheduled, end));
         }
+    }
+
+    /// Schedules the end for the close of the running term, or thinks better of it.
+    fn waver(&mut self) {
+        let (profile, day) = (self.profile, self.today.number);
+        let end = profile.term_end(profile.trap_day);
+        let change = match day - profile.trap_day {
+            0 => SubscriptionChange::CancelScheduled,
+            8 => SubscriptionChange::Resumed,
+            _ => return,
+        };
+        let time = self.at_work();
+        self.tell(time, Who::User(1), What::Subscription(change, end));
     }
 
     fn is_due(&self, day: i32) -> bool {
@@ -239,13 +263,9 @@ impl Scribe<'_> {
             self.tell(time, Who::User(3), What::UserDeactivated);
             self.tell(time + 600_000, Who::User(profile.users), What::UserAdded(Role::Member));
         }
-        let done = match day - profile.signup {
-            1 => 1,
-            3 => 2,
-            6 => 3,
-            11 => 4,
-            _ => return,
-        };
+        let pace = if profile.trap == Trap::SlowOnboarding { [5, 19, 36, 58] } else { [1, 3, 6, 11] };
+        let age = day - profile.signup;
+        let Some(done) = (1_u8..).zip(pace).find(|(_, due)| *due == age).map(|(step, _)| step) else { return };
         let stalled = profile.churn.kind == ChurnKind::OnboardingStall && day >= profile.churn.evidence_day;
         if profile.signup >= 0 && !stalled {
             let time = self.at_work();
@@ -306,6 +326,17 @@ impl Scribe<'_> {
                 self.tell(time, Who::User(0), What::TicketOpened(self.ticket(day), 3, 1));
             }
         }
+        let into = day - profile.trap_day;
+        if profile.trap == Trap::SupportBurst && (0..=14).contains(&into) {
+            if let 0 | 3 | 7 | 12 = into {
+                let time = self.at_work();
+                self.tell(time, Who::User(1), What::TicketOpened(self.burst_ticket(day), 2, 1));
+            }
+            if let 2 | 5 | 9 | 14 = into {
+                let time = self.around(16);
+                self.tell(time, Who::Nobody, What::TicketClosed(self.burst_ticket(day - 2)));
+            }
+        }
         if let Some(severity) = self.ticket_opened(day) {
             let time = self.at_work();
             let topic = u8::try_from(self.die.below(5)).unwrap_or(0);
@@ -327,6 +358,11 @@ impl Scribe<'_> {
 
     fn ticket(&self, day: i32) -> u32 {
         self.profile.account.wrapping_mul(4096).wrapping_add(day.unsigned_abs())
+    }
+
+    /// Another ticket of the same day.
+    fn burst_ticket(&self, day: i32) -> u32 {
+        self.ticket(day) ^ 0x8000_0000
     }
 
     fn usage(&mut self) {

@@ -9,8 +9,8 @@ use super::names::{
 };
 use super::profile::Profile;
 use super::random::mix;
-use crate::engine::event::{Event, Kind, LimitUse, Role, SubscriptionChange, Terms, Text, Traits};
-use crate::units::{DAY_MS, Money, Timestamp};
+use crate::engine::event::{Event, Kind, LimitUse, PlanFeatures, Role, SubscriptionChange, Terms, Text, Traits};
+use crate::units::{DAY_MS, Money, Span, Timestamp};
 
 /// The one behind an occurrence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +196,8 @@ impl Occurrence {
 
     fn terms(&self, profile: &Profile, change: SubscriptionChange, term_end: Timestamp) -> Terms<'static> {
         let (plan, seats, mrr) = profile.terms(self.day);
+        // A cancellation takes effect at the moment of the end, not at the beginning of its day.
+        let end_of_day = Span::from_ms(profile.churn.at_ms);
         let ends = matches!(change, SubscriptionChange::CancelScheduled | SubscriptionChange::Canceled);
         Terms {
             subscription: Text::Owned(format!("sub-{:06}", self.account)),
@@ -204,7 +206,7 @@ impl Occurrence {
             seats: (!ends).then_some(seats),
             interval: (!ends).then_some(profile.interval),
             term_ends_at: (change != SubscriptionChange::Canceled).then_some(term_end),
-            effective_at: (change == SubscriptionChange::CancelScheduled).then_some(term_end),
+            effective_at: (change == SubscriptionChange::CancelScheduled).then_some(term_end.plus(end_of_day)),
             reason: ends.then_some(Text::Borrowed("customer_request")),
         }
     }
@@ -240,12 +242,12 @@ fn traits(profile: &Profile, day: i32) -> Traits<'static> {
             text("region", entry(&REGIONS, usize::from(profile.region))),
             text("channel", entry(&CHANNELS, usize::from(profile.channel))),
         ],
-        plan_features: Some(
+        plan_features: Some(PlanFeatures::Names(
             FEATURES
                 .iter()
                 .take(usize::try_from(plan.features()).unwrap_or(0))
                 .map(|name| Text::Borrowed(*name))
                 .collect(),
-        ),
+        )),
     }
 }

@@ -50,6 +50,8 @@ pub struct Score {
     pub verdicts: Verdicts,
     /// Wrong alerts by the trap of their account; accounts that left later are not in it.
     pub wrong_by_trap: BTreeMap<Trap, u64>,
+    /// Accounts that did not leave in the window, by their trap.
+    pub staying_by_trap: BTreeMap<Trap, u64>,
     /// Verdicts by alert type.
     pub by_type: BTreeMap<&'static str, Verdicts>,
     /// Wrong alerts on accounts that did not leave in the window, per 100 such accounts and month of observation.
@@ -124,6 +126,7 @@ pub fn score(subjects: &[Subject], alerts: &[Raised], horizon: Span) -> Score {
             let judged_until = subject.observed_until.minus(horizon);
             healthy_days += judged_until.since(subject.observed_from).days().max(0.0);
             false_alerts += wrong;
+            *score.staying_by_trap.entry(subject.trap).or_default() += 1;
             if wrong > 0 {
                 *score.wrong_by_trap.entry(subject.trap).or_default() += wrong;
             }
@@ -183,6 +186,18 @@ fn summarise(score: &mut Score, leads: BTreeMap<ChurnKind, (u64, Vec<f64>)>) {
         score.kinds.push(KindScore { kind, churned, warned, lead_days: median(days) });
     }
     score.lead_days = median(all);
+}
+
+/// Alerts raised in the week from `from` on accounts that do not leave within `horizon` after them.
+#[must_use]
+pub fn wrong_in_week(subjects: &[Subject], alerts: &[Raised], horizon: Span, from: Timestamp) -> u64 {
+    let until = from.plus(Span::from_days(7));
+    let stays = |alert: &&Raised| {
+        let subject = subjects.iter().find(|subject| subject.account_id == alert.account_id);
+        subject.is_some_and(|subject| subject.churn.is_none_or(|churn| churn.at.since(alert.at) > horizon))
+    };
+    let wrong = alerts.iter().filter(|alert| alert.at >= from && alert.at < until).filter(stays).count();
+    u64::try_from(wrong).unwrap_or(u64::MAX)
 }
 
 #[allow(clippy::cast_precision_loss)] // counts of alerts
@@ -283,6 +298,23 @@ mod tests {
     fn an_alert_on_an_account_that_stays_is_wrong_once_the_horizon_has_passed() {
         check(None, &[(10, "usage")], &expect!["1 wrong, warned 0 of 0, false 41.7 {Noisy: 1}"]);
         check(None, &[(90, "usage")], &expect!["1 open, warned 0 of 0"]);
+    }
+
+    #[test]
+    fn a_week_counts_its_own_alerts_on_those_who_stay() {
+        let leaves = PlantedChurn { kind: ChurnKind::BadNps, at: day(60), first_evidence: day(40) };
+        let subject = |id: &str, churn| Subject {
+            account_id: id.to_owned(),
+            churn,
+            trap: Trap::None,
+            observed_from: day(0),
+            observed_until: day(100),
+        };
+        let subjects = [subject("stays", None), subject("leaves", Some(leaves))];
+        let raised = |id: &str, at| Raised { account_id: id.to_owned(), alert_type: "usage", at: day(at) };
+        let alerts = [raised("stays", 50), raised("leaves", 50), raised("stays", 57), raised("gone", 50)];
+        assert_eq!(wrong_in_week(&subjects, &alerts, Span::from_days(28), day(50)), 1);
+        assert_eq!(wrong_in_week(&subjects, &alerts, Span::from_days(5), day(50)), 2);
     }
 
     #[test]

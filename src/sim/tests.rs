@@ -175,7 +175,9 @@ fn the_mix_is_as_stated() {
     }
     for trap in Trap::ALL {
         let found = share(subjects.iter().filter(|subject| subject.trap == trap).count());
-        assert!(found > 0.02, "{trap:?} {found}");
+        // Those who take back a cancellation are a third as many as those who mean it.
+        let least = if trap == Trap::WithdrawnCancellation { 0.004 } else { 0.02 };
+        assert!(found > least, "{trap:?} {found}");
     }
 }
 

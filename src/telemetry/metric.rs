@@ -21,6 +21,7 @@ pub enum Metric {
     EventsAccepted,
     EventsDuplicate,
     EventsTooLate,
+    EventsExcluded,
     EventsUnpriced,
     Judgements,
     CommitDuration,
@@ -136,7 +137,7 @@ use Unit::{Bytes, Count, CurrencyAmount, Info, Seconds, TimestampSeconds};
 
 impl Metric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Metric; 46] = [
+    pub const ALL: [Metric; 47] = [
         Metric::BuildInfo,
         Metric::Ready,
         Metric::RecordsRead,
@@ -146,6 +147,7 @@ impl Metric {
         Metric::EventsAccepted,
         Metric::EventsDuplicate,
         Metric::EventsTooLate,
+        Metric::EventsExcluded,
         Metric::EventsUnpriced,
         Metric::Judgements,
         Metric::CommitDuration,
@@ -209,6 +211,8 @@ impl Metric {
                 "Events ignored because their id had been seen within the deduplication window."),
             Metric::EventsTooLate => declare("churnwatch_events_too_late_total", Counter, Count, &[], Work, Sum,
                 "Events too old for the activity windows; they still reached billing and identity."),
+            Metric::EventsExcluded => declare("churnwatch_events_excluded_total", Counter, Count, &[], Work, Sum,
+                "Events left out because their user or source does not count by configuration."),
             Metric::EventsUnpriced => declare("churnwatch_events_unpriced_total", Counter, Count, &[], Work, Sum,
                 "Subscription events in a currency without a configured rate; their MRR was left as it was."),
             Metric::Judgements => declare("churnwatch_judgements_total", Counter, Count, &[], Work, Sum,

@@ -119,6 +119,7 @@ struct Counters {
     accepted: IntCounterVec,
     duplicates: IntCounterVec,
     too_late: IntCounterVec,
+    excluded: IntCounterVec,
     unpriced: IntCounterVec,
     judgements: IntCounterVec,
     commit_duration: HistogramVec,
@@ -272,6 +273,7 @@ impl Counters {
             accepted: counter(registry, Metric::EventsAccepted)?,
             duplicates: counter(registry, Metric::EventsDuplicate)?,
             too_late: counter(registry, Metric::EventsTooLate)?,
+            excluded: counter(registry, Metric::EventsExcluded)?,
             unpriced: counter(registry, Metric::EventsUnpriced)?,
             judgements: counter(registry, Metric::Judgements)?,
             commit_duration: histogram(registry, Metric::CommitDuration)?,
@@ -300,7 +302,9 @@ impl Counters {
                     self.alert_transitions.with_label_values(&[*alert_type, transition.name()]);
                 }
             }
-            for plain in [&self.accepted, &self.duplicates, &self.too_late, &self.unpriced, &self.judgements] {
+            let plain =
+                [&self.accepted, &self.duplicates, &self.too_late, &self.excluded, &self.unpriced, &self.judgements];
+            for plain in plain {
                 plain.with_label_values::<&str>(&[]);
             }
             for (action, result) in ACTIONS.iter().flat_map(|action| RESULTS.iter().map(move |result| (action, result)))
@@ -317,6 +321,7 @@ impl Counters {
             (&self.accepted, now.accepted, before.accepted),
             (&self.duplicates, now.duplicates, before.duplicates),
             (&self.too_late, now.too_late, before.too_late),
+            (&self.excluded, now.excluded, before.excluded),
             (&self.unpriced, now.unpriced, before.unpriced),
             (&self.judgements, now.judgements, before.judgements),
         ];

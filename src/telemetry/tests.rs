@@ -81,6 +81,7 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
             accepted: 10,
             duplicates: 1,
             too_late: 2,
+            excluded: 4,
             unpriced: 3,
             judgements: 30,
             alert_actions: [[1, 0, 2, 0, 0], [0; 5], [0, 1, 0, 0, 0], [0; 5]],
@@ -282,6 +283,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_event_to_alert_seconds_count 1
         churnwatch_events_accepted_total 20
         churnwatch_events_duplicate_total 2
+        churnwatch_events_excluded_total 8
         churnwatch_events_too_late_total 4
         churnwatch_events_unpriced_total 6
         churnwatch_foretold_lead_seconds 10368000

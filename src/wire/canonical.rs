@@ -13,9 +13,9 @@ use super::control::{self, FLEET, PROGRESS};
 use super::json::{INTERVALS, Object, ROLES, name_of, write_text};
 use super::raw::{Raw, RawSeed};
 use super::refusal::{Refusal, excerpt};
-use crate::engine::event::{AlertAction, Event, Kind, LimitUse, Role, Terms, Traits};
 use std::sync::Arc;
 
+use crate::engine::event::{AlertAction, Event, Kind, LimitUse, PlanFeatures, Role, Terms, Traits};
 use crate::engine::fleet::Fleet;
 use crate::engine::input::{Input, Progress};
 
@@ -180,8 +180,10 @@ fn encode_traits(traits: &Traits<'_>, object: &mut Object<'_>) {
     for (name, value) in &traits.traits {
         members.text(name, value);
     }
-    if let Some(features) = &traits.plan_features {
-        write_list(members.key("plan_features"), features);
+    match &traits.plan_features {
+        Some(PlanFeatures::Names(names)) => write_list(members.key("plan_features"), names),
+        Some(PlanFeatures::Count(count)) => members.integer("plan_features", u32::from(*count)),
+        None => {}
     }
     members.end();
 }

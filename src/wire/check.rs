@@ -6,8 +6,8 @@ use super::raw::{Field, Found, Raw};
 use super::refusal::{Refusal, excerpt};
 use super::{Decoded, json};
 use crate::engine::event::{
-    AlertAction, CURRENCY_DEFAULT, Event, Interval, Kind, LimitUse, MINOR_UNITS_MAX, Role, SubscriptionChange, Terms,
-    Text, Traits,
+    AlertAction, CURRENCY_DEFAULT, Event, Interval, Kind, LimitUse, MINOR_UNITS_MAX, PlanFeatures, Role,
+    SubscriptionChange, Terms, Text, Traits,
 };
 use crate::engine::input::Input;
 use crate::units::{Currency, Money, Timestamp};
@@ -172,9 +172,15 @@ fn traits<'a>(raw: &mut Raw<'a>) -> Result<Traits<'a>, Refusal> {
         None => None,
         Some(Ok(features)) => {
             let features = features.into_iter().map(|feature| checked_id("traits.plan_features", feature));
-            Some(features.collect::<Result<_, _>>()?)
+            Some(PlanFeatures::Names(features.collect::<Result<_, _>>()?))
         }
-        Some(Err(found)) => return Err(wrong_type("traits.plan_features", "an array of text", &found)),
+        Some(Err(found)) => match found {
+            Found::Integer(count) if u16::try_from(count).is_ok() => u16::try_from(count).ok().map(PlanFeatures::Count),
+            found => {
+                let allowed = "an array of text or a whole number from 0 to 65535";
+                return Err(wrong_type("traits.plan_features", allowed, &found));
+            }
+        },
     };
     Ok(traits)
 }

@@ -126,7 +126,7 @@ pub(super) struct Raw<'a> {
     slots: Slots<'a>,
     /// The members of `traits` in the record's order, `plan_features` apart; at most [`TRAITS_MAX`].
     pub(super) traits: Vec<(Text<'a>, Found<'a>)>,
-    /// The members of `traits.plan_features`; `Err` when it is no array of text.
+    /// The members of `traits.plan_features`; `Err` with what stands there when it is no array of text.
     pub(super) plan_features: Option<Result<Vec<Text<'a>>, Found<'a>>>,
     /// The first key that stood twice.
     pub(super) duplicate: Option<String>,

@@ -91,7 +91,9 @@ fn property(field: Field) -> Value {
         (_, Shape::Flag) => json!({ "type": "boolean" }),
         (_, Shape::Traits) => json!({
             "type": "object",
-            "properties": { "plan_features": { "type": ["array", "null"], "items": { "type": "string" } } },
+            "properties": { "plan_features": {
+                "type": ["array", "integer", "null"], "items": { "type": "string" }, "minimum": 0, "maximum": u16::MAX,
+            } },
             "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
         }),
     };

@@ -13,7 +13,7 @@ use crate::engine::alert;
 use crate::engine::effect::{AlertChange, Band, Health, Transition};
 use crate::engine::rules::Rules;
 use crate::sim::score::{self, Score, Verdicts};
-use crate::sim::truth;
+use crate::sim::{START, day, truth};
 use crate::units::{Money, Span, Timestamp};
 
 /// Most accounts shown.
@@ -48,6 +48,17 @@ pub struct Report {
     pub alerts: Vec<AlertsOfType>,
     /// How good they were.
     pub score: Score,
+    /// The weeks from a pause of the whole fleet on.
+    pub pauses: Vec<PauseWeek>,
+}
+
+/// The week from a pause of the whole fleet on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PauseWeek {
+    /// Its name.
+    pub name: &'static str,
+    /// Alerts raised in it on accounts that did not leave within the horizon.
+    pub wrong: u64,
 }
 
 /// The alerts of one type.
@@ -98,6 +109,13 @@ impl Report {
         let subjects = truth::subjects(stage.population());
         let score = score::score(&subjects, stage.raised(), rules.horizon);
         let options = stage.population().options();
+        let pauses = day::pauses(options.days)
+            .into_iter()
+            .map(|(name, day)| {
+                let from = START.plus(Span::from_days(i64::from(day)));
+                PauseWeek { name, wrong: score::wrong_in_week(&subjects, stage.raised(), rules.horizon, from) }
+            })
+            .collect();
         Report {
             accounts: subjects.len(),
             days: options.days,
@@ -112,6 +130,7 @@ impl Report {
             revenue_at_risk,
             alerts: alerts_by_type(stage, &score),
             score,
+            pauses,
         }
     }
 
@@ -158,6 +177,10 @@ impl Report {
             .collect();
         let by_trap: serde_json::Map<String, Value> =
             score.wrong_by_trap.iter().map(|(trap, wrong)| (trap.name().to_owned(), json!(wrong))).collect();
+        let staying: serde_json::Map<String, Value> =
+            score.staying_by_trap.iter().map(|(trap, accounts)| (trap.name().to_owned(), json!(accounts))).collect();
+        let pauses: serde_json::Map<String, Value> =
+            self.pauses.iter().map(|pause| (pause.name.to_owned(), json!(pause.wrong))).collect();
         json!({
             "churned": score.churned,
             "warned": score.warned,
@@ -172,6 +195,8 @@ impl Report {
             "precision": score.verdicts.precision().map(|precision| rounded(precision, 4)),
             "false_per_100_healthy_accounts_and_month": rounded(score.false_per_100_account_months, 3),
             "wrong_on_accounts_that_stay_by_trap": by_trap,
+            "accounts_that_stay_by_trap": staying,
+            "wrong_in_week_from": pauses,
             "horizon_days": rounded(self.horizon.days(), 2),
             "wrong_means": self.wrong_means(),
         })

@@ -301,18 +301,28 @@ fn verdict(report: &Report, look: &Look, out: &mut String) {
         share(verdicts.wrong, judged),
         grouped(verdicts.early),
     );
-    let trapped = score.wrong_by_trap.iter().filter(|(trap, _)| **trap != Trap::None);
-    let misled = trapped.max_by_key(|(_, wrong)| **wrong).map_or_else(String::new, |(trap, wrong)| {
-        format!(" The trap that misled most is {} ({wrong}).", trap.name().replace('_', " "))
-    });
     let healthy = format!(
-        "On accounts that stay: {:.1} false alerts per 100 accounts and month.{misled}",
+        "On accounts that stay: {:.1} false alerts per 100 accounts and month.",
         score.false_per_100_account_months
     );
+    let traps: Vec<String> = (score.staying_by_trap.iter())
+        .filter(|(trap, _)| **trap != Trap::None)
+        .map(|(trap, accounts)| {
+            let wrong = score.wrong_by_trap.get(trap).copied().unwrap_or(0);
+            format!("{} {wrong} of {}", trap.name().replace('_', " "), grouped(*accounts))
+        })
+        .chain(report.pauses.iter().map(|pause| format!("week from {} on {}", pause.name, pause.wrong)))
+        .collect();
+    let traps =
+        format!("Wrong alerts by trap: {}.", if traps.is_empty() { "none".to_owned() } else { traps.join(", ") });
     let meaning = format!("Here {}.", report.wrong_means());
-    for (sentence, style) in
-        [(warned, Style::new().bold()), (wrong, Style::new()), (healthy, Style::new()), (meaning, Style::new().dim())]
-    {
+    for (sentence, style) in [
+        (warned, Style::new().bold()),
+        (wrong, Style::new()),
+        (healthy, Style::new()),
+        (traps, Style::new()),
+        (meaning, Style::new().dim()),
+    ] {
         for line in wrap(&sentence, look.width) {
             let _ = writeln!(out, "{}", look.paint(&style, &line));
         }
@@ -352,6 +362,7 @@ mod tests {
 
     use expect_test::expect;
 
+    use super::super::report::PauseWeek;
     use super::*;
     use crate::engine::effect::Evidence;
     use crate::sim::START;
@@ -435,16 +446,18 @@ mod tests {
                 lead_days: Some(23.6),
                 verdicts,
                 wrong_by_trap: [(Trap::None, 5), (Trap::Vacation, 2)].into(),
+                staying_by_trap: [(Trap::None, 1_800), (Trap::Vacation, 109), (Trap::Bot, 61)].into(),
                 false_per_100_account_months: 0.42,
                 ..Score::default()
             },
+            pauses: vec![PauseWeek { name: "outage", wrong: 3 }],
         }
     }
 
     #[test]
     fn a_report_is_one_screen_of_aligned_text() {
         let look = Look { width: 100, colour: Colour::Off };
-        expect![[r"
+        expect![[r#"
             churnwatch demo 2,000 accounts, 180 days, 712,345 events in 2.1 s
 
             41 accounts at risk, 84,120 USD a month; the first 2 by revenue at risk
@@ -461,11 +474,11 @@ mod tests {
 
             11 of 20 accounts that left were alerted before (55%), 24 days ahead in the median.
             3 of 12 judged alerts were wrong (25%), 1 of them only early: their account left later.
-            On accounts that stay: 0.4 false alerts per 100 accounts and month. The trap that misled most is
-            vacation (2).
+            On accounts that stay: 0.4 false alerts per 100 accounts and month.
+            Wrong alerts by trap: vacation 2 of 109, bot 0 of 61, week from outage on 3.
             Here an alert is wrong when its account does not leave within the 28 days after it; repeats in that
             time count once.
-        "]]
+        "#]]
         .assert_eq(&report(&example(), &look));
     }
 

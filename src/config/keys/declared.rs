@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{Access, Config, Key};
 use crate::config::LogFormat;
 use crate::config::text::{self, TextRule};
+use crate::engine::exclusions::PATTERNS_MAX;
 use crate::units::{Currency, DAY_MS, HOUR_MS, Span};
 
 /// Sections with their meaning.
@@ -192,6 +193,20 @@ pub(super) fn keys() -> Vec<Key> {
              bytes an event.",
             |c| &mut c.rules.dedup_window,
         ),
+        texts(
+            "rules.excluded_users",
+            text::PATTERN,
+            "Users who do not count: automation, service users, our own people. What they do is no usage, makes nobody a \
+             user or a champion, and is no answer and no ticket of the customer's.",
+            |c| &mut c.rules.exclusions.users,
+        ),
+        texts(
+            "rules.excluded_sources",
+            text::PATTERN,
+            "Sources (`source` of the event) whose people do not count, likewise. What is said about the account itself, \
+             such as billing, holds whoever says it.",
+            |c| &mut c.rules.exclusions.sources,
+        ),
         text(
             "rules.segment_by",
             text::TRAIT,
@@ -255,6 +270,13 @@ pub(super) fn key(path: &str, summary: &str, access: Access) -> Key {
 fn text(path: &str, rule: TextRule, summary: &str, place: Place<String>) -> Key {
     let get = Box::new(move |config: &Config| Some(read(config, place)));
     key(path, summary, Access::Text { rule, get, set: Box::new(move |config, value| *place(config) = value) })
+}
+
+/// A list of patterns.
+fn texts(path: &str, rule: TextRule, summary: &str, place: Place<Vec<String>>) -> Key {
+    let get = Box::new(move |config: &Config| read(config, place));
+    let set = Box::new(move |config: &mut Config, value| *place(config) = value);
+    key(path, summary, Access::Texts { rule, count_max: PATTERNS_MAX, get, set })
 }
 
 /// A whole number of any integer type that holds the whole `range`.

@@ -5,10 +5,10 @@
 
 use compact_str::CompactString;
 
-use super::{Stamp, profile::clip};
-use crate::engine::event::{SubscriptionChange, Terms};
+use super::{Stamp, onboarding::keep_earliest, profile::clip};
+use crate::engine::event::{Interval, SubscriptionChange, Terms};
 use crate::engine::totals::Movement;
-use crate::units::{Offset, Timestamp};
+use crate::units::{Offset, Span, Timestamp};
 
 /// Subscription changes kept one by one.
 pub const CHANGES_MAX: usize = 24;
@@ -16,6 +16,8 @@ pub const CHANGES_MAX: usize = 24;
 pub const SUBSCRIPTIONS_MAX: usize = 8;
 /// Failed payments kept.
 pub const FAILURES_MAX: usize = 8;
+/// Falls of MRR or seats that follow each other within this time are one.
+const FALLS_WITHIN: Span = Span::from_days(60);
 
 /// What an account pays.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -26,6 +28,8 @@ pub struct Billing {
     pub changes: Vec<Change>,
     /// What they lead to; derived.
     pub ledger: Ledger,
+    /// The earliest change of a subscription that was ever told.
+    pub first_at: Option<Timestamp>,
     /// The latest successful payment.
     pub paid_at: Option<Timestamp>,
     /// The latest failed payments, oldest first, at most [`FAILURES_MAX`].
@@ -47,8 +51,12 @@ pub struct Change {
     pub plan: Option<CompactString>,
     /// Its seats; absent: unchanged.
     pub seats: Option<u32>,
-    /// End of its term; absent: unchanged.
+    /// End of its term; absent: unchanged. Of a scheduled cancellation: when it takes effect.
     pub term_ends_at: Option<Timestamp>,
+    /// How often it is billed; absent: unchanged.
+    pub interval: Option<Interval>,
+    /// The record that told it.
+    pub offset: Offset,
 }
 
 /// A failed payment.
@@ -79,6 +87,23 @@ pub struct Ledger {
     pub churned_at: Option<Timestamp>,
     /// When its MRR last rose.
     pub expanded_at: Option<Timestamp>,
+    /// Its latest fall in MRR that left something, until it is made good.
+    pub contraction: Option<Fall>,
+    /// Its latest loss of seats that left some, until it is made good.
+    pub seat_loss: Option<Fall>,
+}
+
+/// How something an account pays for became less; falls that follow each other closely are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fall {
+    /// When it last fell.
+    pub at: Timestamp,
+    /// How much it was before the first of them.
+    pub before: i64,
+    /// How much it is now.
+    pub after: i64,
+    /// The record that told the last of them.
+    pub offset: Offset,
 }
 
 /// Where one subscription stands.
@@ -98,8 +123,12 @@ pub struct Subscription {
     pub seats: Option<u32>,
     /// End of its term.
     pub term_ends_at: Option<Timestamp>,
-    /// Since when its end is scheduled.
-    pub cancel_scheduled_at: Option<Timestamp>,
+    /// How often it is billed.
+    pub interval: Option<Interval>,
+    /// The record that scheduled its end, while that stands.
+    pub cancel_scheduled: Option<Offset>,
+    /// The record that paused it, while it is paused.
+    pub paused: Option<Offset>,
 }
 
 /// What taking in a change led to.
@@ -119,7 +148,9 @@ impl Billing {
         kind: SubscriptionChange,
         terms: &Terms<'_>,
         mrr_minor: Option<i64>,
+        offset: Offset,
     ) -> Booked {
+        keep_earliest(&mut self.first_at, stamp.time);
         if self.folded.as_ref().is_some_and(|folded| stamp <= folded.1) {
             return Booked::TooLate;
         }
@@ -130,7 +161,12 @@ impl Billing {
             mrr_minor,
             plan: terms.plan.as_deref().map(clip),
             seats: terms.seats,
-            term_ends_at: terms.term_ends_at,
+            term_ends_at: match kind {
+                SubscriptionChange::CancelScheduled => terms.effective_at.or(terms.term_ends_at),
+                _ => terms.term_ends_at,
+            },
+            interval: terms.interval,
+            offset,
         };
         let index = self.changes.partition_point(|known| known.stamp < stamp);
         super::insert(&mut self.changes, index, change);
@@ -178,6 +214,7 @@ impl Billing {
 impl Ledger {
     /// Applies one change and books the movement of the account that follows from it.
     fn apply(&mut self, change: &Change) {
+        let seats_before = self.seats();
         let known = self.subscriptions.iter_mut().find(|known| known.id == change.subscription);
         if let Some(subscription) = known {
             subscription.apply(change);
@@ -195,6 +232,15 @@ impl Ledger {
         let before = self.mrr_minor;
         let after = self.subscriptions.iter().fold(0_i64, |sum, known| sum.saturating_add(known.mrr_minor));
         self.book(before, after, change.stamp.time);
+        Fall::follow(&mut self.contraction, before, after, change);
+        let seats = self.seats();
+        Fall::follow(&mut self.seat_loss, seats_before, seats, change);
+    }
+
+    /// The paid seats of all running subscriptions.
+    fn seats(&self) -> i64 {
+        let running = self.subscriptions.iter().filter(|known| !known.ended);
+        running.fold(0_i64, |sum, known| sum.saturating_add(known.seats.unwrap_or(0).into()))
     }
 
     fn book(&mut self, before: i64, after: i64, time: Timestamp) {
@@ -236,6 +282,20 @@ impl Ledger {
         self.subscriptions.iter().filter(|known| !known.ended).filter_map(|known| known.term_ends_at).min()
     }
 
+    /// Whether something about the contract is open: an end is scheduled, something is paused or has shrunk, or a
+    /// renewal is a decision.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let is_open = |known: &Subscription| {
+            known.cancel_scheduled.is_some()
+                || known.paused.is_some()
+                || (known.is_long() && known.term_ends_at.is_some())
+        };
+        self.contraction.is_some()
+            || self.seat_loss.is_some()
+            || self.subscriptions.iter().any(|known| !known.ended && is_open(known))
+    }
+
     /// Whether every subscription has ended.
     #[must_use]
     pub fn has_left(&self) -> bool {
@@ -243,7 +303,37 @@ impl Ledger {
     }
 }
 
+impl Fall {
+    /// Brings a fall in step with a change from `before` to `after`. What ends altogether is no fall, but an end.
+    fn follow(fall: &mut Option<Fall>, before: i64, after: i64, change: &Change) {
+        let at = change.stamp.time;
+        if after < before && after > 0 {
+            let recent = fall.filter(|known| at.since(known.at) <= FALLS_WITHIN);
+            let before = recent.map_or(before, |known| known.before.max(before));
+            *fall = Some(Fall { at, before, after, offset: change.offset });
+        } else if let Some(known) = fall.as_mut().filter(|_| after > before) {
+            known.after = after;
+            if known.after >= known.before {
+                *fall = None;
+            }
+        }
+    }
+
+    /// The share that is gone, in [0, 1].
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // amounts are held below 10^13
+    pub fn share(&self) -> f64 {
+        if self.before > 0 { (1.0 - self.after as f64 / self.before as f64).clamp(0.0, 1.0) } else { 0.0 }
+    }
+}
+
 impl Subscription {
+    /// Whether it is bound for longer than a month at a time, so that its renewal is a decision.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        matches!(self.interval, Some(Interval::Quarter | Interval::Year))
+    }
+
     fn apply(&mut self, change: &Change) {
         if let Some(mrr) = change.mrr_minor {
             self.full_minor = mrr;
@@ -253,22 +343,29 @@ impl Subscription {
         }
         self.seats = change.seats.or(self.seats);
         self.term_ends_at = change.term_ends_at.or(self.term_ends_at);
+        self.interval = change.interval.or(self.interval);
         match change.kind {
             SubscriptionChange::Started | SubscriptionChange::Resumed | SubscriptionChange::Renewed => {
                 self.ended = false;
-                self.cancel_scheduled_at = None;
+                self.cancel_scheduled = None;
+                self.paused = None;
                 self.mrr_minor = self.full_minor;
             }
             SubscriptionChange::Changed => {
                 if !self.ended {
                     self.mrr_minor = self.full_minor;
+                    self.paused = None;
                 }
             }
-            SubscriptionChange::Paused => self.mrr_minor = 0,
+            SubscriptionChange::Paused => {
+                self.mrr_minor = 0;
+                self.paused = Some(change.offset);
+            }
             SubscriptionChange::CancelScheduled => {
-                self.cancel_scheduled_at = Some(change.stamp.time);
+                self.cancel_scheduled = Some(change.offset);
                 if !self.ended && self.mrr_minor == 0 && self.full_minor > 0 {
                     self.mrr_minor = self.full_minor;
+                    self.paused = None;
                 }
             }
             SubscriptionChange::Canceled => {
@@ -292,14 +389,14 @@ mod tests {
         let mut billing = Billing::default();
         let mut shown = String::new();
         for (stamp, kind, terms, mrr) in &events {
-            billing.take(*stamp, *kind, terms, *mrr);
+            billing.take(*stamp, *kind, terms, *mrr, Offset(0));
             let Ledger { mrr_minor, moved_minor, .. } = &billing.ledger;
             writeln!(shown, "{} mrr {mrr_minor} moved {moved_minor:?}", stamp.tie).unwrap();
         }
         expected.assert_eq(&shown);
         let mut reversed = Billing::default();
         for (stamp, kind, terms, mrr) in events.iter().rev() {
-            reversed.take(*stamp, *kind, terms, *mrr);
+            reversed.take(*stamp, *kind, terms, *mrr, Offset(0));
         }
         assert_eq!(reversed.ledger, billing.ledger, "the order of arrival matters");
         let [new, up, down, gone, back] = billing.ledger.moved_minor;

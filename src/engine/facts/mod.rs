@@ -8,8 +8,10 @@ pub mod activity;
 pub mod billing;
 pub mod crowd;
 pub mod limits;
+pub mod onboarding;
 pub mod people;
 pub mod profile;
+pub mod tickets;
 pub mod voice;
 
 use crate::units::Timestamp;

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::Stamp;
-use crate::engine::event::{TRAITS_MAX, Traits};
+use crate::engine::event::{PlanFeatures, TRAITS_MAX, Traits};
 
 /// Longest name, owner, trait or plan that is kept, in bytes; longer ones are cut at a character boundary.
 pub const TEXT_MAX: usize = 64;
@@ -67,7 +67,11 @@ impl Profile {
         if let Some(features) = &stated.plan_features
             && self.plan_features.is_none_or(|(known, _)| known < stamp)
         {
-            self.plan_features = Some((stamp, u16::try_from(features.len()).unwrap_or(u16::MAX)));
+            let count = match features {
+                PlanFeatures::Names(names) => u16::try_from(names.len()).unwrap_or(u16::MAX),
+                PlanFeatures::Count(count) => *count,
+            };
+            self.plan_features = Some((stamp, count));
         }
     }
 

@@ -1,10 +1,14 @@
-//! What people say: their latest NPS answers, and when a survey last went out.
+//! What people say when they are asked: NPS answers, CSAT ratings, and the days on which surveys went out.
 
 use super::Stamp;
-use crate::units::{Offset, Span, Timestamp};
+use crate::units::{Day, Offset, Span, Timestamp};
 
-/// Latest answers kept, one a respondent.
-pub const ANSWERS_MAX: usize = 32;
+/// Latest NPS answers kept.
+pub const ANSWERS_MAX: usize = 20;
+/// Latest CSAT ratings kept.
+pub const RATINGS_MAX: usize = 12;
+/// Latest days kept on which surveys went out.
+pub const ASKED_MAX: usize = 12;
 
 /// An answer counts in the fleet's NPS classes for this long.
 pub const ANSWER_VALID: Span = Span::from_days(180);
@@ -12,10 +16,12 @@ pub const ANSWER_VALID: Span = Span::from_days(180);
 /// What people say.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Voice {
-    /// The latest answer of each respondent, by respondent; of too many, the latest [`ANSWERS_MAX`].
+    /// The latest NPS answers (0 to 10), by respondent and time, at most [`ANSWERS_MAX`].
     pub answers: Vec<Answer>,
-    /// When a survey last went out.
-    pub survey_sent_at: Option<Timestamp>,
+    /// The latest CSAT ratings (1 to 5), by respondent and time, at most [`RATINGS_MAX`].
+    pub ratings: Vec<Answer>,
+    /// Days on which surveys went out, ascending, the latest [`ASKED_MAX`].
+    pub asked: Vec<Day>,
 }
 
 /// One answer.
@@ -25,7 +31,7 @@ pub struct Answer {
     pub respondent: u32,
     /// When.
     pub stamp: Stamp,
-    /// 0 to 10.
+    /// As given.
     pub score: u8,
     /// The record that told it.
     pub offset: Offset,
@@ -40,37 +46,34 @@ impl Answer {
 }
 
 impl Voice {
-    /// Takes in an answer.
+    /// Takes in an NPS answer.
     pub fn answer(&mut self, answer: Answer) {
-        match self.answers.binary_search_by_key(&answer.respondent, |known| known.respondent) {
-            Ok(index) => {
-                if let Some(known) = self.answers.get_mut(index)
-                    && known.stamp < answer.stamp
-                {
-                    *known = answer;
-                }
-            }
-            Err(index) => {
-                super::insert(&mut self.answers, index, answer);
-                if self.answers.len() > ANSWERS_MAX
-                    && let Some(oldest) = (0..self.answers.len()).min_by_key(|i| self.answers.get(*i).map(|a| a.stamp))
-                {
-                    self.answers.remove(oldest);
-                }
-            }
-        }
+        keep(&mut self.answers, answer, ANSWERS_MAX);
+    }
+
+    /// Takes in a CSAT rating.
+    pub fn rate(&mut self, rating: Answer) {
+        keep(&mut self.ratings, rating, RATINGS_MAX);
     }
 
     /// Notes that a survey went out.
     pub fn survey_sent(&mut self, time: Timestamp) {
-        self.survey_sent_at = self.survey_sent_at.max(Some(time));
+        if let Err(index) = self.asked.binary_search(&time.day()) {
+            super::insert(&mut self.asked, index, time.day());
+            if self.asked.len() > ASKED_MAX {
+                self.asked.remove(0);
+            }
+        }
     }
 
-    /// Promoters (9-10), passives (7-8) and detractors (0-6) among the answers still valid at `now`.
+    /// Promoters (9-10), passives (7-8) and detractors (0-6) among the latest answers still valid at `now`.
     #[must_use]
     pub fn classes(&self, now: Timestamp) -> [u8; 3] {
         let mut classes = [0; 3];
-        for answer in self.answers.iter().filter(|answer| now.since(answer.stamp.time) <= ANSWER_VALID) {
+        for (answer, _) in latest(&self.answers) {
+            if now.since(answer.stamp.time) > ANSWER_VALID {
+                continue;
+            }
             let class = match answer.score {
                 9.. => 0,
                 7..=8 => 1,
@@ -82,4 +85,24 @@ impl Voice {
         }
         classes
     }
+}
+
+/// Keeps the latest `max` of the answers, sorted by respondent and time.
+fn keep(list: &mut Vec<Answer>, answer: Answer, max: usize) {
+    let index = list.partition_point(|known| (known.respondent, known.stamp) < (answer.respondent, answer.stamp));
+    super::insert(list, index, answer);
+    if list.len() > max
+        && let Some(oldest) = (0..list.len()).min_by_key(|index| list.get(*index).map(|known| known.stamp))
+    {
+        list.remove(oldest);
+    }
+}
+
+/// The latest answer of each respondent, and the one they gave before.
+pub fn latest(list: &[Answer]) -> impl Iterator<Item = (&Answer, Option<&Answer>)> {
+    list.chunk_by(|one, next| one.respondent == next.respondent).filter_map(|own| match own {
+        [.., before, latest] => Some((latest, Some(before))),
+        [latest] => Some((latest, None)),
+        [] => None,
+    })
 }

@@ -234,7 +234,9 @@ mod tests {
             let event = Event { id, time, account_id: "acme".into(), user_id: None, source: None, kind };
             account.take(&event, u64::from(day), Offset(1), &rules);
         };
-        uses.iter().for_each(|day| take(*day, Kind::SessionStarted { duration_s: None }));
+        for day in uses {
+            take(*day, Kind::SessionStarted { duration_s: None });
+        }
         if let Some(subscription) = subscription {
             let terms = Terms {
                 subscription: "s".into(),

@@ -1,16 +1,19 @@
-//! S2, breadth of use: the account uses fewer of the product's features than it used to.
+//! S2, breadth of use: the account uses fewer of the product's features than it used to, or hardly any of those it pays
+//! for.
 //!
 //! Distinct features of the last four weeks against the mean of the two four-week periods before, with the Poisson
-//! tail for small numbers. An account that has gone silent altogether is left to the engagement lag.
+//! tail for small numbers. Against the plan: the share of the offered features (trait `plan_features`) used lately,
+//! once the account is known for two months; it counts half at most, since it may have been so for years. An account
+//! that has gone silent altogether is left to the engagement lag.
 
 use super::statistics::poisson_at_most;
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp};
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "breadth",
-        summary: "fewer distinct features used in the last four weeks than in the eight weeks before (Poisson tail)",
-        weight: 0.5,
+        summary: "fewer distinct features used in the last four weeks than in the eight weeks before (Poisson tail), or than the plan offers",
+        weight: 1.0,
         parameters: &[
             Parameter {
                 name: "fall_start_ratio",
@@ -33,6 +36,13 @@ pub(super) const SIGNAL: Signal = Signal {
                 min: 1.0,
                 max: 100.0,
             },
+            Parameter {
+                name: "plan_share_ratio",
+                summary: "Use of a smaller share of the features of the plan begins to count.",
+                default: 0.25,
+                min: 0.01,
+                max: 1.0,
+            },
         ],
     },
     read,
@@ -42,6 +52,11 @@ pub(super) const SIGNAL: Signal = Signal {
 const FALL_START: usize = 0;
 const FALL_FULL: usize = 1;
 const FEATURES_MIN: usize = 2;
+const PLAN_SHARE: usize = 3;
+/// Strength of using none of what the plan offers but one feature.
+const WASTED: f64 = 0.5;
+/// An account known for less is still finding its way.
+const KNOWN_DAYS_MIN: f64 = 56.0;
 
 /// This week so far and the four before it.
 const RECENT: u16 = 0b1_1111;
@@ -50,44 +65,74 @@ const BEFORE: [u16; 2] = [0b1_1110_0000, 0b1_1110_0000_0000];
 /// A fall that chance explains more often than this does not count.
 const CHANCE_MAX: f64 = 0.25;
 
-fn compare(case: &Case<'_>) -> Option<(usize, f64)> {
-    let features = &case.account.features;
-    let today = case.now.day();
-    if features.members.len() < case.days(FEATURES_MIN).into() {
-        return None;
-    }
-    let [recent, near, far] = features.seen_in(today, [RECENT, BEFORE[0], BEFORE[1]]);
-    #[allow(clippy::cast_precision_loss)] // at most CROWD_MAX
-    let usual = if far == 0 { near as f64 } else { (near + far) as f64 / 2.0 };
-    (usual >= case.parameter(FEATURES_MIN)).then_some((recent, usual))
+/// What was used lately, and what it is compared with.
+struct Comparison {
+    recent: usize,
+    /// What is usual, where enough is known.
+    usual: Option<f64>,
+    /// What the plan offers, where that is told and the account known for long enough.
+    offered: Option<u16>,
 }
 
 #[allow(clippy::cast_precision_loss)] // at most CROWD_MAX
+fn compare(case: &Case<'_>) -> Option<Comparison> {
+    let features = &case.account.features;
+    if features.members.is_empty() {
+        return None;
+    }
+    let [recent, near, far] = features.seen_in(case.now.day(), [RECENT, BEFORE[0], BEFORE[1]]);
+    let usual = if far == 0 { near as f64 } else { (near + far) as f64 / 2.0 };
+    let is_known = case.account.activity.known_for(case.now).days() >= KNOWN_DAYS_MIN;
+    let offered = case.account.profile.as_ref().and_then(|profile| profile.plan_features);
+    let comparison = Comparison {
+        recent,
+        usual: Some(usual).filter(|usual| *usual >= case.parameter(FEATURES_MIN)),
+        offered: offered.map(|(_, offered)| offered).filter(|offered| is_known && *offered > 1),
+    };
+    (comparison.usual.is_some() || comparison.offered.is_some()).then_some(comparison)
+}
+
+/// How much the fall counts, and how much what is not used of the plan.
+#[allow(clippy::cast_precision_loss)] // at most CROWD_MAX
+fn strengths(case: &Case<'_>, found: &Comparison) -> [f64; 2] {
+    let recent = found.recent as f64;
+    let fallen = found.usual.map_or(0.0, |usual| {
+        let strength = ramp(1.0 - recent / usual, case.parameter(FALL_START), case.parameter(FALL_FULL));
+        if strength <= 0.0 || poisson_at_most(recent, usual) > CHANCE_MAX { 0.0 } else { strength }
+    });
+    let wasted = found.offered.map_or(0.0, |offered| {
+        let (share, least) = (recent / f64::from(offered), 1.0 / f64::from(offered));
+        // Of a plan of few features a single one is no small share.
+        if least < case.parameter(PLAN_SHARE) { WASTED * ramp(share, case.parameter(PLAN_SHARE), least) } else { 0.0 }
+    });
+    [fallen, wasted]
+}
+
 fn read(case: &Case<'_>) -> Reading {
-    let Some((recent, usual)) = compare(case) else { return Reading::UNKNOWN };
-    if recent == 0 {
-        return Reading::QUIET;
+    match compare(case) {
+        None => Reading::UNKNOWN,
+        Some(found) if found.recent == 0 => Reading::QUIET,
+        Some(found) => Reading::of(all_of(strengths(case, &found))),
     }
-    let strength = ramp(1.0 - recent as f64 / usual, case.parameter(FALL_START), case.parameter(FALL_FULL));
-    if strength <= 0.0 || poisson_at_most(recent as f64, usual) > CHANCE_MAX {
-        return Reading::QUIET;
-    }
-    Reading::of(strength)
 }
 
 #[allow(clippy::cast_precision_loss)] // at most CROWD_MAX
 fn tell(case: &Case<'_>) -> Telling {
-    let (recent, usual) = compare(case).unwrap_or_default();
-    let offered = case.account.profile.as_ref().and_then(|profile| profile.plan_features);
-    let mut numbers = vec![("recent_features", recent as f64), ("usual_features", usual)];
-    let of_plan = offered.map_or_else(String::new, |(_, offered)| {
+    let Some(found) = compare(case) else { return Telling::nothing() };
+    let [fallen, _] = strengths(case, &found);
+    let mut numbers = vec![("recent_features", found.recent as f64)];
+    let of_plan = found.offered.map_or_else(String::new, |offered| {
         numbers.push(("plan_features", f64::from(offered)));
         format!(" of {offered} in the plan")
     });
+    let before = found.usual.filter(|_| fallen > 0.0).map_or_else(String::new, |usual| {
+        numbers.push(("usual_features", usual));
+        format!("; {usual:.0} were usual")
+    });
     Telling {
         sentence: format!(
-            "Only {} used in the last four weeks{of_plan}; {usual:.0} were usual.",
-            counted(recent as u64, "feature")
+            "Only {} used in the last four weeks{of_plan}{before}.",
+            counted(found.recent as u64, "feature")
         ),
         numbers,
         offset: Some(case.account.activity.last_offset),
@@ -110,17 +155,27 @@ mod tests {
                 ("silent", "features 0..80 8"),
                 ("narrow", "features 0..120 2"),
                 ("broader", "features 0..84 3; features 84..120 8"),
+                ("little of it", "plan 0 20; features 0..120 2"),
+                ("most of it", "plan 0 5; features 0..120 4"),
+                ("half given up", "plan 0 20; features 0..84 8; features 84..120 3"),
+                ("plan, new", "plan 100 20; features 100..120 2"),
+                ("recovered", "features 0..60 8; features 60..100 3; features 100..120 8"),
                 ("never", ""),
             ],
-            &expect![[r"
+            &expect![[r#"
                 steady       quiet
                 halved       1.00 Only 3 features used in the last four weeks; 8 were usual.
                 one of three quiet
                 silent       quiet
                 narrow       unknown
                 broader      quiet
+                little of it 0.38 Only 2 features used in the last four weeks of 20 in the plan.
+                most of it   quiet
+                half given up 1.00 Only 3 features used in the last four weeks of 20 in the plan; 8 were usual.
+                plan, new    unknown
+                recovered    quiet
                 never        unknown
-            "]],
+            "#]],
         );
     }
 }

@@ -1,11 +1,15 @@
 //! S4, champion departure: the person who drives the adoption leaves, loses the role, or goes quiet while others work on.
 //!
-//! Champions are those named so (champion or sponsor); where none ever was, the most regular admin stands in. A
-//! departure counts fully at first and fades over `memory_days`; another champion still there halves it, and so do
-//! many engaged colleagues. Quiet is judged by the champion's own weeks: `(1 - p)^w` for `w` quiet weeks, where `p` is
-//! the share of weeks in which they used to be seen.
+//! Champions are those named so (champion or sponsor). Where none ever was, the sustained top user among the admins
+//! stands in: seen in most weeks, and in at least three quarters as many as anybody. A departure counts fully at first
+//! and fades over `memory_days`; another champion still there halves it, and colleagues who work on as they used to take
+//! off up to 45 %, so that it is worst when nobody else is engaged. Quiet is judged by the champion's own weeks:
+//! `(1 - p)^w` for `w` quiet weeks, where `p` is the share of weeks in which they used to be seen. A named champion whose
+//! use was never seen can depart, but not be quiet: of their use nothing is known.
 
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
+use crate::engine::event::Role;
+use crate::engine::facts::Stamp;
 use crate::engine::facts::crowd::{Crowd, WEEKS};
 use crate::engine::facts::people::Person;
 
@@ -13,7 +17,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "champion_departure",
         summary: "the champion was deactivated, lost the role, or is quiet beyond their own rhythm while others are active",
-        weight: 2.8,
+        weight: 3.8,
         parameters: &[
             Parameter {
                 name: "memory_days",
@@ -25,7 +29,7 @@ pub(super) const SIGNAL: Signal = Signal {
             Parameter {
                 name: "quiet_chance_max_ratio",
                 summary: "Quiet that the champion's own rhythm explains more often than this does not count.",
-                default: 0.02,
+                default: 0.005,
                 min: 0.0001,
                 max: 0.5,
             },
@@ -39,8 +43,17 @@ const MEMORY: usize = 0;
 const QUIET_CHANCE_MAX: usize = 1;
 /// An admin stands in for a champion when seen in at least so many of the weeks kept.
 const REGULAR_WEEKS_MIN: u32 = 6;
+/// And in at least this share of the weeks of the most regular user.
+const TOP_SHARE: f64 = 0.75;
+/// Who was only inferred to be the champion counts less.
+const INFERRED: f64 = 0.8;
+/// What colleagues who work on as usual take off.
+const COLLEAGUES: f64 = 0.45;
 /// Quiet is weaker evidence than a departure.
 const QUIET_STRENGTH_MAX: f64 = 0.8;
+/// This week so far and the one before; three such pairs before those.
+const LATELY: u16 = 0b11;
+const BEFORE: [u16; 3] = [0b1100, 0b11_0000, 0b1100_0000];
 
 enum Finding<'a> {
     Departed { person: &'a Person, days: f64, strength: f64 },
@@ -52,38 +65,78 @@ enum Finding<'a> {
 fn find<'a>(case: &Case<'a>) -> Finding<'a> {
     let people = case.account.people.as_deref().filter(|_| case.account.standing.has_key_people);
     let Some(people) = people else { return Finding::Unknown };
-    let departed = people
-        .list
-        .iter()
-        .filter_map(|person| Some((person.departed()?, person)))
-        .filter(|(stamp, _)| stamp.time <= case.now)
-        .max_by_key(|(stamp, _)| *stamp);
+    let is_named = people.list.iter().any(|person| person.champion_since.is_some());
+    let departures = people.list.iter().filter_map(|person| {
+        let stamp = if is_named { person.departed() } else { inferred_departure(case, person) };
+        stamp.filter(|stamp| stamp.time <= case.now).map(|stamp| (stamp, person))
+    });
+    let departed = departures.max_by_key(|(stamp, _)| *stamp);
     if let Some((stamp, person)) = departed {
         let days = case.now.since(stamp.time).days();
         let fresh = 1.0 - days / case.parameter(MEMORY);
         if fresh > 0.0 {
             let replaced = people.list.iter().any(|other| other.is_champion() && other.hash != person.hash);
-            let strength = fresh * if replaced { 0.5 } else { 1.0 };
+            let share = if replaced { 0.5 } else { 1.0 } * if is_named { 1.0 } else { INFERRED };
+            let strength = fresh * share * (1.0 - COLLEAGUES * colleagues(case, person).engaged);
             return Finding::Departed { person, days, strength };
         }
     }
-    let users = &case.account.users;
-    let champion = people
-        .list
-        .iter()
-        .filter(|person| person.is_champion())
-        .max_by_key(|person| (person.seen(users).map(|seen| seen.last_day), person.hash))
-        .or_else(|| {
-            people.list.iter().filter(|person| is_regular_admin(person, users)).max_by_key(|person| person.hash)
-        });
-    let Some(person) = champion else {
-        return if departed.is_some() { Finding::Present } else { Finding::Unknown };
+    let champion = if is_named {
+        let named = people.list.iter().filter(|person| person.is_champion());
+        named.max_by_key(|person| (person.seen(&case.account.users).map(|seen| seen.last_day), person.hash))
+    } else {
+        let admins = people.list.iter().filter(|person| person.is_admin() && is_top_user(case, person));
+        admins.max_by_key(|person| (weeks_seen(person, &case.account.users), person.hash))
     };
-    quiet(case, person).unwrap_or(Finding::Present)
+    match champion {
+        None if departed.is_some() => Finding::Present,
+        Some(person) if person.seen(&case.account.users).is_some() => quiet(case, person).unwrap_or(Finding::Present),
+        _ => Finding::Unknown,
+    }
 }
 
-fn is_regular_admin(person: &Person, users: &Crowd) -> bool {
-    person.is_admin() && person.seen(users).is_some_and(|seen| seen.weeks.count_ones() >= REGULAR_WEEKS_MIN)
+/// When an admin who had been the top user was deactivated.
+fn inferred_departure(case: &Case<'_>, person: &Person) -> Option<Stamp> {
+    let was_admin = person.role.is_some_and(|(_, role)| role == Role::Admin);
+    let gone = person.deactivated.filter(|at| person.present.is_none_or(|present| *at > present))?;
+    (was_admin && is_top_user(case, person)).then_some(gone)
+}
+
+/// Whether a person has been seen in most weeks, up to their last, and in nearly as many as anybody.
+fn is_top_user(case: &Case<'_>, person: &Person) -> bool {
+    let users = &case.account.users;
+    let own = weeks_seen(person, users);
+    let most = users.members.iter().map(|member| member.weeks.count_ones()).max().unwrap_or(0);
+    own >= REGULAR_WEEKS_MIN && f64::from(own) >= TOP_SHARE * f64::from(most)
+}
+
+fn weeks_seen(person: &Person, users: &Crowd) -> u32 {
+    person.seen(users).map_or(0, |seen| seen.weeks.count_ones())
+}
+
+/// The others at the account.
+struct Colleagues {
+    /// Seen lately.
+    active: f64,
+    /// How many used to be seen in as much time.
+    usual: f64,
+    /// The one over the other, at most 1; 0 where there never were any.
+    engaged: f64,
+}
+
+#[allow(clippy::cast_precision_loss)] // at most CROWD_MAX
+fn colleagues(case: &Case<'_>, person: &Person) -> Colleagues {
+    let (users, today) = (&case.account.users, case.now.day());
+    let [near, middle, far] = BEFORE;
+    let [lately, near, middle, far] = users.seen_in(today, [LATELY, near, middle, far]).map(|count| count as f64);
+    let own =
+        person.seen(users).filter(|_| users.get(person.hash).is_some()).map_or(0, |seen| seen.weeks_before(today));
+    let without = |count: f64, mask: u16| count - f64::from(u8::from(own & mask != 0));
+    let [first, second, third] = BEFORE;
+    let active = without(lately, LATELY);
+    let usual = (without(near, first) + without(middle, second) + without(far, third)) / 3.0;
+    let engaged = if usual > 0.0 { (active / usual).min(1.0) } else { 0.0 };
+    Colleagues { active, usual, engaged }
 }
 
 /// A finding when the person is quiet beyond their own rhythm while others are active.
@@ -121,9 +174,19 @@ fn tell(case: &Case<'_>) -> Telling {
     match find(case) {
         Finding::Departed { person, days, .. } => {
             let what = if person.deactivated > person.champion_since { "left" } else { "lost the role" };
+            let Colleagues { active, usual, .. } = colleagues(case, person);
+            let others = if usual > 0.0 {
+                format!("{active:.0} of usually {usual:.0} others are active")
+            } else {
+                "nobody else is engaged".to_owned()
+            };
             Telling {
-                sentence: format!("Champion {} {what} {} ago.", person.user_id, counted(days as u64, "day")),
-                numbers: vec![("days_since_departure", days.floor())],
+                sentence: format!("Champion {} {what} {} ago; {others}.", person.user_id, counted(days as u64, "day")),
+                numbers: vec![
+                    ("days_since_departure", days.floor()),
+                    ("others_active", active),
+                    ("others_usual", usual),
+                ],
                 offset: Some(person.offset),
             }
         }
@@ -136,7 +199,7 @@ fn tell(case: &Case<'_>) -> Telling {
             numbers: vec![("quiet_weeks", f64::from(weeks))],
             offset: Some(person.offset),
         },
-        Finding::Present | Finding::Unknown => Telling { sentence: String::new(), numbers: Vec::new(), offset: None },
+        Finding::Present | Finding::Unknown => Telling::nothing(),
     }
 }
 
@@ -161,24 +224,48 @@ mod tests {
                 ("all quiet", "role 0 ann champion; uses 0..85 every 1 ann"),
                 ("admin quiet", "role 0 ann admin; uses 0..85 every 1 ann; uses 0..120 every 1 bob"),
                 ("a member left", "role 0 ann champion; role 0 bob member; leaves 115 bob"),
+                (
+                    "others work on",
+                    "role 0 ann champion; uses 0..114 every 1 ann; uses 0..120 every 1 bob; uses 0..120 every 1 eve; leaves 115 ann",
+                ),
+                (
+                    "others left too",
+                    "role 0 ann champion; uses 0..110 every 1 ann; uses 0..95 every 1 bob; leaves 115 ann",
+                ),
+                ("never used", "role 0 ann champion; uses 0..120 every 1 bob"),
+                ("never used, left", "role 0 ann champion; uses 0..120 every 1 bob; leaves 115 ann"),
+                (
+                    "top admin left",
+                    "role 0 ann admin; uses 0..114 every 1 ann; uses 0..120 every 20 bob; leaves 115 ann",
+                ),
+                (
+                    "idle admin left",
+                    "role 0 ann admin; uses 0..114 every 28 ann; uses 0..120 every 1 bob; leaves 115 ann",
+                ),
                 ("no champion", "uses 0..120 every 1 bob"),
                 ("never seen", "leaves 115 ann"),
             ],
-            &expect![[r"
+            &expect![[r#"
                 present      quiet
-                left         0.92 Champion ann left 5 days ago.
+                left         0.92 Champion ann left 5 days ago; nobody else is engaged.
                 left long ago quiet
-                replaced     0.46 Champion ann left 5 days ago.
-                demoted      0.95 Champion ann lost the role 3 days ago.
-                back again   quiet
-                order        0.92 Champion ann left 5 days ago.
+                replaced     0.46 Champion ann left 5 days ago; nobody else is engaged.
+                demoted      0.95 Champion ann lost the role 3 days ago; nobody else is engaged.
+                back again   unknown
+                order        0.92 Champion ann left 5 days ago; nobody else is engaged.
                 quiet        0.80 Champion ann has not been seen for 4 weeks while others work on.
                 all quiet    quiet
                 admin quiet  0.80 Champion ann has not been seen for 4 weeks while others work on.
-                a member left quiet
+                a member left unknown
+                others work on 0.50 Champion ann left 5 days ago; 2 of usually 2 others are active.
+                others left too 0.92 Champion ann left 5 days ago; 0 of usually 1 others are active.
+                never used   unknown
+                never used, left 0.50 Champion ann left 5 days ago; 1 of usually 1 others are active.
+                top admin left 0.73 Champion ann left 5 days ago; 0 of usually 1 others are active.
+                idle admin left unknown
                 no champion  unknown
                 never seen   unknown
-            "]],
+            "#]],
         );
     }
 }

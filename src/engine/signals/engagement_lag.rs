@@ -2,7 +2,7 @@
 //!
 //! The present gap against the account's own gaps between active days: the predictive survival
 //! `(1 + gap / total)^(-count)` with the number of gaps divided by their dispersion, so that irregular and little
-//! known accounts are not accused early.
+//! known accounts are not accused early. A silence that may be a holiday counts half at most.
 
 use super::statistics::{gap_at, gap_survival};
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
@@ -17,7 +17,7 @@ pub(super) const SIGNAL: Signal = Signal {
             Parameter {
                 name: "survival_start_ratio",
                 summary: "A silence that the account's rhythm explains with this probability begins to count.",
-                default: 0.01,
+                default: 0.012,
                 min: 0.0001,
                 max: 0.5,
             },
@@ -35,6 +35,13 @@ pub(super) const SIGNAL: Signal = Signal {
                 min: 1.0,
                 max: 90.0,
             },
+            Parameter {
+                name: "dormant_days",
+                summary: "Shorter silences count half at most: a fortnight off has sixteen days with its weekends.",
+                default: 16.0,
+                min: 1.0,
+                max: 90.0,
+            },
         ],
     },
     read,
@@ -44,6 +51,9 @@ pub(super) const SIGNAL: Signal = Signal {
 const SURVIVAL_START: usize = 0;
 const SURVIVAL_FULL: usize = 1;
 const QUIET_MIN: usize = 2;
+const DORMANT: usize = 3;
+/// Most that a silence counts which may be a holiday.
+const HOLIDAY_MAX: f64 = 0.5;
 /// With fewer gaps there is no rhythm to speak of.
 const GAPS_MIN: u32 = 3;
 
@@ -90,7 +100,12 @@ fn read(case: &Case<'_>) -> Reading {
     let survival = gap_survival(f64::from(quiet), rhythm.count, rhythm.total).max(1e-300);
     // At the start it counts a fifth at once: the silence has been found improbable already.
     let belief = ramp(-libm::log(survival), -libm::log(start), -libm::log(case.parameter(SURVIVAL_FULL)));
-    Reading::of(0.2 + 0.8 * belief)
+    let strength = 0.2 + 0.8 * belief;
+    let dormant = case.parameter(DORMANT);
+    if f64::from(quiet) < dormant {
+        return Reading::of(strength * HOLIDAY_MAX).until(day_of_silence(case, dormant));
+    }
+    Reading::of(strength)
 }
 
 /// The beginning of the day on which the account has been silent for `days`.
@@ -130,6 +145,8 @@ mod tests {
             &[
                 ("daily", "uses 0..120 every 1"),
                 ("daily, 12 off", "uses 0..108 every 1"),
+                ("daily, 9 off", "uses 0..111 every 1"),
+                ("daily, 20 off", "uses 0..100 every 1"),
                 ("weekly", "uses 0..120 every 7"),
                 ("weekly, 40 off", "uses 0..81 every 7"),
                 ("monthly, 40 off", "uses 0..85 every 28"),
@@ -141,9 +158,11 @@ mod tests {
             ],
             &expect![[r#"
                 daily        quiet
-                daily, 12 off 1.00 Silent for 13 days; usually active every 1.0 days, longest gap so far 1 day.
+                daily, 12 off 0.50 Silent for 13 days; usually active every 1.0 days, longest gap so far 1 day.
+                daily, 9 off 0.50 Silent for 10 days; usually active every 1.0 days, longest gap so far 1 day.
+                daily, 20 off 1.00 Silent for 21 days; usually active every 1.0 days, longest gap so far 1 day.
                 weekly       quiet
-                weekly, 40 off 0.25 Silent for 43 days; usually active every 7.0 days, longest gap so far 7 days.
+                weekly, 40 off 0.28 Silent for 43 days; usually active every 7.0 days, longest gap so far 7 days.
                 monthly, 40 off quiet
                 bursts       quiet
                 recovered    quiet

@@ -1,15 +1,17 @@
 //! S5, limit hits: the account keeps running into a limit of its plan without an upgrade.
 //!
 //! Hits within `window_days`, against the number that is friction. An account whose usage grows at the same time is
-//! more likely to buy than to leave: there the same evidence counts a third and the sentence says so.
+//! more likely to buy than to leave: there the same evidence counts a third, and the sentence says that it is an
+//! opportunity. Growth is that of the last two weeks over the account's own eight weeks before; with few uses on either
+//! side it is drawn towards none (`(recent + 4) / (usual + 4)`).
 
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, percent, ramp};
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "limit_hits",
         summary: "repeated hits of a plan limit without an upgrade since",
-        weight: 2.3,
+        weight: 4.0,
         parameters: &[
             Parameter {
                 name: "window_days",
@@ -41,10 +43,13 @@ pub(super) const SIGNAL: Signal = Signal {
 const WINDOW: usize = 0;
 const HITS_START: usize = 1;
 const HITS_FULL: usize = 2;
-/// Usage that grew by this factor makes the hits an opportunity.
+/// Usage that grew by this factor makes the hits an opportunity, usage that fell to this one makes them friction only.
 const GROWTH: f64 = 1.1;
-/// What is left of the strength then.
+const DECLINE: f64 = 0.8;
+/// What is left of the strength while usage grows.
 const GROWING_SHARE: f64 = 1.0 / 3.0;
+/// Uses that either side is drawn towards.
+const DOUBT: f64 = 4.0;
 
 /// Hits within the window and since the last rise of revenue.
 fn hits(case: &Case<'_>) -> usize {
@@ -53,11 +58,15 @@ fn hits(case: &Case<'_>) -> usize {
     limits.hits_after(case.now.minus(case.span(WINDOW)).max(upgraded.unwrap_or_default()))
 }
 
+/// The factor by which usage has grown lately; 1 where nothing is known.
 #[allow(clippy::cast_precision_loss)] // counts of events
-fn grows(case: &Case<'_>) -> bool {
+fn growth(case: &Case<'_>) -> f64 {
     let activity = &case.account.activity;
-    let before = activity.volume(case.now, 28, 28) as f64;
-    before > 0.0 && activity.volume(case.now, 0, 28) as f64 >= before * GROWTH
+    let usual = activity.volume(case.now, 14, 56) as f64 / 4.0;
+    if usual <= 0.0 {
+        return 1.0;
+    }
+    (activity.volume(case.now, 0, 14) as f64 + DOUBT) / (usual + DOUBT)
 }
 
 #[allow(clippy::cast_precision_loss)] // at most HITS_MAX
@@ -73,16 +82,27 @@ fn read(case: &Case<'_>) -> Reading {
     if strength <= 0.0 {
         return Reading::QUIET;
     }
-    Reading::of(if grows(case) { strength * GROWING_SHARE } else { strength })
+    Reading::of(strength * (GROWING_SHARE + (1.0 - GROWING_SHARE) * ramp(growth(case), GROWTH, DECLINE)))
 }
 
 #[allow(clippy::cast_precision_loss)] // at most HITS_MAX
 fn tell(case: &Case<'_>) -> Telling {
-    let hits = hits(case);
+    let (hits, growth) = (hits(case), growth(case));
     let latest = case.account.limits.as_ref().and_then(|limits| limits.latest.as_ref());
     let limit = latest.map_or("of the plan", |hit| hit.limit.as_str());
-    let outlook = if grows(case) { "usage grows: an upgrade would help" } else { "no upgrade since" };
-    let mut numbers = vec![("hits", hits as f64), ("window_days", case.parameter(WINDOW))];
+    let outlook = if growth >= GROWTH {
+        "usage grows: an opportunity, a larger plan would help".to_owned()
+    } else if growth <= DECLINE {
+        format!("no upgrade since, and usage fell {} %", percent(1.0 - growth))
+    } else {
+        "no upgrade since".to_owned()
+    };
+    let mut numbers = vec![
+        ("hits", hits as f64),
+        ("window_days", case.parameter(WINDOW)),
+        ("growth_ratio", growth),
+        ("expansion_opportunity", f64::from(u8::from(growth >= GROWTH))),
+    ];
     for (name, value) in [("used", latest.and_then(|hit| hit.used)), ("allowed", latest.and_then(|hit| hit.allowed))] {
         numbers.extend(value.map(|value| (name, value)));
     }
@@ -112,6 +132,10 @@ mod tests {
                 ("two", "limit 115 api_calls; limit 118 api_calls"),
                 ("many", "limit 108 seats; limit 110 seats; limit 112 seats; limit 114 seats; limit 118 seats"),
                 ("upgraded", "start 0 100; limit 112 seats; limit 114 seats; limit 116 seats; change 118 200"),
+                (
+                    "falling",
+                    "uses 0..106 every 1; limit 108 seats; limit 110 seats; limit 112 seats; limit 114 seats; limit 118 seats",
+                ),
                 ("old", "limit 10 seats; limit 11 seats; limit 12 seats; limit 13 seats"),
                 (
                     "growing",
@@ -122,10 +146,11 @@ mod tests {
                 none         quiet
                 one          quiet
                 two          quiet
-                many         0.75 Limit seats hit 5 times in 14 days; no upgrade since.
+                many         0.42 Limit seats hit 5 times in 14 days; no upgrade since.
                 upgraded     quiet
+                falling      0.75 Limit seats hit 5 times in 14 days; no upgrade since, and usage fell 50 %.
                 old          quiet
-                growing      0.17 Limit seats hit 4 times in 14 days; usage grows: an upgrade would help.
+                growing      0.17 Limit seats hit 4 times in 14 days; usage grows: an opportunity, a larger plan would help.
             "#]],
         );
     }

@@ -6,11 +6,14 @@
 
 mod breadth;
 mod champion_departure;
+mod contract_decline;
 mod engagement_lag;
 mod limit_hits;
 mod nps;
+mod onboarding_stall;
 mod payment_failures;
 mod statistics;
+mod support_issues;
 mod usage_frequency;
 
 use super::account::Account;
@@ -31,6 +34,9 @@ pub static SIGNALS: &[Signal] = &[
     limit_hits::SIGNAL,
     engagement_lag::SIGNAL,
     payment_failures::SIGNAL,
+    contract_decline::SIGNAL,
+    onboarding_stall::SIGNAL,
+    support_issues::SIGNAL,
 ];
 
 /// A signal: what it declares and how it judges.
@@ -135,6 +141,13 @@ impl Reading {
     }
 }
 
+impl Telling {
+    /// There is nothing to tell.
+    fn nothing() -> Telling {
+        Telling { sentence: String::new(), numbers: Vec::new(), offset: None }
+    }
+}
+
 impl Case<'_> {
     /// The value of the parameter declared at `index`.
     fn parameter(&self, index: usize) -> f64 {
@@ -160,6 +173,21 @@ impl Case<'_> {
 /// Where `value` lies between `start` (0) and `full` (1); either may be the larger.
 fn ramp(value: f64, start: f64, full: f64) -> f64 {
     if (full - start).abs() < f64::EPSILON { 0.0 } else { ((value - start) / (full - start)).clamp(0.0, 1.0) }
+}
+
+/// Several pieces of evidence as one: `1 - (1 - a)(1 - b)...`, so that each adds and none goes beyond 1.
+fn all_of<const N: usize>(strengths: [f64; N]) -> f64 {
+    1.0 - strengths.into_iter().fold(1.0, |rest, strength| rest * (1.0 - strength.clamp(0.0, 1.0)))
+}
+
+/// Parts joined by semicolons to one sentence, beginning with a capital letter.
+fn sentence(parts: &[String]) -> String {
+    let joined = parts.join("; ");
+    let mut letters = joined.chars();
+    match letters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
+        None => joined,
+    }
 }
 
 /// `count` with its noun, such as `1 day` and `2 days`.

@@ -47,6 +47,28 @@ pub fn gap_at(probability: f64, count: f64, total: f64) -> f64 {
     if count <= 0.0 { f64::INFINITY } else { total * libm::expm1(-libm::log(probability) / count) }
 }
 
+/// Probability of at least `count` events where a gamma-distributed rate of this `shape` lets expect `mean`: the tail of
+/// the negative binomial distribution.
+///
+/// It is the predictive distribution of a Poisson count whose rate is known only from `shape` events so far: with little
+/// known, many events are less surprising. With half an event known and 0.5 expected, four have probability 0.022; with
+/// fifty known, 0.0019.
+///
+/// Source: Johnson, Kemp and Kotz, *Univariate Discrete Distributions*, chapter 5.
+pub fn negative_binomial_at_least(count: u32, shape: f64, mean: f64) -> f64 {
+    if shape <= 0.0 || mean <= 0.0 {
+        return if count == 0 { 1.0 } else { 0.0 };
+    }
+    let success = mean / (shape + mean);
+    let mut term = libm::exp(-shape * libm::log1p(mean / shape));
+    let mut below = 0.0;
+    for k in 0..count {
+        below += term;
+        term *= (shape + f64::from(k)) / (f64::from(k) + 1.0) * success;
+    }
+    (1.0 - below).clamp(0.0, 1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +81,18 @@ mod tests {
         assert!((poisson_at_most(50.0, 60.01) - 0.1077).abs() < 5e-3, "the two branches meet");
         assert!(poisson_at_most(1000.0, 2000.0) < 1e-12);
         assert!((poisson_at_most(3.0, 0.0) - 1.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn few_events_known_leave_many_unsurprising() {
+        assert!((negative_binomial_at_least(0, 1.0, 2.0) - 1.0).abs() < 1e-12);
+        // Shape 1 is the geometric distribution: P(K >= k) = (m / (1 + m))^k.
+        assert!((negative_binomial_at_least(3, 1.0, 2.0) - (2.0_f64 / 3.0).powi(3)).abs() < 1e-12);
+        assert!((negative_binomial_at_least(4, 0.5, 0.5) - 0.0222).abs() < 1e-3);
+        // A well known rate is nearly Poisson.
+        let poisson = 1.0 - poisson_at_most(3.0, 0.5);
+        assert!((negative_binomial_at_least(4, 5_000.0, 0.5) - poisson).abs() < 1e-5);
+        assert!(negative_binomial_at_least(4, 50.0, 0.5) < negative_binomial_at_least(4, 0.5, 0.5));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 //!
 //! Steps, separated by `;`: `uses FROM..TO every N [USER]`, `features FROM..TO COUNT`, `drop FROM..TO` (leaves out uses
 //! scripted before), `role DAY USER ROLE`, `leaves DAY USER`, `nps DAY USER SCORE`, `limit DAY NAME`, `start DAY MRR`,
-//! `change DAY MRR`, `paid DAY`, `failed DAY [ATTEMPT]`. Every script is run forwards, disordered and with each
+//! `change DAY MRR`, `renew DAY MRR` (each with `[SUBSCRIPTION [INTERVAL]]`), `schedule DAY END`, `pause DAY`, `resume DAY`,
+//! `cancel DAY`, `seats DAY SEATS`, `ends DAY END SUBSCRIPTION`, `paid DAY`, `failed DAY [ATTEMPT]`, `trial DAY`,
+//! `step DAY NAME [done]`, `ticket DAY ID [SEVERITY [TOPIC]]`, `tickets FROM..TO every N` (each closed at once),
+//! `closed DAY ID`, `csat DAY USER SCORE`, `asked DAY`, `plan DAY FEATURES`. Every script is run forwards, disordered and with each
 //! event twice: the reading must be the same.
 
 use std::fmt::Write;
@@ -11,7 +14,7 @@ use expect_test::Expect;
 
 use super::{Case, SIGNALS};
 use crate::engine::account::Account;
-use crate::engine::event::{Event, Kind, LimitUse, Role, SubscriptionChange, Terms};
+use crate::engine::event::{Event, Interval, Kind, LimitUse, PlanFeatures, Role, SubscriptionChange, Terms, Traits};
 use crate::engine::rules::Rules;
 use crate::units::{Currency, DAY_MS, HOUR_MS, Money, Offset, Span, Timestamp, stable_hash};
 
@@ -74,12 +77,12 @@ fn events(script: &str) -> Vec<Event<'static>> {
             continue;
         }
         let days: Vec<i64> = match words[0] {
-            "uses" => range(words[1]).step_by(words[3].parse().unwrap()).collect(),
+            "uses" | "tickets" => range(words[1]).step_by(words[3].parse().unwrap()).collect(),
             "features" => range(words[1]).step_by(2).collect(),
             _ => vec![words[1].parse().unwrap()],
         };
         for day in days {
-            for (kind, user) in kinds(&words) {
+            for (kind, user) in kinds(&words, day) {
                 events.push(Event {
                     id: format!("{step}/{day}/{kind:?}").into(),
                     time: at(day, 10),
@@ -99,7 +102,7 @@ fn range(words: &str) -> std::ops::Range<i64> {
     from.parse().unwrap()..to.parse().unwrap()
 }
 
-fn kinds<'a>(words: &[&'a str]) -> Vec<(Kind<'static>, Option<&'a str>)> {
+fn kinds<'a>(words: &[&'a str], day: i64) -> Vec<(Kind<'static>, Option<&'a str>)> {
     let role = |name| match name {
         "champion" => Role::Champion,
         "sponsor" => Role::Sponsor,
@@ -107,19 +110,25 @@ fn kinds<'a>(words: &[&'a str]) -> Vec<(Kind<'static>, Option<&'a str>)> {
         _ => Role::Member,
     };
     let amount = Money { minor: 9_900, currency: Currency::USD };
-    let subscription = |change| Kind::Subscription {
-        change,
-        terms: Terms {
-            subscription: "sub".into(),
-            plan: None,
-            mrr: Some(Money { minor: words[2].parse().unwrap(), currency: Currency::USD }),
-            seats: None,
-            interval: None,
-            term_ends_at: None,
-            effective_at: None,
-            reason: None,
-        },
+    let blank = Terms {
+        subscription: "sub".into(),
+        plan: None,
+        mrr: None,
+        seats: None,
+        interval: None,
+        term_ends_at: None,
+        effective_at: None,
+        reason: None,
     };
+    let change = |change, terms| vec![(Kind::Subscription { change, terms }, None)];
+    let named = |at: usize| words.get(at).map_or("sub".into(), |name| (*name).to_owned().into());
+    let paying = || Terms {
+        subscription: named(3),
+        mrr: Some(Money { minor: words[2].parse().unwrap(), currency: Currency::USD }),
+        interval: words.get(4).map(|interval| if *interval == "year" { Interval::Year } else { Interval::Month }),
+        ..blank.clone()
+    };
+    let until = || Some(at(words[2].parse().unwrap(), 12));
     match words[0] {
         "uses" => {
             let user = words.get(4).copied();
@@ -134,8 +143,40 @@ fn kinds<'a>(words: &[&'a str]) -> Vec<(Kind<'static>, Option<&'a str>)> {
         "limit" => {
             vec![(Kind::LimitReached(LimitUse { limit: words[2].to_owned().into(), used: None, allowed: None }), None)]
         }
-        "start" => vec![(subscription(SubscriptionChange::Started), None)],
-        "change" => vec![(subscription(SubscriptionChange::Changed), None)],
+        "start" => change(SubscriptionChange::Started, paying()),
+        "change" => change(SubscriptionChange::Changed, paying()),
+        "renew" => change(SubscriptionChange::Renewed, paying()),
+        "schedule" => change(SubscriptionChange::CancelScheduled, Terms { effective_at: until(), ..blank }),
+        "pause" => change(SubscriptionChange::Paused, blank),
+        "resume" => change(SubscriptionChange::Resumed, blank),
+        "cancel" => change(SubscriptionChange::Canceled, blank),
+        "seats" => change(SubscriptionChange::Changed, Terms { seats: words[2].parse().ok(), ..blank }),
+        "ends" => {
+            let terms = Terms { subscription: named(3), term_ends_at: until(), ..blank };
+            change(SubscriptionChange::Changed, terms)
+        }
+        "trial" => vec![(Kind::TrialStarted { card_on_file: None, ends_at: None }, None)],
+        "step" => {
+            let done = words.get(3) == Some(&"done");
+            vec![(Kind::OnboardingStep { step: words[2].to_owned().into(), done }, None)]
+        }
+        "ticket" => {
+            let text = |at: usize| words.get(at).map(|text| (*text).to_owned().into());
+            let ticket = words[2].to_owned().into();
+            vec![(Kind::TicketOpened { ticket, severity: text(3), topic: text(4) }, None)]
+        }
+        "tickets" => {
+            let ticket = format!("t-{day}");
+            let opened = Kind::TicketOpened { ticket: ticket.clone().into(), severity: None, topic: None };
+            vec![(opened, None), (Kind::TicketClosed { ticket: ticket.into() }, None)]
+        }
+        "closed" => vec![(Kind::TicketClosed { ticket: words[2].to_owned().into() }, None)],
+        "csat" => vec![(Kind::CsatResponded { score: words[3].parse().unwrap() }, Some(words[2]))],
+        "asked" => vec![(Kind::SurveySent, None)],
+        "plan" => {
+            let plan_features = Some(PlanFeatures::Count(words[2].parse().unwrap()));
+            vec![(Kind::AccountUpdated(Traits { plan_features, ..Traits::default() }), None)]
+        }
         "paid" => vec![(Kind::InvoicePaid { amount }, None)],
         "failed" => {
             let attempt = words.get(2).map(|attempt| attempt.parse().unwrap());

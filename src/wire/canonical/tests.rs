@@ -190,6 +190,8 @@ fn the_other_types_are_checked() {
         "type":"account.updated","traits":{"a":{"b":1}}
         "type":"account.updated","traits":{"plan_features":["a",1]}
         "type":"account.updated","traits":{"plan_features":"a"}
+        "type":"account.updated","traits":{"plan_features":12}
+        "type":"account.updated","traits":{"plan_features":-1}
         "type":"onboarding.step_completed","step":"invite"
         "type":"alert.snoozed","alert":"x","by":"kim","until":"2026-03-15T00:00:00Z","note":"on leave"
         "type":"alert.snoozed","alert":"x","by":"kim"
@@ -210,8 +212,10 @@ fn the_other_types_are_checked() {
             duplicate_key: key traits.a stands twice in the record; send each key once
             wrong_type: traits is the text `many`, it must be an object
             wrong_type: a value of traits is an object, it must be text, a number, true or false
-            wrong_type: traits.plan_features is the number 1, it must be an array of text
-            wrong_type: traits.plan_features is the text `a`, it must be an array of text
+            {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"account.updated","traits":{"plan_features":1}}
+            wrong_type: traits.plan_features is the text `a`, it must be an array of text or a whole number from 0 to 65535
+            {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"account.updated","traits":{"plan_features":12}}
+            wrong_type: traits.plan_features is the number -1, it must be an array of text or a whole number from 0 to 65535
             {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"onboarding.step_completed","step":"invite","done":false}
             {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"alert.snoozed","alert":"x","by":"kim","until":"2026-03-15T00:00:00.000Z","note":"on leave"}
             missing_field: until is missing
@@ -394,7 +398,8 @@ fn terms() -> impl Strategy<Value = Terms<'static>> {
 
 fn traits() -> impl Strategy<Value = Traits<'static>> {
     let pairs = proptest::collection::btree_map(text(), text(), 0..8);
-    let features = option(proptest::collection::vec(text(), 0..4));
+    let names = proptest::collection::vec(text(), 0..4).prop_map(PlanFeatures::Names);
+    let features = option(prop_oneof![names, any::<u16>().prop_map(PlanFeatures::Count)]);
     (option(text()), option(text()), pairs, features).prop_map(|(name, owner, traits, plan_features)| Traits {
         name,
         owner,

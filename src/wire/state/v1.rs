@@ -2,6 +2,7 @@
 
 mod billing;
 mod people;
+mod story;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use billing::BillingForm;
 use people::{LimitsForm, PersonForm, ProfileForm, VoiceForm};
+use story::{OnboardingForm, TicketsForm};
 
 use super::{CommitRecord, StateError, Text};
 use crate::engine::PartitionState;
@@ -35,6 +37,8 @@ pub struct AccountForm<'a> {
     limits: Option<LimitsForm>,
     people: Option<Vec<PersonForm>>,
     voice: Option<VoiceForm>,
+    tickets: Option<TicketsForm>,
+    onboarding: Option<OnboardingForm>,
     billing: Option<BillingForm>,
     profile: Option<ProfileForm>,
     /// Window, hashes, how many of them belong to the window before.
@@ -140,6 +144,8 @@ impl<'a> AccountForm<'a> {
             limits: account.limits.as_deref().map(LimitsForm::of),
             people: account.people.as_deref().map(|people| people.list.iter().map(PersonForm::of).collect()),
             voice: account.voice.as_deref().map(VoiceForm::of),
+            tickets: account.tickets.as_deref().map(TicketsForm::of),
+            onboarding: account.onboarding.as_deref().map(OnboardingForm::of),
             billing: account.billing.as_deref().map(BillingForm::of),
             profile: account.profile.as_deref().map(ProfileForm::of),
             dedup: (account.dedup.window, Cow::Borrowed(account.dedup.ids.as_slice()), account.dedup.previous),
@@ -161,6 +167,8 @@ impl<'a> AccountForm<'a> {
             None => None,
         };
         account.voice = self.voice.map(VoiceForm::into_voice).transpose()?.map(Box::new);
+        account.tickets = self.tickets.map(TicketsForm::into_tickets).transpose()?.map(Box::new);
+        account.onboarding = self.onboarding.map(OnboardingForm::into_onboarding).transpose()?.map(Box::new);
         account.billing = self.billing.map(BillingForm::into_billing).transpose()?.map(Box::new);
         account.profile = self.profile.map(ProfileForm::into_profile).transpose()?.map(Box::new);
         let (window, ids, previous) = self.dedup;

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{StampForm, maybe_time, pick, stamp, stamp_form};
-use crate::engine::event::SubscriptionChange;
-use crate::engine::facts::billing::{Billing, Change, Failure, Ledger, Subscription};
+use super::{StampForm, maybe_time, pick, stamp, stamp_form, time};
+use crate::engine::event::{Interval, SubscriptionChange};
+use crate::engine::facts::billing::{Billing, Change, Failure, Fall, Ledger, Subscription};
 use crate::units::{Offset, Timestamp};
 use crate::wire::state::{StateError, Text};
 
@@ -12,6 +12,7 @@ use crate::wire::state::{StateError, Text};
 pub struct BillingForm {
     folded: Option<(LedgerForm, StampForm)>,
     changes: Vec<ChangeForm>,
+    first_ms: Option<i64>,
     paid_ms: Option<i64>,
     failures: Vec<(StampForm, u32, i64, i64)>,
 }
@@ -22,6 +23,7 @@ impl BillingForm {
         BillingForm {
             folded: billing.folded.as_ref().map(|folded| (LedgerForm::of(&folded.0), stamp_form(folded.1))),
             changes: billing.changes.iter().map(ChangeForm::of).collect(),
+            first_ms: billing.first_at.map(Timestamp::ms),
             paid_ms: billing.paid_at.map(Timestamp::ms),
             failures: billing.failures.iter().map(failure).collect(),
         }
@@ -39,6 +41,7 @@ impl BillingForm {
             folded,
             changes: self.changes.into_iter().map(ChangeForm::into_change).collect::<Result<_, _>>()?,
             ledger: Ledger::default(),
+            first_at: maybe_time(self.first_ms)?,
             paid_at: maybe_time(self.paid_ms)?,
             failures: self.failures.into_iter().map(failure).collect::<Result<_, _>>()?,
         };
@@ -55,7 +58,12 @@ pub struct LedgerForm {
     moved: [u32; 5],
     churned_ms: Option<i64>,
     expanded_ms: Option<i64>,
+    contraction: Option<FallForm>,
+    seat_loss: Option<FallForm>,
 }
+
+/// When, before, after, offset.
+type FallForm = (i64, i64, i64, i64);
 
 impl LedgerForm {
     pub fn of(ledger: &Ledger) -> LedgerForm {
@@ -66,6 +74,8 @@ impl LedgerForm {
             moved: ledger.moved,
             churned_ms: ledger.churned_at.map(Timestamp::ms),
             expanded_ms: ledger.expanded_at.map(Timestamp::ms),
+            contraction: ledger.contraction.map(fall_form),
+            seat_loss: ledger.seat_loss.map(fall_form),
         }
     }
 
@@ -78,8 +88,18 @@ impl LedgerForm {
             moved: self.moved,
             churned_at: maybe_time(self.churned_ms)?,
             expanded_at: maybe_time(self.expanded_ms)?,
+            contraction: self.contraction.map(fall).transpose()?,
+            seat_loss: self.seat_loss.map(fall).transpose()?,
         })
     }
+}
+
+fn fall_form(fall: Fall) -> FallForm {
+    (fall.at.ms(), fall.before, fall.after, fall.offset.0)
+}
+
+fn fall((at, before, after, offset): FallForm) -> Result<Fall, StateError> {
+    Ok(Fall { at: time(at)?, before, after, offset: Offset(offset) })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,7 +111,9 @@ pub struct SubscriptionForm {
     plan: Option<Text>,
     seats: Option<u32>,
     term_ends_ms: Option<i64>,
-    cancel_scheduled_ms: Option<i64>,
+    interval: Option<u8>,
+    cancel_scheduled: Option<i64>,
+    paused: Option<i64>,
 }
 
 impl SubscriptionForm {
@@ -104,7 +126,9 @@ impl SubscriptionForm {
             plan: known.plan.clone(),
             seats: known.seats,
             term_ends_ms: known.term_ends_at.map(Timestamp::ms),
-            cancel_scheduled_ms: known.cancel_scheduled_at.map(Timestamp::ms),
+            interval: known.interval.map(|interval| interval as u8),
+            cancel_scheduled: known.cancel_scheduled.map(|offset| offset.0),
+            paused: known.paused.map(|offset| offset.0),
         }
     }
 
@@ -117,7 +141,9 @@ impl SubscriptionForm {
             plan: self.plan,
             seats: self.seats,
             term_ends_at: maybe_time(self.term_ends_ms)?,
-            cancel_scheduled_at: maybe_time(self.cancel_scheduled_ms)?,
+            interval: interval(self.interval)?,
+            cancel_scheduled: self.cancel_scheduled.map(Offset),
+            paused: self.paused.map(Offset),
         })
     }
 }
@@ -131,6 +157,8 @@ pub struct ChangeForm {
     plan: Option<Text>,
     seats: Option<u32>,
     term_ends_ms: Option<i64>,
+    interval: Option<u8>,
+    offset: i64,
 }
 
 impl ChangeForm {
@@ -143,6 +171,8 @@ impl ChangeForm {
             plan: change.plan.clone(),
             seats: change.seats,
             term_ends_ms: change.term_ends_at.map(Timestamp::ms),
+            interval: change.interval.map(|interval| interval as u8),
+            offset: change.offset.0,
         }
     }
 
@@ -155,9 +185,18 @@ impl ChangeForm {
             plan: self.plan,
             seats: self.seats,
             term_ends_at: maybe_time(self.term_ends_ms)?,
+            interval: interval(self.interval)?,
+            offset: Offset(self.offset),
         })
     }
 }
+
+fn interval(number: Option<u8>) -> Result<Option<Interval>, StateError> {
+    number.map(|number| pick(number, &INTERVALS, "interval")).transpose()
+}
+
+/// Intervals by their number in the forms.
+const INTERVALS: [Interval; 5] = [Interval::Day, Interval::Week, Interval::Month, Interval::Quarter, Interval::Year];
 
 /// Subscription changes by their number in the forms.
 const SUBSCRIPTION_CHANGES: [SubscriptionChange; 7] = [

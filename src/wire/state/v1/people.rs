@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{StampForm, maybe_time, pick, stamp, stamp_form};
+use super::{StampForm, pick, stamp, stamp_form};
 use crate::engine::event::Role;
 use crate::engine::facts::crowd::Member;
 use crate::engine::facts::limits::{Hit, Limits};
 use crate::engine::facts::people::Person;
 use crate::engine::facts::profile::{Profile, Stated};
 use crate::engine::facts::voice::{Answer, Voice};
-use crate::units::{Day, Offset, Timestamp};
+use crate::units::{Day, Offset};
 use crate::wire::state::{StateError, Text};
 
 /// When, limit, used, allowed, offset.
@@ -88,16 +88,21 @@ impl PersonForm {
 
 #[derive(Serialize, Deserialize)]
 pub struct VoiceForm {
-    answers: Vec<(u32, StampForm, u8, i64)>,
-    survey_sent_ms: Option<i64>,
+    answers: Vec<AnswerForm>,
+    ratings: Vec<AnswerForm>,
+    asked_days: Vec<u16>,
 }
+
+/// Respondent, when, score, offset.
+type AnswerForm = (u32, StampForm, u8, i64);
 
 impl VoiceForm {
     pub fn of(voice: &Voice) -> VoiceForm {
         let answer = |answer: &Answer| (answer.respondent, stamp_form(answer.stamp), answer.score, answer.offset.0);
         VoiceForm {
             answers: voice.answers.iter().map(answer).collect(),
-            survey_sent_ms: voice.survey_sent_at.map(Timestamp::ms),
+            ratings: voice.ratings.iter().map(answer).collect(),
+            asked_days: voice.asked.iter().map(|day| day.number()).collect(),
         }
     }
 
@@ -107,7 +112,8 @@ impl VoiceForm {
         };
         Ok(Voice {
             answers: self.answers.into_iter().map(answer).collect::<Result<_, _>>()?,
-            survey_sent_at: maybe_time(self.survey_sent_ms)?,
+            ratings: self.ratings.into_iter().map(answer).collect::<Result<_, _>>()?,
+            asked: self.asked_days.into_iter().map(Day::new).collect(),
         })
     }
 }

@@ -1,0 +1,67 @@
+//! How an account began: when it signed up for a trial, which steps of onboarding it has done, whether it is through.
+//!
+//! The first subscription is told by `billing`, activity by `activity`; here is what neither knows.
+
+use compact_str::CompactString;
+
+use super::{Stamp, crowd::Crowd, profile::clip};
+use crate::units::{Offset, Timestamp};
+
+/// Distinct steps kept; of more, those with the smallest hashes.
+pub const STEPS_MAX: usize = 16;
+
+/// How an account began.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Onboarding {
+    /// The earliest start of a trial.
+    pub trial_at: Option<Timestamp>,
+    /// The earliest step.
+    pub first_step_at: Option<Timestamp>,
+    /// Hashes of the distinct steps done, ascending, at most [`STEPS_MAX`].
+    pub steps: Vec<u32>,
+    /// The latest step.
+    pub latest: Option<Step>,
+    /// When the last step of all was first done.
+    pub done_at: Option<Timestamp>,
+}
+
+/// A step of onboarding.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Step {
+    /// When it was done.
+    pub stamp: Stamp,
+    /// Its name.
+    pub name: CompactString,
+    /// The record that told it.
+    pub offset: Offset,
+}
+
+impl Onboarding {
+    /// Notes the start of a trial.
+    pub fn trial_started(&mut self, time: Timestamp) {
+        keep_earliest(&mut self.trial_at, time);
+    }
+
+    /// Takes in a step; `done` when it is the last one of all.
+    pub fn step(&mut self, name: &str, done: bool, stamp: Stamp, offset: Offset) {
+        keep_earliest(&mut self.first_step_at, stamp.time);
+        if done {
+            keep_earliest(&mut self.done_at, stamp.time);
+        }
+        let hash = Crowd::hash(name);
+        if let Err(index) = self.steps.binary_search(&hash) {
+            super::insert(&mut self.steps, index, hash);
+            self.steps.truncate(STEPS_MAX);
+        }
+        if self.latest.as_ref().is_none_or(|known| known.stamp < stamp) {
+            self.latest = Some(Step { stamp, name: clip(name), offset });
+        }
+    }
+}
+
+/// Keeps the earlier of what is known and `time`.
+pub(super) fn keep_earliest(known: &mut Option<Timestamp>, time: Timestamp) {
+    if known.is_none_or(|known| time < known) {
+        *known = Some(time);
+    }
+}
