@@ -59,6 +59,7 @@ struct Core {
     alerts: u64,
     healths: u64,
     rejects: u64,
+    reports: u64,
 }
 
 fn main() -> Result<()> {
@@ -132,6 +133,7 @@ fn report(
     println!("events                       {events}");
     println!("bytes an event               {:.0}", bytes as f64 / events);
     println!("alerts, health, rejected     {}, {}, {}", core.alerts, core.healths, core.rejects);
+    println!("fleet reports                {}", core.reports);
     println!("counts                       {:?}", core.engine.counts());
     println!("parse only, events/s         {:.0}", events / parse.as_secs_f64().max(1e-12));
     println!("core, events/s               {:.0}", events / engine.as_secs_f64().max(1e-12));
@@ -182,6 +184,7 @@ impl Core {
             alerts: 0,
             healths: 0,
             rejects: 0,
+            reports: 0,
         }
     }
 
@@ -220,6 +223,7 @@ impl Core {
                 Effect::Alert(_) => self.alerts += 1,
                 Effect::Health(_) => self.healths += 1,
                 Effect::Reject(_) => self.rejects += 1,
+                Effect::Fleet(_) => self.reports += 1,
             }
         }
         self.uncommitted += 1;

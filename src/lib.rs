@@ -5,12 +5,14 @@
 //!                  (wire)    (one per account) (pure)    and /metrics
 //! ```
 //!
-//! In reading order: [`units`], [`engine`], [`wire`], [`worker`], [`kafka`], [`local`], [`sim`], [`config`],
-//! [`telemetry`], [`http`], [`cli`].
+//! In reading order: [`units`], [`engine`], [`desk`], [`wire`], [`worker`], [`kafka`], [`local`], [`sim`],
+//! [`evaluation`], [`config`], [`telemetry`], [`http`], [`cli`].
 
 pub mod cli;
 pub mod config;
+pub mod desk;
 pub mod engine;
+pub mod evaluation;
 pub mod http;
 pub mod kafka;
 pub mod local;

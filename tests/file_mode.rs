@@ -6,6 +6,7 @@
 // The helpers of tests may do what tests may.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -238,6 +239,8 @@ fn oracle(log: &[(Position, Timestamp, Vec<u8>)]) -> (String, String) {
                     healths.push(b'\n');
                 }
                 Effect::Reject(reason) => panic!("{reason:?}"),
+                // For the learner: what it learned stands in the log.
+                Effect::Fleet(_) => {}
             }
         }
     }
@@ -276,6 +279,40 @@ fn a_dump_is_read_in_its_order_and_by_itself() {
             10 damaged_dump_line
             11 partition_out_of_range
         "]],
+    );
+}
+
+/// The kinds of records that the desk gives in a run over the story, in which an account falls silent.
+fn check_desk(deliver_max_age: Span, expected: &Expect) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("desk.ndjson");
+    run_with(&lines(&story()), |options| {
+        options.desk = Some(path.clone());
+        options.desk_settings.deliver_max_age = deliver_max_age;
+    });
+    let mut shown = BTreeSet::new();
+    for line in fs::read_to_string(&path).unwrap().lines() {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        let part = |name: &str| record.get(name).map(ToString::to_string).unwrap_or_default();
+        let alerts = record["alerts"].as_array().map(|alerts| format!(" {} alerts", alerts.len())).unwrap_or_default();
+        shown.insert(format!("{} {}{}{alerts}", part("record"), part("why"), part("catch_up")));
+    }
+    let shown = shown.into_iter().collect::<Vec<_>>().join("\n");
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn the_desk_delivers_what_is_fresh_and_gathers_what_is_history() {
+    // The story ends nine months before the run: all of it is history.
+    check_desk(Span::from_days(1), &expect![[r#""digest" true 2 alerts"#]]);
+    // To look at history as it would have been delivered, anything goes for fresh.
+    check_desk(
+        Span::from_days(10_000),
+        &expect![[r#"
+            "delivered" "follow_up"
+            "delivered" "new"
+            "digest" false 1 alerts
+            "digest" false 2 alerts"#]],
     );
 }
 

@@ -12,17 +12,19 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("engine", &["units"]),
-    ("wire", &["engine", "units"]),
+    ("desk", &["engine", "units"]),
+    ("wire", &["desk", "engine", "units"]),
     ("worker", &["engine", "wire", "units"]),
     ("sim", &["engine", "wire", "units"]),
     ("config", &["engine", "wire", "units"]),
+    ("evaluation", &["engine", "units"]),
 ];
 
 /// The edges: none of them imports another.
 const EDGES: &[&str] = &["kafka", "local", "http"];
 
 /// Modules that decide purely, and what must not occur in them: clocks, waiting, output, order that changes by run.
-const PURE: &[&str] = &["units", "engine", "wire", "worker"];
+const PURE: &[&str] = &["units", "engine", "desk", "wire", "worker", "evaluation"];
 const BANNED: &[&str] = &[
     "SystemTime::now",
     "Instant::now",
@@ -37,6 +39,9 @@ const BANNED: &[&str] = &[
     "collections::HashMap",
     "collections::HashSet",
 ];
+
+/// The one file that may hold `unsafe` code; the proofs stand beside it.
+const UNSAFE: &str = "src/kafka/batch.rs";
 
 /// Lines of a file without its tests.
 const LINES_MAX: usize = 500;
@@ -200,6 +205,24 @@ fn files_stay_short() {
             (lines > LINES_MAX).then(|| format!("{}: {lines} lines without its tests; split it", source.path))
         })
         .collect();
+    refuse(&problems);
+}
+
+#[test]
+fn unsafe_code_stands_in_one_file_with_its_proofs() {
+    let mut problems = Vec::new();
+    for source in rust().iter().filter(|source| source.path.starts_with("src/")) {
+        let allowed = source.path == UNSAFE;
+        for (number, line) in source.code() {
+            if !allowed && (line.contains("unsafe {") || line.contains("allow(unsafe_code)")) {
+                problems.push(format!("{}:{number}: unsafe code belongs in {UNSAFE}", source.path));
+            }
+        }
+        let count = |mark| source.text.matches(mark).count();
+        if allowed && count("SAFETY:") < count("unsafe {") {
+            problems.push(format!("{}: an unsafe block without its proof", source.path));
+        }
+    }
     refuse(&problems);
 }
 

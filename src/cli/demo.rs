@@ -23,6 +23,7 @@ use self::report::Report;
 use self::stage::Stage;
 use self::text::Look;
 use super::Output;
+use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::effect::AlertChange;
 use crate::engine::exclusions::Exclusions;
@@ -87,13 +88,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The rules that the demo runs under: the defaults, a rate for the simulated company's second currency, and its service
-/// users left out.
+/// The rules that the demo runs under: those of a configuration that says nothing, a rate for the simulated company's
+/// second currency, and its service users left out.
 #[must_use]
 pub fn rules() -> Rules {
     let rates = Currency::parse("EUR").map(|euro| (euro, 1.08)).into_iter().collect();
     let exclusions = Exclusions { users: vec!["svc-*".to_owned()], sources: Vec::new() };
-    Rules { exclusions, rates, ..Rules::default() }
+    Rules { exclusions, rates, ..Config::default().rules }
 }
 
 /// A progress bar on standard error, drawn only when that is a terminal.

@@ -4,7 +4,9 @@
 //! file, which only arranges calls into the other modules. Results go to standard output, everything else to standard
 //! error.
 
+pub mod backtest;
 pub mod demo;
+pub mod explain;
 pub mod run;
 pub mod simulate;
 pub mod topics;
@@ -12,13 +14,22 @@ pub mod validate;
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
+use crate::desk;
 use crate::kafka;
+use crate::local::replay::{Found, Settings};
+use crate::local::rerun::{Log, Replayed};
+use crate::units::Timestamp;
+use crate::wire::Format;
 
 /// Exit code: some input lines were rejected (`EX_DATAERR`).
 pub const EXIT_REJECTED: u8 = 65;
@@ -45,6 +56,10 @@ pub enum Command {
     Run(run::Args),
     /// Write the events of a simulated company, and the planted truth beside them.
     Simulate(simulate::Args),
+    /// Measure risks and alerts over a log against what really happened.
+    Backtest(backtest::Args),
+    /// Tell why an account was judged as it was, at any time in a log.
+    Explain(explain::Args),
     /// Check a configuration and report every problem at once.
     Validate(validate::Args),
     /// Show, create or dump the topics that the product needs.
@@ -92,6 +107,63 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The present wall time.
+fn wall_time() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    Timestamp::clamped(i64::try_from(now).unwrap_or(i64::MAX))
+}
+
+/// The format of the source topic called `source`; the canonical one where none is named.
+fn format_of(config: &Config, source: Option<&str>) -> anyhow::Result<Format> {
+    let Some(topic) = source else { return Ok(Format::Canonical) };
+    let topics = || config.sources.iter().map(|source| source.topic.as_str()).collect::<Vec<_>>().join(", ");
+    let source = config.sources.iter().find(|source| source.topic == topic);
+    Ok(source.with_context(|| format!("--source {topic} is no topic of [[sources]]: {}", topics()))?.format.clone())
+}
+
+/// What the owners' desks go by.
+fn desk_settings(config: &Config) -> desk::Settings {
+    desk::Settings {
+        budget_per_owner_week: config.alerts.budget_per_owner_week,
+        deliver_max_age: config.alerts.deliver_max_age,
+    }
+}
+
+/// How `config` looks back over a log that carries what `source` does.
+fn replay_settings(config: &Config, source: Option<&str>) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        format: format_of(config, source)?,
+        rules: Arc::new(config.rules.clone()),
+        event_bytes_max: config.limits.event_bytes_max,
+        start: wall_time(),
+        desk: desk_settings(config),
+    })
+}
+
+/// Prints the first refused lines of a replay to standard error, and how many there were.
+fn tell_rejected(replayed: &Replayed) {
+    for rejected in &replayed.rejected {
+        tell(&rejected.to_text());
+    }
+    let tally = replayed.replay.tally();
+    for (reason, count) in &tally.rejected {
+        tell(&format_args!("rejected {reason}: {count}"));
+    }
+    for (name, count) in &tally.unknown_types {
+        tell(&format_args!("unknown type {name}: {count}"));
+    }
+}
+
+/// Says why a log without events is of no use.
+fn no_events(log: &Log) -> anyhow::Result<ExitCode> {
+    let replayed = log.replay(None, Found::default(), &mut |_| ControlFlow::Continue(()))?;
+    tell_rejected(&replayed);
+    let lines = replayed.replay.tally().lines;
+    let path = log.path.display();
+    tell(&format_args!("churnwatch: {path} has {lines} lines and no event; --source names the format of other events"));
+    Ok(if replayed.replay.tally().rejected_total() == 0 { ExitCode::FAILURE } else { ExitCode::from(EXIT_REJECTED) })
+}
+
 /// Prints a line to standard error. Where nobody reads it any more there is nobody left to tell: the exit code still does.
 fn tell(line: &dyn Display) {
     let _ = writeln!(io::stderr(), "{line}");
@@ -116,6 +188,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args),
         Command::Run(args) => run::run(args),
         Command::Simulate(args) => simulate::run(args),
+        Command::Backtest(args) => backtest::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Validate(args) => validate::run(args),
         Command::Topics(args) => topics::run(args),
     }
@@ -125,7 +199,6 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
 mod tests {
     use super::*;
     use crate::local::LocalError;
-    use anyhow::Context;
 
     #[test]
     fn a_cause_is_told_once() {

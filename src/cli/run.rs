@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -17,7 +17,6 @@ use crate::kafka::service;
 use crate::local;
 use crate::telemetry::logging::{self, LogStyle};
 use crate::telemetry::{Readiness, Role, Settings, Telemetry};
-use crate::units::Timestamp;
 
 /// Arguments of `churnwatch run`.
 #[derive(Debug, clap::Args)]
@@ -40,6 +39,9 @@ pub struct Args {
     /// Write account health as NDJSON to this file, each time it changes enough to be told.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub health: Option<PathBuf>,
+    /// Write what each owner is given as NDJSON to this file: deliveries within the budget, and daily digests.
+    #[arg(long, value_name = "FILE", requires = "input")]
+    pub desk: Option<PathBuf>,
     /// Write rejected lines as NDJSON to this file instead of standard error.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub rejects: Option<PathBuf>,
@@ -91,19 +93,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// The same engine over a file or standard input.
 fn run_over_file(args: &Args, input: &Path, config: &Config) -> anyhow::Result<ExitCode> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let start = Timestamp::clamped(i64::try_from(now).unwrap_or(i64::MAX));
     let input = if input == Path::new("-") { local::Input::Stdin } else { local::Input::File(input.to_owned()) };
-    let mut options = local::Options::new(input, start);
-    if let Some(topic) = &args.source {
-        let source = config.sources.iter().find(|source| source.topic == *topic);
-        let source = source.with_context(|| format!("--source {topic} is no topic of [[sources]]"))?;
-        options.format = source.format.clone();
-    }
+    let mut options = local::Options::new(input, super::wall_time());
+    options.format = super::format_of(config, args.source.as_deref())?;
     options.rules = Arc::new(config.rules.clone());
     let alerts = args.alerts.clone().filter(|path| path.as_path() != Path::new("-"));
     options.alerts = alerts.map_or(local::Alerts::Stdout, local::Alerts::File);
     options.health.clone_from(&args.health);
+    options.desk.clone_from(&args.desk);
+    options.desk_settings = super::desk_settings(config);
     options.rejects.clone_from(&args.rejects);
     options.event_bytes_max = config.limits.event_bytes_max;
     let summary = local::run(&options)?;

@@ -12,8 +12,9 @@ use super::sources::Placed;
 
 /// The broker looks for timed-out transactions this often (`transaction.abort.timed.out.transaction.cleanup.interval.ms`).
 const ABORT_SCAN: Duration = Duration::from_secs(10);
-/// librdkafka's default of `session.timeout.ms`.
-const SESSION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(45);
+/// Our default of `session.timeout.ms`: how long the partitions of a process that died wait for another process. Shorter
+/// than librdkafka's 45 s, but longer than the pauses of a busy machine, after each of which state would be restored.
+pub const SESSION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// What was written where.
 #[derive(Debug, Default)]
@@ -92,6 +93,7 @@ fn topics(config: &Config, sources: &[Placed], written: &Written) -> Vec<Option<
         ("topics.health", &topics.health),
         ("topics.state", &topics.state),
         ("topics.dead_letters", &topics.dead_letters),
+        ("topics.fleet", &topics.fleet),
     ];
     let mut problems = Vec::new();
     for (index, (path, name)) in own.iter().enumerate() {

@@ -6,6 +6,7 @@
 //! properties, exchange rates) are no keys; their own files check them.
 
 mod declared;
+mod risk;
 mod signals;
 
 use super::Config;
@@ -49,6 +50,7 @@ pub struct Section {
 #[must_use]
 pub fn all() -> Vec<Key> {
     let mut keys = declared::keys();
+    keys.extend(risk::keys());
     keys.extend(signals::keys());
     keys
 }
@@ -57,7 +59,7 @@ pub fn all() -> Vec<Key> {
 #[must_use]
 pub fn sections() -> Vec<Section> {
     let section = |(path, summary): &(&str, &str)| Section { path: (*path).to_owned(), summary: (*summary).to_owned() };
-    declared::SECTIONS.iter().map(section).chain(signals::sections()).collect()
+    declared::SECTIONS.iter().chain(risk::SECTIONS).map(section).chain(signals::sections()).collect()
 }
 
 impl Key {

@@ -4,15 +4,18 @@
 //! everything here is tested with texts. Order: defaults, then the file, then the environment.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::checks::{self, Written};
 use super::document::{Document, Node, Raw};
 use super::keys::{self, Key};
+use super::playbooks;
 use super::problem::{Origin, Problem, Problems, nearest};
 use super::properties;
 use super::sources::{self, Mappings, Placed};
 use super::{Config, Kafka};
+use crate::engine::playbook::Playbooks;
 use crate::units::Currency;
 
 /// Files that one configuration may include.
@@ -34,6 +37,8 @@ const NOT_SHOWN: &str = "(not shown)";
 pub(super) struct Surroundings<'w> {
     /// Reads a file as text.
     pub(super) read: &'w dyn Fn(&Path) -> io::Result<String>,
+    /// The paths of what is in a folder, in any order.
+    pub(super) list: &'w dyn Fn(&Path) -> io::Result<Vec<PathBuf>>,
     /// The environment.
     pub(super) variables: Vec<(String, String)>,
 }
@@ -57,6 +62,7 @@ pub(super) fn resolve(
         loader.file(path);
     }
     loader.environment();
+    loader.playbooks(path.and_then(Path::parent).unwrap_or(Path::new("")));
     loader.finish(check)
 }
 
@@ -364,6 +370,31 @@ impl Loader<'_> {
             Some(meant) => problem.hint(format!("did you mean {meant}?")),
             None => problem.hint("the name is CHURNWATCH__SECTION__KEY, from the section and key of the file"),
         });
+    }
+
+    /// Reads the playbooks of the configured folder; a relative name in a file is relative to that file.
+    fn playbooks(&mut self, directory: &Path) {
+        let key = "alerts.playbooks";
+        let (Some(folder), Some(origin)) = (&self.config.alerts.playbooks, self.written.origin(key).cloned()) else {
+            return;
+        };
+        let folder = if matches!(origin, Origin::Variable(_)) { folder.into() } else { directory.join(folder) };
+        let paths = match (self.surroundings.list)(&folder) {
+            Ok(paths) => playbooks::files_of(paths, &folder, &origin, &mut self.problems),
+            Err(error) => {
+                let message = format!("`{key}`: {} cannot be read: {error}", folder.display());
+                let hint = "name a folder, or leave the key out: the shipped playbooks hold then";
+                return self.problems.push(Problem::new(origin, message).hint(hint));
+            }
+        };
+        let read = |path: PathBuf| {
+            let text = self.read(&path, &origin, &format!("`{key}`: {}", path.display()))?;
+            Some((path, text))
+        };
+        let files: Vec<(PathBuf, String)> = paths.into_iter().filter_map(read).collect();
+        let link = self.config.rules.playbooks.link.clone();
+        let read = playbooks::of_files(&files, &mut self.problems);
+        self.config.rules.playbooks = Arc::new(Playbooks { link, ..read });
     }
 
     /// The text of a file, called `what` when it cannot be had.

@@ -7,6 +7,7 @@ mod checks;
 mod document;
 pub mod keys;
 mod load;
+mod playbooks;
 pub mod problem;
 pub mod properties;
 mod sources;
@@ -21,11 +22,13 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::rules::Rules;
 use crate::units::Span;
 use crate::wire::Format;
+pub use checks::SESSION_TIMEOUT_DEFAULT;
 use load::Surroundings;
 pub use problem::Problems;
 
@@ -50,6 +53,8 @@ pub struct Config {
     pub log: Log,
     /// Sizes beyond which records are refused.
     pub limits: Limits,
+    /// What becomes of alerts beside the rules by which they are raised.
+    pub alerts: Alerts,
     /// The rules in force.
     pub rules: Rules,
 }
@@ -80,6 +85,8 @@ pub struct Topics {
     pub state: String,
     /// Records that could not become events.
     pub dead_letters: String,
+    /// Daily reports of the partitions, from which the fleet's knowledge is learned; one partition.
+    pub fleet: String,
     /// Partitions of the canonical log, and with it of the others; 1 to 1,000.
     pub partitions: i32,
     /// Replicas of each partition; 1 to 10.
@@ -90,6 +97,8 @@ pub struct Topics {
     pub alerts_retention: Span,
     /// How long dead letters are kept.
     pub dead_letters_retention: Span,
+    /// How long the reports are kept.
+    pub fleet_retention: Span,
 }
 
 /// A topic to read and the format of its records.
@@ -134,6 +143,8 @@ pub struct Commit {
     pub events_max: usize,
     /// After this many bytes of input.
     pub bytes_max: usize,
+    /// Accounts changed in one transaction.
+    pub accounts_max: usize,
     /// The broker aborts a transaction that is open for longer.
     pub transaction_timeout: Duration,
 }
@@ -175,6 +186,17 @@ pub struct Limits {
     pub record_bytes_max: usize,
 }
 
+/// What becomes of alerts. Their playbooks and links are part of the rules: see [`Rules::playbooks`].
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    /// The folder whose playbooks stand in place of the shipped ones; absent: those hold.
+    pub playbooks: Option<String>,
+    /// New alerts that one owner is given in a week; the rest waits in the owner's digest.
+    pub budget_per_owner_week: u32,
+    /// Changes of alerts that are older when they are known are not delivered one by one.
+    pub deliver_max_age: Span,
+}
+
 /// The configuration of the file at `path` (defaults where there is none), with the environment's overrides; or every
 /// problem found.
 pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
@@ -186,7 +208,8 @@ pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
 pub fn load_with(path: Option<&Path>, check: &dyn Fn(&Config) -> Vec<(String, String)>) -> Result<Config, Problems> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
-    load::resolve(path, &Surroundings { read: &|path| std::fs::read_to_string(path), variables }, check)
+    let list = |path: &Path| std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect();
+    load::resolve(path, &Surroundings { read: &|path| std::fs::read_to_string(path), list: &list, variables }, check)
 }
 
 impl Default for Config {
@@ -202,7 +225,8 @@ impl Default for Config {
             http: Http::default(),
             log: Log::default(),
             limits: Limits::default(),
-            rules: Rules::default(),
+            alerts: Alerts::default(),
+            rules: Rules { playbooks: Arc::new(playbooks::shipped()), ..Rules::default() },
         }
     }
 }
@@ -244,11 +268,13 @@ impl Default for Topics {
             health: "churnwatch.account-health.v1".to_owned(),
             state: "churnwatch.state.v1".to_owned(),
             dead_letters: "churnwatch.dead-letters.v1".to_owned(),
+            fleet: "churnwatch.fleet.v1".to_owned(),
             partitions: 4,
             replication_factor: 1,
             events_retention: Span::from_days(400),
             alerts_retention: Span::from_days(90),
             dead_letters_retention: Span::from_days(30),
+            fleet_retention: Span::from_days(400),
         }
     }
 }
@@ -269,10 +295,11 @@ impl Default for Commit {
     fn default() -> Commit {
         Commit {
             interval_caught_up: Duration::from_millis(50),
-            interval_lagging: Duration::from_secs(5),
+            interval_lagging: Duration::from_secs(10),
             events_max: 2_000_000,
             bytes_max: 1024 * 1024 * 1024,
-            transaction_timeout: Duration::from_secs(30),
+            accounts_max: 100_000,
+            transaction_timeout: Duration::from_secs(20),
         }
     }
 }
@@ -286,6 +313,12 @@ impl Default for Http {
 impl Default for Log {
     fn default() -> Log {
         Log { format: LogFormat::Pretty, level: "info".to_owned() }
+    }
+}
+
+impl Default for Alerts {
+    fn default() -> Alerts {
+        Alerts { playbooks: None, budget_per_owner_week: 10, deliver_max_age: Span::from_days(1) }
     }
 }
 

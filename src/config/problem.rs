@@ -188,7 +188,7 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
 
 /// Letters to insert, delete or replace to turn `a` into `b` (Levenshtein). Names longer than 200 letters are cut, so
 /// that hostile input costs little.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().take(200).collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (line, left) in a.chars().take(200).enumerate() {

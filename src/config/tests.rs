@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -17,8 +17,12 @@ fn resolve_texts(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<C
         let text = path.to_str().and_then(|name| files.get(name));
         text.map(|text| (*text).to_owned()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     };
+    let list = |folder: &Path| {
+        let inside: Vec<_> = files.keys().map(PathBuf::from).filter(|path| path.parent() == Some(folder)).collect();
+        if inside.is_empty() { Err(io::Error::from(io::ErrorKind::NotFound)) } else { Ok(inside) }
+    };
     let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    resolve(Some(Path::new("c.toml")), &Surroundings { read: &read, variables }, &|_| Vec::new())
+    resolve(Some(Path::new("c.toml")), &Surroundings { read: &read, list: &list, variables }, &|_| Vec::new())
 }
 
 fn report(result: Result<Config, Problems>) -> String {
@@ -76,7 +80,7 @@ fn unknown_keys_are_refused_with_what_was_meant() {
             c.toml:1: unknown key `colour`; remove it
             c.toml:3: unknown key `kafka.broker`; did you mean `kafka.brokers`?
             c.toml:5: unknown key `rules.lateness`; did you mean `rules.lateness_s`?
-            c.toml:6: unknown key `rules.frobnicate`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, segment_by, segments_max, currency, base_logit, expected_activity_14d_weight, expected_activity_182d_weight, health_step, bands, alerts, rates
+            c.toml:6: unknown key `rules.frobnicate`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, segment_by, segments_max, currency, health_step, bands, alerts, risk, rates
             c.toml:7: unknown key `rules.band`; did you mean `rules.bands`?
             c.toml:10: unknown key `engine."work.ers"`; write the key without quotes
             c.toml:12: unknown key `rules.bands.whatever`; known here: watch_enter, watch_exit, at_risk_enter, at_risk_exit, critical_enter, critical_exit, dwell_hours
@@ -110,9 +114,9 @@ fn values_of_the_wrong_type_or_out_of_range_are_refused() {
             c.toml:5: `topics.events`: found "my topic", allowed: a topic name of 1 to 249 letters, digits, `.`, `_` and `-`
             c.toml:6: `topics.partitions`: found 0, allowed: whole number from 1 to 1000
             c.toml:7: `topics.replication_factor`: found "3", allowed: whole number from 1 to 10; write it without quotes
-            c.toml:9: `rules.horizon_days`: found 1.5, allowed: whole number from 1 to 182
+            c.toml:9: `rules.horizon_days`: found 1.5, allowed: whole number from 1 to 112
             c.toml:10: `rules.lateness_s`: found 99999999999999999999, allowed: whole number from 0 to 604800
-            c.toml:11: `rules.base_logit`: found NaN, allowed: number from -10 to 10
+            c.toml:11: unknown key `rules.base_logit`; did you mean `rules.risk.subscribed.base_logit`?
             c.toml:12: `rules.currency`: found "XXZ", allowed: three letters of an ISO 4217 currency in use, such as "USD"
             c.toml:13: `rules.segment_by`: found "", allowed: "plan" or the name of a trait, 1 to 64 letters, digits, `.`, `_` and `-`
             c.toml:15: `log.format`: found "xml", allowed: "pretty" or "json"
@@ -135,13 +139,13 @@ fn settings_must_fit_each_other() {
         &expect![[r#"
             c.toml:3: `topics.alerts` and `topics.events` are both "x"; each of the product's topics needs its own name
             c.toml:5: `ingest.group_id` and `engine.group_id` are both "churnwatch-ingest"; the roles read different topics and need a group each
-            c.toml:7: `commit.transaction_timeout_ms` (30000) must be at least twice `commit.interval_lagging_ms` (20000); the broker would abort transactions that are still filling
+            c.toml:7: `commit.transaction_timeout_ms` (20000) must be at least twice `commit.interval_lagging_ms` (20000); the broker would abort transactions that are still filling
             c.toml:9: `http.listen` (0.0.0.0:9464) is open to other machines and there is no token; set `http.token_sha256`, or listen on 127.0.0.1
             c.toml:11: `limits.event_bytes_max` (100000000) must not be above `limits.record_bytes_max` (16777216)
             c.toml:13: `rules.bands.watch_enter` (0.6) must be below `rules.bands.at_risk_enter` (0.5); bands follow each other: watch, at_risk, critical
             c.toml:14: `rules.bands.at_risk_exit` (0.5) must be below `rules.bands.at_risk_enter` (0.5); an account near the level would come and go
             c.toml:16: `rules.alerts.exit` (0.9) must be below `rules.alerts.enter` (0.55); an account near the level would come and go
-            c.toml:18: `commit.transaction_timeout_ms` (30000) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` (10000); the successor of a dead worker would wait for its transaction to end
+            c.toml:18: `commit.transaction_timeout_ms` (20000) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` (10000); the successor of a dead worker would wait for its transaction to end
             c.toml:20: `rules.rates.USD` is the rate of the reporting currency itself; leave it out: it is worth 1 of itself
             c.toml:21: `rules.rates.EUR`: found -1, allowed: number above 0, at most 1000000000
             c.toml:22: `rules.rates.XXZ` is not a currency; write the three letters of an ISO 4217 currency in use
@@ -313,10 +317,10 @@ fn problems_of_the_environment_name_the_variable() {
         ("CHURNWATCH__RULES__RATES__EUR", "much"),
     ];
     expect![[r#"
-        c.toml:2: unknown key `rules.foo`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, segment_by, segments_max, currency, base_logit, expected_activity_14d_weight, expected_activity_182d_weight, health_step, bands, alerts, rates
+        c.toml:2: unknown key `rules.foo`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, segment_by, segments_max, currency, health_step, bands, alerts, risk, rates
         CHURNWATCH__HTTP__TOKEN_SHA256_FILE: `http.token_sha256_file`: none cannot be read: entity not found
         CHURNWATCH__KAFKA__PRODUCER__ACKS: `kafka.producer.acks` cannot be set; transactions need idempotence and acks of all replicas
-        CHURNWATCH__RULES__HORIZON_DAYS: `rules.horizon_days`: found "a month", allowed: whole number from 1 to 182
+        CHURNWATCH__RULES__HORIZON_DAYS: `rules.horizon_days`: found "a month", allowed: whole number from 1 to 112
         CHURNWATCH__RULES__LATENES_S: unknown environment variable; did you mean CHURNWATCH__RULES__LATENESS_S?
         CHURNWATCH__RULES__RATES__EUR: `rules.rates.EUR`: found "much", allowed: number above 0, at most 1000000000
         CHURNWATCH__X: unknown environment variable; the name is CHURNWATCH__SECTION__KEY, from the section and key of the file
@@ -345,7 +349,8 @@ fn a_further_check_gets_its_line() {
     let text = "[kafka.properties]\nno.such = 1\n";
     let complain = |_: &Config| vec![("kafka.properties.no.such".to_owned(), "unknown to librdkafka".to_owned())];
     let read = |_: &Path| Ok(text.to_owned());
-    let surroundings = Surroundings { read: &read, variables: Vec::new() };
+    let list = |_: &Path| Ok(Vec::new());
+    let surroundings = Surroundings { read: &read, list: &list, variables: Vec::new() };
     let problems = resolve(Some(Path::new("c.toml")), &surroundings, &complain).unwrap_err();
     expect![[r#"
         c.toml:2: `kafka.properties.no.such`: unknown to librdkafka
@@ -407,4 +412,35 @@ fn lists_of_patterns_are_read_sorted_and_checked_item_by_item() {
         c.toml:2: an item of `rules.excluded_users`: found "", allowed: 1 to 256 bytes, where `*` stands for any text and `?` for any one byte
         1 problem in the configuration"#]],
     );
+}
+
+#[test]
+fn playbooks_are_read_from_the_configured_folder() {
+    let main = "[alerts]\nplaybooks = \"plays\"\nlink = \"https://crm.example/{account_id}\"\n";
+    let book = "alert_type = \"nps\"\nreasons = [\"settled\"]\n[[plays]]\nname = \"call\"\n\
+                steps = [{ text = \"Call\", due_days = 1 }]\n";
+    let config = resolve_texts(&[("c.toml", main), ("plays/nps.toml", book), ("plays/notes.txt", "x")], &[]);
+    let rules = config.unwrap_or_else(|problems| panic!("{problems}")).rules;
+    assert_ne!(rules.hash(), Config::default().rules.hash());
+    assert_eq!(rules.playbooks.link.as_deref(), Some("https://crm.example/{account_id}"));
+    let own = rules.playbooks.books.iter().find(|book| book.alert_type == "nps").unwrap();
+    assert_eq!((own.plays.len(), own.reasons.len()), (1, 1));
+    assert_eq!(rules.playbooks.routes, Config::default().rules.playbooks.routes);
+
+    let files = [("c.toml", main), ("plays/a.toml", "alert_type = \"np\"\nreasons = []\n"), ("plays/b.toml", "x\n")];
+    expect![[r#"
+        plays/a.toml: there is no `plays`; write [[plays]] with name, title and steps
+        plays/a.toml:1: `alert_type`: there is no alert type "np"; did you mean "nps"?
+        plays/a.toml:2: `reasons`: found a list, allowed: 1 to 16 texts
+        plays/b.toml:1: not valid TOML: key with no value, expected `=`
+        4 problems in the configuration"#]]
+    .assert_eq(&report(resolve_texts(&files, &[])));
+    let variables = [("CHURNWATCH__ALERTS__PLAYBOOKS", "none")];
+    expect![[r#"
+        CHURNWATCH__ALERTS__PLAYBOOKS: `alerts.playbooks`: none cannot be read: entity not found; name a folder, or leave the key out: the shipped playbooks hold then
+        1 problem in the configuration"#]].assert_eq(&report(resolve_texts(&[("c.toml", main)], &variables)));
+    expect![[r#"
+        c.toml:2: `alerts.playbooks`: found 3, allowed: the name of a folder; put the text in quotes
+        c.toml:3: `alerts.link`: found "x", allowed: an http:// or https:// address without spaces, in which only {account_id} and {alert_id} stand in braces
+        2 problems in the configuration"#]].assert_eq(&report(resolve_texts(&[("c.toml", "[alerts]\nplaybooks = 3\nlink = \"x\"\n")], &[])));
 }

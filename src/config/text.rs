@@ -44,6 +44,16 @@ pub(super) const SHA256: TextRule = TextRule {
 pub(super) const LOG_FORMAT: TextRule =
     TextRule { allowed: "\"pretty\" or \"json\"", accepts: |text| text == "pretty" || text == "json" };
 
+/// What leaving means.
+pub(super) const TARGET: TextRule = TextRule {
+    allowed: "\"auto\", \"cancellation\" or \"silence\"",
+    accepts: |text| matches!(text, "auto" | "cancellation" | "silence"),
+};
+
+/// What happens with outcomes.
+pub(super) const LEARNING: TextRule =
+    TextRule { allowed: "\"on\", \"frozen\" or \"off\"", accepts: |text| matches!(text, "on" | "frozen" | "off") };
+
 /// What is logged.
 pub(super) const LOG_LEVEL: TextRule = TextRule {
     allowed: "error, warn, info, debug, trace or off, or directives such as \"info,churnwatch::kafka=debug\"",
@@ -67,6 +77,23 @@ pub(super) const PATTERN: TextRule = TextRule {
     allowed: "1 to 256 bytes, where `*` stands for any text and `?` for any one byte",
     accepts: |text| (1..=PATTERN_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control),
 };
+
+/// The name of a folder.
+pub(super) const FOLDER: TextRule =
+    TextRule { allowed: "the name of a folder", accepts: |text| !text.trim().is_empty() && !text.contains('\0') };
+
+/// An address for people, with places to be filled in.
+pub(super) const LINK: TextRule = TextRule {
+    allowed: "an http:// or https:// address without spaces, in which only {account_id} and {alert_id} stand in braces",
+    accepts: is_link,
+};
+
+fn is_link(text: &str) -> bool {
+    let plain = text.replace("{account_id}", "").replace("{alert_id}", "");
+    let host = plain.strip_prefix("https://").or_else(|| plain.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
+        && !plain.contains(|letter: char| letter.is_whitespace() || letter.is_control() || "{}<>\"".contains(letter))
+}
 
 fn is_topic(text: &str) -> bool {
     is_name(text, 249) && text != "." && text != ".."
@@ -107,6 +134,12 @@ mod tests {
             ),
             (LISTEN, &["127.0.0.1:0", "[::]:80"], &["localhost:80", "127.0.0.1", "9464", ":9464"]),
             (LOG_LEVEL, &["info", "off", "info,churnwatch::kafka=debug"], &["", " ", "a=b=c", "churnwatch=loud"]),
+            (
+                LINK,
+                &["https://x.example/a", "http://127.0.0.1/{account_id}?a={alert_id}"],
+                &["", "x.example", "https://", "https:///x", "https://x/{account}", "https://x/ y", "ftp://x"],
+            ),
+            (FOLDER, &["playbooks", "/etc/churnwatch/playbooks"], &["", " "]),
             (CURRENCY, &["USD", "eur"], &["", "US", "XXZ", "dollar"]),
             (PATTERN, &["*", "svc-*", "*@ours.example", "Kim Lü"], &["", "a\nb", &"x".repeat(257)]),
             (SHA256, &[&"0aF".repeat(32)[..64]], &["", "abc", &"g".repeat(64)]),

@@ -11,7 +11,7 @@ use super::facts::billing::{Billing, Booked, Failure, Ledger};
 use super::facts::crowd::{CROWD_MAX, Crowd, Seen};
 use super::facts::limits::Limits;
 use super::facts::onboarding::Onboarding;
-use super::facts::people::{People, Statement};
+use super::facts::people::{People, Person, Statement};
 use super::facts::profile::Profile;
 use super::facts::tickets::Tickets;
 use super::facts::voice::{Answer, Voice};
@@ -47,11 +47,11 @@ pub struct Account {
     pub dedup: Dedup,
     /// What has been judged of it.
     pub judgement: Judgement,
-    /// What every judgement needs of billing and profile, kept at hand; derived.
+    /// What every judgement needs of the facts it points to, kept at hand; derived.
     pub(crate) standing: Standing,
 }
 
-/// What every judgement needs of an account's billing and profile.
+/// What every judgement needs of what an account points to: most often that it need not look there.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 #[allow(clippy::struct_excessive_bools)] // independent answers to independent questions
 pub struct Standing {
@@ -69,6 +69,16 @@ pub struct Standing {
     pub mrr_minor: i64,
     /// Hash of everything that is told of it beside risk and MRR; changes when any of it does.
     pub told: u32,
+    /// Whether its answers, or surveys left unanswered, may speak for churn.
+    pub is_outspoken: bool,
+    /// Whether it has, or had, a champion, a sponsor or an admin.
+    pub has_key_people: bool,
+    /// Hits of plan limits kept.
+    pub limit_hits: u8,
+    /// The latest of them.
+    pub limit_hit_at: Option<Timestamp>,
+    /// The earliest and the latest NPS answer kept.
+    pub answered: Option<(Timestamp, Timestamp)>,
 }
 
 /// What has been judged of an account. Unlike facts, this is history: it depends on when the account was judged.
@@ -80,13 +90,16 @@ pub struct Judgement {
     pub due: Option<Timestamp>,
     /// How many days of silence `due` stood for when it was judged.
     pub patience_days: u8,
+    /// For how many days from `at` activity alone is no reason to judge it.
+    pub content_days: u8,
     /// Its band.
     pub band: Band,
     /// Since when the risk has been below the exit level of `band`.
     pub below_since: Option<Timestamp>,
     /// What was last published about it.
     pub published: Option<Published>,
-    /// Its alerts by type, those that were ever raised.
+    /// Its alerts: of each type that was ever raised the latest episode, behind earlier ones whose outcome is not known
+    /// yet; at most [`super::alert::EPISODES_MAX`].
     pub alerts: Vec<AlertState>,
 }
 
@@ -103,12 +116,12 @@ pub struct Published {
     pub told: u32,
 }
 
-/// The alerts of one type on one account.
+/// One episode of an alert: the latest of its type, or an earlier one whose outcome is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AlertState {
     /// Index of the alert type: 0 is `churn_risk`, `n + 1` the signal `n`.
     pub kind: u8,
-    /// The latest episode, from 1.
+    /// The episode, from 1.
     pub episode: u32,
     /// How loud it is; `None` when it is closed.
     pub open: Option<Severity>,
@@ -116,6 +129,27 @@ pub struct AlertState {
     pub raised_at: Timestamp,
     /// When it was closed; meaningless while it is open.
     pub closed_at: Timestamp,
+    /// What closed it; meaningless while it is open.
+    pub closed_by: ClosedBy,
+    /// Until when it keeps quiet; `None` when it does not.
+    pub snoozed_until: Option<Timestamp>,
+    /// Whether somebody has acknowledged or snoozed it.
+    pub is_acknowledged: bool,
+    /// Whether it has been escalated since nobody had acknowledged it in time.
+    pub is_overdue: bool,
+    /// Whether its outcome is known: the account has left, or the horizon has passed since it was raised.
+    pub is_settled: bool,
+}
+
+/// What closed an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// Its cause is gone, or the account.
+    Recovery,
+    /// A person resolved it.
+    Person,
+    /// Late data showed that there was no cause.
+    LateData,
 }
 
 /// How soon an event asks for a judgement.
@@ -180,6 +214,8 @@ impl Account {
             if let Some(user_id) = &event.user_id {
                 change.user = self.see_user(user_id, event.time);
             }
+        } else if event.kind.is_by_customer() {
+            self.activity.others = self.activity.others.saturating_add(1);
         }
         match &event.kind {
             Kind::FeatureUsed { feature, .. } => {
@@ -244,17 +280,43 @@ impl Account {
             | Kind::PaymentRefunded { .. }
             | Kind::AlertAction { .. } => change.urgency = Urgency::None,
         }
-        if matches!(
-            event.kind,
-            Kind::Subscription { .. } | Kind::InvoicePaid { .. } | Kind::PaymentFailed { .. } | Kind::AccountUpdated(_)
-        ) {
-            self.derive();
+        match event.kind {
+            Kind::Subscription { .. }
+            | Kind::InvoicePaid { .. }
+            | Kind::PaymentFailed { .. }
+            | Kind::AccountUpdated(_) => self.derive_terms(),
+            Kind::LimitReached(_)
+            | Kind::UserAdded { .. }
+            | Kind::UserRoleChanged { .. }
+            | Kind::NpsResponded { .. }
+            | Kind::CsatResponded { .. }
+            | Kind::SurveySent => self.derive_voices(),
+            _ => {}
         }
         change
     }
 
-    /// Derives the standing from billing and profile; also after decoding.
+    /// Derives the standing; after decoding.
     pub(crate) fn derive(&mut self) {
+        self.derive_terms();
+        self.derive_voices();
+    }
+
+    /// Derives the standing of limits, people and voice.
+    fn derive_voices(&mut self) {
+        let hits = self.limits.as_deref().map(|limits| limits.hits.as_slice()).unwrap_or_default();
+        let people = self.people.as_deref().map(|people| people.list.as_slice()).unwrap_or_default();
+        let answers = self.voice.as_deref().map(|voice| voice.answers.as_slice()).unwrap_or_default();
+        let times = || answers.iter().map(|answer| answer.stamp.time);
+        self.standing.limit_hits = u8::try_from(hits.len()).unwrap_or(u8::MAX);
+        self.standing.limit_hit_at = hits.last().map(|hit| hit.time);
+        self.standing.has_key_people = people.iter().any(Person::is_key);
+        self.standing.is_outspoken = self.voice.as_deref().is_some_and(Voice::is_outspoken);
+        self.standing.answered = times().min().zip(times().max());
+    }
+
+    /// Derives the standing of billing and profile.
+    fn derive_terms(&mut self) {
         let billing = self.billing.as_deref();
         let ledger = billing.map(|billing| &billing.ledger);
         self.standing = Standing {
@@ -265,6 +327,7 @@ impl Account {
             is_contract_open: ledger.is_some_and(Ledger::is_open),
             mrr_minor: ledger.map_or(0, |ledger| ledger.mrr_minor),
             told: self.told(),
+            ..self.standing
         };
     }
 
@@ -329,6 +392,12 @@ impl Account {
         self.standing.has_left
     }
 
+    /// When it left, while it is gone.
+    #[must_use]
+    pub fn left_at(&self) -> Option<Timestamp> {
+        self.billing.as_ref().filter(|_| self.has_left())?.ledger.churned_at
+    }
+
     /// Whether its band, an alert or a fading risk asks for attention.
     #[must_use]
     pub fn is_troubled(&self) -> bool {
@@ -346,9 +415,9 @@ impl Account {
         stated.or_else(plan).unwrap_or("unknown")
     }
 
-    /// The open or past alerts of a type.
+    /// The latest episode of an alert type.
     #[must_use]
     pub fn alert(&self, kind: u8) -> Option<&AlertState> {
-        self.judgement.alerts.iter().find(|alert| alert.kind == kind)
+        self.judgement.alerts.iter().rev().find(|alert| alert.kind == kind)
     }
 }

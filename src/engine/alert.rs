@@ -1,18 +1,55 @@
-//! From an assessment to bands and alerts: hysteresis, dwell, episodes, cooldown.
+//! From an assessment to bands and alerts: hysteresis, dwell, episodes, cooldown, waking, escalation.
 //!
 //! One open alert an account and type. A signal's alert is raised when the signal leads an account that is at risk, or
 //! speaks strongly about one on watch; `churn_risk` speaks for accounts at risk for which no signal's alert is open. An
-//! alert is escalated and eased as its severity changes and resolved when its cause is gone.
+//! alert is escalated and eased as its severity changes, escalated when nobody acknowledges it in time, and closed when
+//! its cause is gone. What people do with it is in [`action`], what late data do in [`correction`], what became of the
+//! account in [`outcome`], what is told in [`tell`].
 
-use super::account::{Account, AlertState, Judgement};
+pub mod action;
+pub mod correction;
+pub mod outcome;
+pub mod tell;
+#[cfg(test)]
+mod tests;
+
+use super::account::{Account, AlertState, ClosedBy, Judgement};
 use super::effect::{Band, Severity, Transition};
+use super::playbook::{REASON_RECOVERED, REASON_UNACKNOWLEDGED, REASON_WORSE};
+use super::quality::Quality;
 use super::risk::Assessment;
 use super::rules::{BandRules, Rules};
 use super::signals::SIGNALS;
-use crate::units::{Timestamp, stable_hash};
+use crate::units::{Span, Timestamp, stable_hash};
 
 /// Index of the alert type that no single signal causes.
 pub const CHURN_RISK: u8 = 0;
+/// Most episodes kept of one account: the latest of each type, and earlier ones whose outcome is not known yet. Of more
+/// than that the oldest of those is forgotten.
+pub const EPISODES_MAX: usize = 32;
+
+/// One thing that happened to an alert, to be told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The episode as it is since.
+    pub alert: AlertState,
+    /// What happened.
+    pub transition: Transition,
+    /// Why, where there is something to say: a resolution reason, or why it was escalated.
+    pub reason: Option<String>,
+    /// Who did it and what they said, where a person did.
+    pub act: Option<super::effect::Act>,
+}
+
+impl Change {
+    fn of(alert: &AlertState, transition: Transition) -> Change {
+        Change { alert: *alert, transition, reason: None, act: None }
+    }
+
+    fn because(self, reason: &str) -> Change {
+        Change { reason: Some(reason.to_owned()), ..self }
+    }
+}
 
 /// The name of the alert type at `kind`: `churn_risk`, or that of the signal `kind - 1`.
 #[must_use]
@@ -44,7 +81,7 @@ pub fn alert_id(account_id: &str, kind: u8, episode: u32) -> String {
 /// Moves the band by the risk: up at once, down after the risk has dwelt below the exit level.
 pub fn settle_band(judgement: &mut Judgement, assessment: &Assessment, rules: &BandRules) {
     let risk = assessment.risk.get();
-    let entered = Band::ALL.into_iter().filter(|band| risk >= rules.enter(*band)).max().unwrap_or_default();
+    let entered = band_by(risk, |band| rules.enter(band));
     if entered >= judgement.band {
         if entered > judgement.band || risk >= rules.exit(judgement.band) {
             judgement.below_since = None;
@@ -59,7 +96,7 @@ pub fn settle_band(judgement: &mut Judgement, assessment: &Assessment, rules: &B
     let since = *judgement.below_since.get_or_insert(assessment.now);
     if assessment.now.since(since) >= rules.dwell {
         judgement.below_since = None;
-        judgement.band = Band::ALL.into_iter().filter(|band| risk >= rules.exit(*band)).max().unwrap_or_default();
+        judgement.band = band_by(risk, |band| rules.exit(band));
     }
 }
 
@@ -83,49 +120,86 @@ impl BandRules {
     }
 }
 
-/// Moves the alerts of `account` by an assessment that has settled its band; appends the types that changed.
+/// The best band that `risk` alone leads to: `exit` levels keep what is entered, `enter` levels begin anew.
+fn band_by(risk: f64, level: impl Fn(Band) -> f64) -> Band {
+    Band::ALL.into_iter().filter(|band| risk >= level(*band)).max().unwrap_or_default()
+}
+
+/// Moves the alerts of `account` by an assessment that has settled its band; appends what is to be told.
 pub fn settle_alerts(
     account: &mut Account,
     assessment: &Assessment,
     rules: &Rules,
-    changes: &mut Vec<(u8, Transition)>,
+    quality: &mut Quality,
+    changes: &mut Vec<Change>,
 ) {
     if account.judgement.band < Band::Watch && account.judgement.alerts.is_empty() {
         return;
     }
-    let left = account.has_left();
     let judgement = &mut account.judgement;
-    for (index, kind) in (1..).enumerate().take(SIGNALS.len()) {
-        let strength = assessment.strength(index);
-        let leads = judgement.band >= Band::AtRisk && assessment.leading_signal() == Some(index);
-        let speaks = judgement.band >= Band::Watch && strength >= rules.alert_enter;
-        let wanted = if leads || speaks {
-            Wanted::Open
-        } else if strength < rules.alert_exit && judgement.band < Band::AtRisk {
-            Wanted::Closed
-        } else {
-            Wanted::AsIs
-        };
-        judgement.settle(kind, if left { Wanted::Ended } else { wanted }, assessment.now, rules, changes);
+    for kind in (1..=u8::MAX).take(SIGNALS.len()) {
+        let wanted = wanted(kind, judgement.band, assessment, rules);
+        judgement.settle(kind, wanted, assessment.now, rules, quality, changes);
     }
-    let explained = judgement.alerts.iter().any(|alert| alert.kind != CHURN_RISK && alert.open.is_some());
-    let wanted = match judgement.band {
-        _ if left => Wanted::Ended,
-        Band::AtRisk | Band::Critical if explained => Wanted::AsIs,
-        Band::AtRisk | Band::Critical => Wanted::Open,
-        Band::Healthy | Band::Watch => Wanted::Closed,
+    let speaks_for_it = |alert: &AlertState| {
+        let resolved =
+            alert.closed_by == ClosedBy::Person && assessment.now.since(alert.closed_at) < cooldown(alert.kind, rules);
+        alert.kind != CHURN_RISK && (alert.open.is_some() || resolved)
     };
-    judgement.settle(CHURN_RISK, wanted, assessment.now, rules, changes);
+    let wanted = match wanted(CHURN_RISK, judgement.band, assessment, rules) {
+        Wanted::Open if judgement.alerts.iter().any(speaks_for_it) => Wanted::AsIs,
+        wanted => wanted,
+    };
+    judgement.settle(CHURN_RISK, wanted, assessment.now, rules, quality, changes);
+    outcome::mature(judgement, assessment.now, rules, quality, changes);
 }
 
-/// What the assessment wants of an alert.
+/// What an assessment wants of an alert.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Open,
     AsIs,
     Closed,
-    /// Closed since the account has left.
-    Ended,
+}
+
+/// What `assessment` wants of the alert of type `kind` while the account is in `band`.
+fn wanted(kind: u8, band: Band, assessment: &Assessment, rules: &Rules) -> Wanted {
+    let Some(index) = usize::from(kind).checked_sub(1) else {
+        return if band >= Band::AtRisk { Wanted::Open } else { Wanted::Closed };
+    };
+    let strength = assessment.strength(index);
+    let leads = band >= Band::AtRisk && assessment.leading_signal() == Some(index);
+    let speaks = band >= Band::Watch && strength >= rules.alert_enter;
+    if leads || speaks {
+        Wanted::Open
+    } else if strength < rules.alert_exit && band < Band::AtRisk {
+        Wanted::Closed
+    } else {
+        Wanted::AsIs
+    }
+}
+
+/// How long an alert of this type waits after one was closed.
+fn cooldown(kind: u8, rules: &Rules) -> Span {
+    rules.playbooks.of(kind).and_then(|book| book.cooldown).unwrap_or(rules.alert_cooldown)
+}
+
+/// When an open alert of this type is escalated if nobody acknowledges it.
+fn overdue_at(alert: &AlertState, rules: &Rules) -> Option<Timestamp> {
+    let within = rules.playbooks.of(alert.kind)?.acknowledge_within?;
+    (!alert.is_acknowledged && !alert.is_overdue).then(|| alert.raised_at.plus(within))
+}
+
+/// When one of the alerts is to be looked at again if nothing happens: to wake it, to escalate it, or since its outcome
+/// is known then.
+#[must_use]
+pub fn due(judgement: &Judgement, rules: &Rules) -> Option<Timestamp> {
+    let next = |alert: &AlertState| {
+        let matured = (!alert.is_settled).then(|| alert.raised_at.plus(rules.horizon));
+        let open = alert.open.map(|_| [alert.snoozed_until, overdue_at(alert, rules)]);
+        open.into_iter().flatten().chain([matured]).flatten().min()
+    };
+    judgement.alerts.iter().filter_map(next).min()
 }
 
 impl Judgement {
@@ -135,98 +209,105 @@ impl Judgement {
         if self.band == Band::Critical { Severity::Critical } else { Severity::Warning }
     }
 
-    fn settle(&mut self, kind: u8, wanted: Wanted, now: Timestamp, rules: &Rules, changes: &mut Vec<(u8, Transition)>) {
-        let severity = self.severity();
-        let Some(alert) = self.alerts.iter_mut().find(|alert| alert.kind == kind) else {
+    fn settle(
+        &mut self,
+        kind: u8,
+        wanted: Wanted,
+        now: Timestamp,
+        rules: &Rules,
+        quality: &mut Quality,
+        changes: &mut Vec<Change>,
+    ) {
+        let (severity, is_calm) = (self.severity(), self.band < Band::AtRisk);
+        let Some(alert) = self.alerts.iter_mut().rev().find(|alert| alert.kind == kind) else {
             if wanted == Wanted::Open {
-                let open = Some(severity);
-                let state = AlertState { kind, episode: 1, open, raised_at: now, closed_at: now };
-                let end = self.alerts.len();
-                super::facts::insert(&mut self.alerts, end, state);
-                changes.push((kind, Transition::Raised));
+                self.raise(AlertState::raised(kind, 1, severity, now), changes);
             }
             return;
         };
         match (alert.open, wanted) {
-            (None, Wanted::Open) if now.since(alert.closed_at) >= rules.alert_cooldown => {
-                *alert = AlertState {
-                    episode: alert.episode.saturating_add(1),
-                    open: Some(severity),
-                    raised_at: now,
-                    ..*alert
-                };
-                changes.push((kind, Transition::Raised));
+            (None, Wanted::Open)
+                if alert.closed_by == ClosedBy::LateData || now.since(alert.closed_at) >= cooldown(kind, rules) =>
+            {
+                let next = AlertState::raised(kind, alert.episode.saturating_add(1), severity, now);
+                self.raise(next, changes);
             }
-            (Some(_), Wanted::Closed | Wanted::Ended) => {
-                alert.open = None;
-                alert.closed_at = now;
-                let left = wanted == Wanted::Ended;
-                changes.push((kind, if left { Transition::Churned } else { Transition::Resolved }));
+            (None, _) => {}
+            (Some(_), Wanted::Closed) => {
+                alert.close(now, ClosedBy::Recovery);
+                quality.resolved(kind, REASON_RECOVERED);
+                changes.push(Change::of(alert, Transition::Resolved).because(REASON_RECOVERED));
             }
-            (Some(known), _) if known != severity => {
-                alert.open = Some(severity);
-                let worse = severity > known;
-                changes.push((kind, if worse { Transition::Escalated } else { Transition::Eased }));
+            (Some(_), Wanted::AsIs) if is_calm && now.since(alert.raised_at) >= rules.horizon => {
+                // Nothing would raise it any more, and what it warned of has not happened: `outcome` tells so.
+                alert.close(now, ClosedBy::Recovery);
+                if alert.is_settled {
+                    changes.push(Change::of(alert, Transition::Retained));
+                }
             }
-            _ => {}
+            (Some(known), _) => alert.go_on(known, severity, now, rules, changes),
         }
+    }
+
+    /// Begins an episode. The one before stays beside it until its outcome is known.
+    fn raise(&mut self, next: AlertState, changes: &mut Vec<Change>) {
+        changes.push(Change::of(&next, Transition::Raised));
+        self.alerts.retain(|alert| alert.kind != next.kind || !alert.is_settled);
+        if self.alerts.len() >= EPISODES_MAX {
+            let current = |alert: &AlertState| {
+                alert.open.is_some() || self.alerts.iter().all(|a| a.kind != alert.kind || a.episode <= alert.episode)
+            };
+            if let Some(oldest) = self.alerts.iter().position(|alert| !current(alert)) {
+                self.alerts.remove(oldest);
+            }
+        }
+        let end = self.alerts.len();
+        super::facts::insert(&mut self.alerts, end, next);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::units::{Ratio, Span};
-    use expect_test::{Expect, expect};
-    use std::fmt::Write;
-
-    /// Risks on successive days; shows the band after each.
-    fn check(risks: &[f64], expected: &Expect) {
-        let rules = Rules::default();
-        let account = Account::new("acme");
-        let fleet = crate::engine::input::Fleet::default();
-        let mut judgement = Judgement::default();
-        let mut shown = String::new();
-        for (day, risk) in (0..).zip(risks) {
-            let now = Timestamp::MIN.plus(Span::from_days(day));
-            let mut assessment = super::super::risk::assess(&account, now, &rules, &fleet);
-            assessment.risk = Ratio::clamped(*risk);
-            settle_band(&mut judgement, &assessment, &rules.bands);
-            writeln!(shown, "{risk:.2} {}", judgement.band.name()).unwrap();
+impl AlertState {
+    fn raised(kind: u8, episode: u32, severity: Severity, now: Timestamp) -> AlertState {
+        AlertState {
+            kind,
+            episode,
+            open: Some(severity),
+            raised_at: now,
+            closed_at: now,
+            closed_by: ClosedBy::Recovery,
+            snoozed_until: None,
+            is_acknowledged: false,
+            is_overdue: false,
+            is_settled: false,
         }
-        expected.assert_eq(&shown);
     }
 
-    #[test]
-    fn a_band_is_entered_at_once_and_left_after_dwelling_below_its_exit() {
-        check(
-            &[0.1, 0.3, 0.22, 0.19, 0.21, 0.19, 0.1, 0.1, 0.8, 0.7, 0.6, 0.55, 0.45, 0.3, 0.3],
-            &expect![[r"
-                0.10 healthy
-                0.30 watch
-                0.22 watch
-                0.19 watch
-                0.21 watch
-                0.19 watch
-                0.10 watch
-                0.10 healthy
-                0.80 critical
-                0.70 critical
-                0.60 critical
-                0.55 critical
-                0.45 at_risk
-                0.30 at_risk
-                0.30 at_risk
-            "]],
-        );
+    fn close(&mut self, now: Timestamp, by: ClosedBy) {
+        self.open = None;
+        self.closed_at = now;
+        self.closed_by = by;
+        self.snoozed_until = None;
     }
 
-    #[test]
-    fn ids_differ_by_account_type_and_episode() {
-        let ids = [alert_id("a", 0, 1), alert_id("a", 0, 2), alert_id("a", 1, 1), alert_id("b", 0, 1)];
-        let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
-        assert_eq!(distinct.len(), 4);
-        assert_eq!(ids[0], alert_id("a", 0, 1));
-        assert_eq!(ids[0].len(), 32);
+    /// One more look at an open alert whose cause still stands: it wakes, gets worse or better, or is overdue.
+    fn go_on(&mut self, known: Severity, severity: Severity, now: Timestamp, rules: &Rules, changes: &mut Vec<Change>) {
+        self.open = Some(severity);
+        if let Some(until) = self.snoozed_until {
+            // Asleep, nothing is told but its end.
+            if until <= now {
+                self.snoozed_until = None;
+                changes.push(Change::of(self, Transition::Woken));
+            }
+            return;
+        }
+        if severity > known {
+            changes.push(Change::of(self, Transition::Escalated).because(REASON_WORSE));
+        } else if severity < known {
+            changes.push(Change::of(self, Transition::Eased));
+        }
+        if overdue_at(self, rules).is_some_and(|due| due <= now) {
+            self.is_overdue = true;
+            changes.push(Change::of(self, Transition::Escalated).because(REASON_UNACKNOWLEDGED));
+        }
     }
 }

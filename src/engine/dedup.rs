@@ -15,34 +15,94 @@ pub struct Dedup {
     /// The window in which ids are noted now: event time divided by the window.
     pub window: i64,
     /// Hashes seen: those of the window before, then those of this one, each in order of arrival.
-    pub ids: Vec<u64>,
+    pub ids: Ids,
     /// How many of them belong to the window before.
     pub previous: u8,
+}
+
+/// Hashes of ids in order of arrival. Most accounts have one at a time, which needs no memory of its own.
+#[derive(Clone, Debug)]
+pub enum Ids {
+    /// One.
+    One(u64),
+    /// Any number; what was made for several stays so.
+    Many(Vec<u64>),
+}
+
+impl Default for Ids {
+    fn default() -> Ids {
+        Ids::Many(Vec::new())
+    }
+}
+
+impl PartialEq for Ids {
+    fn eq(&self, other: &Ids) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl From<&[u64]> for Ids {
+    fn from(ids: &[u64]) -> Ids {
+        if let [id] = ids { Ids::One(*id) } else { Ids::Many(ids.to_vec()) }
+    }
+}
+
+impl Ids {
+    /// The hashes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u64] {
+        match self {
+            Ids::One(id) => std::slice::from_ref(id),
+            Ids::Many(ids) => ids,
+        }
+    }
+
+    fn push(&mut self, id: u64) {
+        match self {
+            Ids::Many(ids) if ids.capacity() == 0 => *self = Ids::One(id),
+            Ids::Many(ids) => {
+                let end = ids.len();
+                super::facts::insert(ids, end, id);
+            }
+            Ids::One(first) => *self = Ids::Many(vec![*first, id]),
+        }
+    }
+
+    /// Takes out those in `range`.
+    fn remove(&mut self, range: std::ops::Range<usize>) {
+        match self {
+            Ids::Many(ids) => drop(ids.drain(range)),
+            Ids::One(_) if range.is_empty() => {}
+            Ids::One(_) => *self = Ids::default(),
+        }
+    }
 }
 
 impl Dedup {
     /// Notes an event id; true when it was seen before.
     pub fn is_repeated(&mut self, id: u64, time: Timestamp, window: Span) -> bool {
         let number = time.ms() / window.ms().max(1);
+        let known = self.ids.as_slice().len();
         if number > self.window {
             // What is older than the window before this one is forgotten.
             if number == self.window + 1 {
-                self.ids.drain(..usize::from(self.previous));
-                self.previous = u8::try_from(self.ids.len()).unwrap_or(u8::MAX);
+                self.ids.remove(0..self.previous.into());
+                self.previous = u8::try_from(known - usize::from(self.previous)).unwrap_or(u8::MAX);
             } else {
-                self.ids.clear();
+                self.ids.remove(0..known);
                 self.previous = 0;
             }
             self.window = number;
         }
-        if self.ids.contains(&id) {
+        let known = self.ids.as_slice();
+        if known.contains(&id) {
             return true;
         }
-        if self.ids.len() - usize::from(self.previous) >= BUCKET_MAX {
-            self.ids.remove(usize::from(self.previous));
+        let previous = usize::from(self.previous);
+        if known.len() - previous >= BUCKET_MAX {
+            self.ids.remove(previous..previous + 1);
         }
-        let end = self.ids.len();
-        super::facts::insert(&mut self.ids, end, id);
+        self.ids.push(id);
         false
     }
 }
@@ -71,7 +131,7 @@ mod tests {
         for id in 0..10_000 {
             dedup.is_repeated(id, Timestamp::MIN, Span::from_hours(1));
         }
-        assert_eq!(dedup.ids.len(), BUCKET_MAX);
+        assert_eq!(dedup.ids.as_slice().len(), BUCKET_MAX);
         assert!(dedup.is_repeated(9_999, Timestamp::MIN, Span::from_hours(1)));
     }
 }

@@ -14,6 +14,8 @@ pub enum Effect {
     Health(Box<Health>),
     /// The record was refused: it goes to the dead letters.
     Reject(Reject),
+    /// What the partition's accounts have shown on a day, for the fleet's learner.
+    Fleet(Box<super::fleet::report::FleetReport>),
 }
 
 /// Why a well-formed event cannot be believed. Each is a label of the rejection counter.
@@ -76,20 +78,46 @@ impl Band {
 pub enum Transition {
     /// A new episode began.
     Raised,
-    /// It got worse.
+    /// It got worse, or nobody acknowledged it in time.
     Escalated,
     /// It got better, but is still open.
     Eased,
-    /// Its cause is gone: closed by recovery.
+    /// Late data changed its severity or its evidence.
+    Amended,
+    /// A person looks after it.
+    Acknowledged,
+    /// A person wants it to keep quiet for now.
+    Snoozed,
+    /// The quiet is over and its cause still stands.
+    Woken,
+    /// A person remarked on it.
+    Commented,
+    /// Closed: by a person with a reason, or since its cause is gone.
     Resolved,
-    /// The account has left: closed by outcome.
+    /// Late data show that there was no cause: closed, as though it had never been raised.
+    Retracted,
+    /// The account has left: closed by outcome, or the outcome of one closed before.
     Churned,
+    /// The horizon has passed and the account is still there: closed by outcome, or the outcome of one closed before.
+    Retained,
 }
 
 impl Transition {
     /// All transitions.
-    pub const ALL: [Transition; 5] =
-        [Transition::Raised, Transition::Escalated, Transition::Eased, Transition::Resolved, Transition::Churned];
+    pub const ALL: [Transition; 12] = [
+        Transition::Raised,
+        Transition::Escalated,
+        Transition::Eased,
+        Transition::Amended,
+        Transition::Acknowledged,
+        Transition::Snoozed,
+        Transition::Woken,
+        Transition::Commented,
+        Transition::Resolved,
+        Transition::Retracted,
+        Transition::Churned,
+        Transition::Retained,
+    ];
 
     /// Stable snake-case name.
     #[must_use]
@@ -98,8 +126,15 @@ impl Transition {
             Transition::Raised => "raised",
             Transition::Escalated => "escalated",
             Transition::Eased => "eased",
+            Transition::Amended => "amended",
+            Transition::Acknowledged => "acknowledged",
+            Transition::Snoozed => "snoozed",
+            Transition::Woken => "woken",
+            Transition::Commented => "commented",
             Transition::Resolved => "resolved",
+            Transition::Retracted => "retracted",
             Transition::Churned => "churned",
+            Transition::Retained => "retained",
         }
     }
 }
@@ -137,12 +172,67 @@ pub struct AlertChange {
     pub transition: Transition,
     /// How loud it is now.
     pub severity: Severity,
+    /// Whether it is open after this change.
+    pub is_open: bool,
     /// When this episode was raised (engine time).
     pub raised_at: Timestamp,
+    /// Why: for `resolved` the resolution reason, for `escalated` what about it; absent for the others.
+    pub reason: Option<String>,
+    /// Who did it and what they said, where a person did.
+    pub act: Option<Act>,
+    /// Whether somebody has acknowledged or snoozed it.
+    pub is_acknowledged: bool,
+    /// Until when it keeps quiet, where it does.
+    pub snoozed_until: Option<Timestamp>,
+    /// What alerts of this type are called where people read it; the type's name where no playbook says.
+    pub title: String,
+    /// Who is to act: the account's owner, else by the routes, else the default owner.
+    pub owner: String,
+    /// Who else is to know, where it was escalated since nobody acknowledged it in time.
+    pub escalate_to: Option<String>,
+    /// What is to be done; absent where no playbook says.
+    pub plan: Option<Plan>,
+    /// The reasons for which a person may close it, the last of them `other`.
+    pub reasons: Vec<String>,
+    /// Where a person finds it, where an address is configured.
+    pub link: Option<String>,
     /// The account's health at this moment.
     pub health: Health,
     /// Hash of the rules in force, 16 hexadecimal digits.
     pub rules: String,
+}
+
+/// What a person did with an alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Act {
+    /// Who.
+    pub by: String,
+    /// What they remarked.
+    pub note: Option<String>,
+    /// The resolution reason they gave, where it is none of the list and counts as `other`.
+    pub reason_given: Option<String>,
+}
+
+/// What is to be done about an alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Stable snake-case name of the play.
+    pub play: String,
+    /// What it is called where people read it.
+    pub title: String,
+    /// What is to be done, in order.
+    pub steps: Vec<Step>,
+    /// The resolution reason to give when it has worked, where the play names one.
+    pub done_reason: Option<String>,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What to do.
+    pub text: String,
+    /// By when.
+    pub due_at: Timestamp,
 }
 
 /// The health of one account at one moment.

@@ -324,6 +324,12 @@ impl Kind<'_> {
                 | Kind::OnboardingStep { .. }
         )
     }
+
+    /// Whether the customer did it, or it was done to the account in the customer's matters: not our own outreach.
+    #[must_use]
+    pub fn is_by_customer(&self) -> bool {
+        !matches!(self, Kind::SurveySent | Kind::AlertAction { .. })
+    }
 }
 
 /// Smallest-unit amounts above this are refused as absurd: they could overflow the sums of a million accounts.

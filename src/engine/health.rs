@@ -2,7 +2,7 @@
 
 use super::account::{Account, Published};
 use super::effect::Health;
-use super::input::Fleet;
+use super::fleet::Fleet;
 use super::risk::{Assessment, assess};
 use super::rules::Rules;
 use crate::units::{Money, PartitionIndex, Timestamp};

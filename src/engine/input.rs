@@ -1,6 +1,9 @@
 //! What the engine is fed: records of one partition of the canonical log, in offset order.
 
+use std::sync::Arc;
+
 use super::event::Event;
+use super::fleet::Fleet;
 use crate::units::{PartitionIndex, Position, Timestamp};
 
 /// One record of the canonical log.
@@ -21,8 +24,8 @@ pub enum Input<'a> {
     Event(Event<'a>),
     /// How far the sources have been read: the only thing that moves the engine's clock.
     Progress(Progress),
-    /// What the whole fleet teaches about the rates of accounts.
-    Fleet(Fleet),
+    /// What the whole fleet teaches about one account.
+    Fleet(Arc<Fleet>),
 }
 
 /// How far the sources have been read. One record tells about the partitions that its writer reads; the engine merges them.
@@ -57,35 +60,4 @@ pub struct SourceReport {
     pub reached: Timestamp,
     /// Whether nothing was left to read.
     pub caught_up: bool,
-}
-
-/// The fleet record (`fleet.updated`): the prior of activity rates, shared by all partitions.
-///
-/// The curve of silences and the learned weights will join it here; a record that lacks them keeps the defaults.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fleet {
-    /// Gamma prior of the 14-day rate.
-    pub prior_14: GammaPrior,
-    /// Gamma prior of the 182-day rate.
-    pub prior_182: GammaPrior,
-}
-
-/// A gamma distribution of activity rates (active days a day): mean `shape / exposure_days`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GammaPrior {
-    /// Its shape, above 0.
-    pub shape: f64,
-    /// Its rate parameter, in days of exposure, above 0.
-    pub exposure_days: f64,
-}
-
-impl Default for Fleet {
-    /// The shipped record, on which the first day already ranks: an account is expected on about one day in six, with
-    /// the weight of a few days of evidence, so that its own history soon outvotes it.
-    fn default() -> Fleet {
-        Fleet {
-            prior_14: GammaPrior { shape: 0.6, exposure_days: 4.0 },
-            prior_182: GammaPrior { shape: 0.6, exposure_days: 4.0 },
-        }
-    }
 }

@@ -7,14 +7,19 @@
 
 pub mod account;
 pub mod alert;
+mod cadence;
 mod clock;
 pub mod dedup;
+mod deed;
 pub mod effect;
 pub mod event;
 pub mod exclusions;
 pub mod facts;
+pub mod fleet;
 mod health;
 pub mod input;
+pub mod playbook;
+pub mod quality;
 pub mod risk;
 pub mod rules;
 pub mod signals;
@@ -26,10 +31,16 @@ pub mod totals;
 use std::sync::Arc;
 
 use account::{Account, Urgency};
-use effect::{AlertChange, Effect, Health, Reject, Transition};
+use alert::action::ActionCounts;
+use alert::correction::{self, Without};
+use effect::{Effect, Health, Reject};
 use event::{Event, Kind};
-use input::{Fleet, Input, Record, SourceReport, SourceTopic};
-use risk::{Assessment, assess};
+use fleet::Fleet;
+use fleet::report::FleetReport;
+use fleet::sample::Sample;
+use input::{Input, Record, SourceReport, SourceTopic};
+use quality::Quality;
+use risk::assess;
 use rules::Rules;
 pub use store::ANTICIPATED_MAX;
 use store::{Slot, Store};
@@ -37,7 +48,7 @@ use sums::Sums;
 use timers::Timers;
 use totals::Totals;
 
-use crate::units::{Offset, PartitionIndex, Span, Timestamp, stable_hash};
+use crate::units::{Day, Offset, PartitionIndex, Ratio, Span, Timestamp, stable_hash};
 
 /// Whether the engine remembers how to take back what it did since the last commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +72,9 @@ pub struct Engine {
     store: Store,
     sums: Sums,
     timers: Timers,
+    sample: Sample,
     /// Reused between records.
-    alert_changes: Vec<(u8, Transition)>,
+    alert_changes: Vec<alert::Change>,
 }
 
 /// What belongs to the partition rather than to an account; part of the commit record.
@@ -76,8 +88,12 @@ pub struct PartitionState {
     pub sources: Vec<SourceTopic>,
     /// The latest report of each source partition, by topic and partition.
     pub reports: Vec<SourceReport>,
+    /// The last day reported on to the fleet's learner.
+    pub reported: Option<Day>,
     /// The fleet record in force.
-    pub fleet: Fleet,
+    pub fleet: Arc<Fleet>,
+    /// How good the alerts have been.
+    pub quality: Box<Quality>,
 }
 
 /// What the engine has counted since it was created or restored; each becomes a counter metric.
@@ -95,20 +111,12 @@ pub struct Counts {
     pub unpriced: u64,
     /// Times an account was judged.
     pub judgements: u64,
+    /// What people did with alerts, by action and result.
+    pub alert_actions: ActionCounts,
 }
 
-/// An account at risk is looked at this often, until it has been silent for [`LONG_QUIET_DAYS`].
-const TROUBLED_LOOK: Span = Span::from_days(1);
-/// Any other account is looked at this often: on its own activity, by a timer when there is none.
-const REGULAR_LOOK: Span = Span::from_days(7);
-/// One whose risk is far from any band is looked at this often by its timer.
-const SAFE_LOOK: Span = Span::from_days(14);
-/// Far from any band: below this share of where `watch` begins.
-const SAFE_SHARE: f64 = 0.5;
-/// Who has been silent for longer changes slowly.
-const LONG_QUIET_DAYS: u16 = 28;
-/// No account is looked at again sooner than this by its timer, so that time always moves on.
-const SOONEST_LOOK: Span = Span::from_hours(1);
+/// Days that are reported on at once, when the clock has gone far ahead.
+const REPORTED_DAYS_MAX: u16 = 128;
 
 /// Why an account is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +141,7 @@ impl Engine {
             store: Store::new(journal),
             sums: Sums::default(),
             timers: Timers::default(),
+            sample: Sample::default(),
             alert_changes: Vec::new(),
         }
     }
@@ -156,8 +165,9 @@ impl Engine {
             Input::Progress(progress) => {
                 self.partition.advance(progress, &self.rules);
                 self.fire(effects);
+                self.report(effects);
             }
-            Input::Fleet(fleet) => self.partition.fleet = fleet.clone(),
+            Input::Fleet(fleet) => self.partition.fleet = Arc::clone(fleet),
         }
     }
 
@@ -169,18 +179,33 @@ impl Engine {
             Input::Event(event) => Some(&*event.account_id),
             Input::Progress(_) | Input::Fleet(_) => None,
         });
-        self.store.warm(&self.store.find_all(ids));
+        let slots = self.store.find_all(ids);
+        self.timers.warm(&slots);
+        self.store.warm(slots.into_iter().flatten());
     }
 
     /// Takes in an event and judges its account where the event can have changed something.
     fn take(&mut self, event: &Event<'_>, offset: Offset, effects: &mut Vec<Effect>) {
+        if let Kind::AlertAction { .. } = event.kind {
+            return self.act(event, effects);
+        }
+        let known = self.store.len();
         let slot = self.store.find_or_add(&event.account_id);
+        if self.store.len() > known {
+            self.sample.consider(stable_hash(event.account_id.as_bytes()), slot);
+        }
         let Some(account) = self.store.change(slot) else { return };
         let event_hash = stable_hash(event.id.as_bytes());
         if account.dedup.is_repeated(event_hash, event.time, self.rules.dedup_window) {
             self.counts.duplicates += 1;
             return;
         }
+        let now = account.present(self.partition.clock);
+        let is_late = event.time < now && correction::is_late(account, event.time);
+        let without = is_late.then(|| {
+            let assessment = assess(account, now, &self.rules, &self.partition.fleet);
+            Without::new(event.time, assessment, &account.judgement)
+        });
         let weight = account.users.weight();
         let is_billing = matches!(event.kind, Kind::Subscription { .. });
         let moved = if is_billing { sums::movements(account) } else { Default::default() };
@@ -199,65 +224,105 @@ impl Engine {
         match change.urgency {
             Urgency::None => {}
             Urgency::Routine if !self.is_to_be_judged(slot, now) => self.put_off(slot, now),
-            Urgency::Routine => self.judge(slot, now, Cause::Routine, effects),
-            Urgency::Now => self.judge(slot, now, Cause::Facts, effects),
+            Urgency::Routine => self.judge(slot, now, Cause::Routine, without.as_ref(), effects),
+            Urgency::Now => self.judge(slot, now, Cause::Facts, without.as_ref(), effects),
         }
     }
 
-    /// Whether an account that was active once more is judged at once: it is in trouble, or has not been looked at for
-    /// some time.
+    /// Whether the account was active once more at a time when that is reason enough to judge it.
     fn is_to_be_judged(&self, slot: Slot, now: Timestamp) -> bool {
-        self.store.get(slot).is_some_and(|account| {
-            account.judgement.at.is_none_or(|at| now.since(at) >= REGULAR_LOOK) || account.is_troubled()
-        })
+        self.store.get(slot).is_some_and(|account| cadence::is_due_on_activity(account, now))
     }
 
     /// Puts off the next look at a healthy account that was active once more: its silence begins anew, and may last as
     /// long as it might when it was judged.
     fn put_off(&mut self, slot: Slot, now: Timestamp) {
         let Some(account) = self.store.change(slot) else { return };
-        let later = timers::round_up(now.plus(Span::from_days(account.judgement.patience_days.into())));
+        let later = now.plus(Span::from_days(account.judgement.patience_days.into()));
+        let later = timers::round_up(alert::due(&account.judgement, &self.rules).map_or(later, |due| due.min(later)));
         if account.judgement.due.is_some_and(|due| due < later) {
             account.judgement.due = Some(later);
-            self.timers.set(slot, stable_hash(account.id.as_bytes()), later);
+            self.timers.set(slot, &account.id, later);
         }
     }
 
     /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time.
     fn fire(&mut self, effects: &mut Vec<Effect>) {
         let Some(clock) = self.partition.clock else { return };
-        let mut fired = 0_usize;
-        while let Some(slot) = self.timers.pop(clock) {
-            if fired.is_multiple_of(ANTICIPATED_MAX) {
-                self.store.warm(&self.timers.upcoming());
+        while let Some(due) = self.timers.pop(clock) {
+            for some in due.chunks(ANTICIPATED_MAX) {
+                self.store.warm(some.iter().map(|(_, slot)| *slot));
+                for (_, slot) in some {
+                    let Some(account) = self.store.get(*slot) else { continue };
+                    if let Some(due) = account.judgement.due {
+                        self.judge(*slot, due.max(account.activity.latest_at), Cause::Routine, None, effects);
+                    }
+                }
             }
-            fired += 1;
-            let Some(account) = self.store.get(slot) else { continue };
-            if let Some(due) = account.judgement.due {
-                self.judge(slot, due.max(account.activity.latest_at), Cause::Routine, effects);
-            }
+            self.timers.give_back(due);
         }
     }
 
-    /// Judges the account in `slot` at `now`: risk, band, alerts, what is told, when to look again.
-    fn judge(&mut self, slot: Slot, now: Timestamp, cause: Cause, effects: &mut Vec<Effect>) {
+    /// Reports to the fleet's learner on the days that the clock has passed the end of.
+    fn report(&mut self, effects: &mut Vec<Effect>) {
+        let Some(today) = self.partition.clock.map(Timestamp::day) else { return };
+        let Some(reported) = self.partition.reported else {
+            // What has happened before is the first day's to tell.
+            self.partition.reported = Some(Day::new(today.number().saturating_sub(1)));
+            return;
+        };
+        // After a longer gap the fleet begins anew.
+        let first = reported.number().max(today.number().saturating_sub(REPORTED_DAYS_MAX)) + 1;
+        for day in (first..today.number()).map(Day::new) {
+            let members = self.sample.iter();
+            let accounts = members.filter_map(|(hash, slot)| self.store.get(slot).map(|account| (hash, account)));
+            let is_present = day.number() + 1 == today.number();
+            let report = FleetReport::on(day, accounts, &self.rules, &self.partition.fleet, is_present);
+            effects.push(Effect::Fleet(Box::new(FleetReport { partition: self.partition.index, ..report })));
+            self.partition.reported = Some(day);
+        }
+    }
+
+    /// Judges the account in `slot` at `now`: risk, band, alerts, what is told, when to look again. `without` is what was
+    /// known before a late event; `alert_changes` may hold what a person just did.
+    fn judge(
+        &mut self,
+        slot: Slot,
+        now: Timestamp,
+        cause: Cause,
+        without: Option<&Without>,
+        effects: &mut Vec<Effect>,
+    ) {
         let rules = &*self.rules;
         let Some(account) = self.store.change(slot) else { return };
         let left = account.has_left();
-        if left && account.judgement.due.is_none() && account.judgement.at.is_some() {
+        let is_known = account.judgement.at.is_some();
+        if left && account.judgement.due.is_none() && is_known {
             // Its health is frozen as it was when it left.
             return;
         }
         self.counts.judgements += 1;
         let assessment = assess(account, now, rules, &self.partition.fleet);
         account.judgement.at = Some(now);
-        if !left {
+        let (quality, changes) = (&mut self.partition.quality, &mut self.alert_changes);
+        if left {
+            if is_known {
+                let left_at = account.left_at().unwrap_or(now);
+                alert::outcome::leave(&mut account.judgement, left_at, now, rules, quality, changes);
+            }
+        } else {
+            if let Some(without) = without {
+                correction::retract(&mut account.judgement, without, &assessment, rules, changes);
+            }
             alert::settle_band(&mut account.judgement, &assessment, &rules.bands);
+            alert::settle_alerts(account, &assessment, rules, quality, changes);
+            if let Some(without) = without {
+                correction::amend(&account.judgement, without, &assessment, rules, changes);
+            }
         }
-        self.alert_changes.clear();
-        alert::settle_alerts(account, &assessment, rules, &mut self.alert_changes);
-        account.judgement.due = if left { None } else { Some(next_look(account, &assessment, rules)) };
-        account.judgement.patience_days = patience_days(account);
+        account.judgement.due = if left { None } else { Some(cadence::next_look(account, &assessment, rules)) };
+        account.judgement.patience_days = cadence::patience_days(account);
+        account.judgement.content_days = cadence::content_days(account, &assessment, rules);
         let next = health::publishable(account, &assessment);
         let outdated = account.judgement.published.is_none_or(|published| published.is_outdated_by(&next, rules));
         if outdated {
@@ -266,19 +331,24 @@ impl Engine {
         let told = outdated || !self.alert_changes.is_empty();
         if told {
             let health = health::tell(account, &assessment, rules, self.partition.index);
-            for (kind, transition) in &self.alert_changes {
-                effects.extend(alert_effect(account, *kind, *transition, &health, &self.rules_hash));
+            for change in self.alert_changes.drain(..) {
+                let told = alert::tell::tell(account, change, &health, rules, &self.rules_hash);
+                effects.push(Effect::Alert(Box::new(told)));
             }
             if outdated {
                 effects.push(Effect::Health(Box::new(health)));
             }
         }
-        // What is summed up changes with what is told, with facts, and as answers grow old.
-        if told || cause == Cause::Facts || account.voice.is_some() {
+        // What is summed up changes with what is told, and with answers: as they come and as they grow old.
+        let answers_change = account
+            .standing
+            .answered
+            .is_some_and(|(earliest, _)| cause == Cause::Facts || now.since(earliest) > facts::voice::ANSWER_VALID);
+        if told || answers_change {
             self.sums.recount(slot, account, rules);
         }
         match account.judgement.due {
-            Some(due) => self.timers.set(slot, stable_hash(account.id.as_bytes()), due),
+            Some(due) => self.timers.set(slot, &account.id, due),
             None => self.timers.clear(slot),
         }
     }
@@ -336,6 +406,19 @@ impl Engine {
         health::tell_at(account, *clock, &self.rules, fleet, *index)
     }
 
+    /// The health of one of its accounts as it would be judged at `now`, by the facts it has; changes nothing.
+    #[must_use]
+    pub fn health_at(&self, account: &Account, now: Timestamp) -> Health {
+        let assessment = assess(account, now, &self.rules, &self.partition.fleet);
+        health::tell(account, &assessment, &self.rules, self.partition.index)
+    }
+
+    /// The risk of one of its accounts as it would be judged at `now`, by the facts it has; changes nothing.
+    #[must_use]
+    pub fn risk_at(&self, account: &Account, now: Timestamp) -> Ratio {
+        assess(account, now, &self.rules, &self.partition.fleet).risk
+    }
+
     /// The accounts changed since the last commit, each once, in order of first change. Needs [`Journal::Keep`].
     pub fn changed(&self) -> impl Iterator<Item = &Account> {
         self.store.changed().filter_map(|slot| self.store.get(slot))
@@ -362,7 +445,7 @@ impl Engine {
                 sums.add(before);
                 sums.recount(slot, before, rules);
                 match before.judgement.due {
-                    Some(due) => timers.set(slot, stable_hash(before.id.as_bytes()), due),
+                    Some(due) => timers.set(slot, &before.id, due),
                     None => timers.clear(slot),
                 }
             } else {
@@ -370,6 +453,7 @@ impl Engine {
                 timers.truncate(slot.index());
             }
         }) {}
+        self.sample = self.sampled();
         if let Some((partition, counts)) = self.committed.take() {
             self.partition = partition;
             self.counts = counts;
@@ -386,64 +470,24 @@ impl Engine {
         self.partition = partition;
     }
 
-    /// Ends a restore: derives totals and timers from the accounts.
+    /// The sample of the accounts that are there.
+    fn sampled(&self) -> Sample {
+        let account = |slot| self.store.get(slot).map(|account| (stable_hash(account.id.as_bytes()), slot));
+        Sample::of(self.store.slots().filter_map(account))
+    }
+
+    /// Ends a restore: derives totals, timers and sample from the accounts.
     pub fn finish_restore(&mut self) {
+        self.sample = self.sampled();
         for slot in self.store.slots() {
             let Some(account) = self.store.get(slot) else { continue };
             self.sums.add(account);
             self.sums.recount(slot, account, &self.rules);
             if let Some(due) = account.judgement.due {
-                self.timers.set(slot, stable_hash(account.id.as_bytes()), due);
+                self.timers.set(slot, &account.id, due);
             }
         }
     }
-}
-
-/// When an account that has just been judged is to be looked at again if nothing happens.
-fn next_look(account: &Account, assessment: &Assessment, rules: &Rules) -> Timestamp {
-    let now = assessment.now;
-    let long_quiet = account.activity.quiet_days(now) > LONG_QUIET_DAYS;
-    let look = if account.judgement.band >= effect::Band::AtRisk && !long_quiet {
-        TROUBLED_LOOK
-    } else if !account.is_troubled() && assessment.risk.get() < rules.bands.watch.enter * SAFE_SHARE {
-        SAFE_LOOK
-    } else {
-        REGULAR_LOOK
-    };
-    let mut due = now.plus(look);
-    for reading in assessment.readings.iter().filter_map(|reading| reading.next_due) {
-        due = due.min(reading);
-    }
-    if let Some(since) = account.judgement.below_since {
-        due = due.min(since.plus(rules.bands.dwell));
-    }
-    timers::round_up(due.max(now.plus(SOONEST_LOOK)))
-}
-
-/// How many days after the last activity the account is due.
-fn patience_days(account: &Account) -> u8 {
-    let due_day = account.judgement.due.map_or(0, |due| due.day().number());
-    u8::try_from(due_day.saturating_sub(account.activity.last_day.number()).max(1)).unwrap_or(u8::MAX)
-}
-
-fn alert_effect(
-    account: &Account,
-    kind: u8,
-    transition: Transition,
-    health: &Health,
-    rules_hash: &str,
-) -> Option<Effect> {
-    let state = account.alert(kind)?;
-    Some(Effect::Alert(Box::new(AlertChange {
-        alert_id: alert::alert_id(&account.id, kind, state.episode),
-        alert_type: alert::type_name(kind),
-        episode: state.episode,
-        transition,
-        severity: state.open.unwrap_or(account.judgement.severity()),
-        raised_at: state.raised_at,
-        health: health.clone(),
-        rules: rules_hash.to_owned(),
-    })))
 }
 
 #[cfg(test)]

@@ -1,20 +1,23 @@
 //! The risk of one account at one moment: a probability, and the terms that add up to it.
 //!
-//! `risk = sigmoid(base + w14 gp14 + w182 gp182 + sum of weight x strength)`, where `gp_h` tells how few active
-//! days are to be expected within the horizon `H` by the gamma-Poisson rate with half-life `h`: see [`expected_activity`]. Every term is
-//! kept, so that the risk decomposes exactly into contributions.
+//! Until enough outcomes have been seen, `risk = sigmoid(base + w14 e14 + w182 e182 + ws silence + sum of weight x
+//! strength)` with the default weights of the rules, where `e_h` tells how few active days are to be expected within the
+//! horizon by the gamma-Poisson rate with half-life `h`, and `silence` are the log-odds that the present silence goes on
+//! throughout it (see [`super::fleet::features::Scarcity`]). From then on the weights are those that the fleet has
+//! learned ([`super::fleet::model::Model`]). Every term is kept, so that the risk decomposes exactly into contributions.
 
 use super::account::Account;
 use super::effect::{Contribution, Evidence};
-use super::input::Fleet;
-use super::rules::Rules;
+use super::fleet::features::{self, FACTS, FEATURES, Features, Scarcity};
+use super::fleet::{Fleet, Population};
+use super::rules::{Learning, Rules};
 use super::signals::{Case, Reading, SIGNALS, SIGNALS_MAX};
 use crate::units::{PartitionIndex, Position, Ratio, Timestamp};
 
-/// The terms that are no signals.
-const BASE_TERMS: [&str; 3] = ["base", "expected_activity_14d", "expected_activity_182d"];
 /// Contributions smaller than this are not listed.
 const LISTED_MIN: f64 = 0.005;
+/// The name of the term that every account has.
+const BASE: &str = "base";
 
 /// The risk of an account with everything behind it.
 #[derive(Clone, Copy, Debug)]
@@ -23,56 +26,55 @@ pub struct Assessment {
     pub now: Timestamp,
     /// Probability of churn within the horizon.
     pub risk: Ratio,
-    /// Active days to be expected within the horizon, by the 14-day and the 182-day rate.
-    pub expected_days: [f64; 2],
-    /// The logits of [`BASE_TERMS`].
-    base: [f64; BASE_TERMS.len()],
+    /// How little activity is to be expected.
+    pub scarcity: Scarcity,
     /// What each signal says; those past the last signal and those switched off are unknown.
     pub readings: [Reading; SIGNALS_MAX],
-    /// The logit each signal adds.
-    pub signal_logits: [f64; SIGNALS_MAX],
-}
-
-/// How much less an active day more counts where several are to be expected: an account expected on twenty days is
-/// hardly safer than one expected on ten, while one expected on a tenth of a day is far worse than one expected on one.
-const BUSY_SHARE: f64 = 0.2;
-
-/// How few active days are to be expected within the horizon: `-ln(x)` for `x = rate x H` below 1, a fifth of it above;
-/// larger is riskier. For small `x` it is the log-odds of silence throughout the horizon, `-ln(e^x - 1)`.
-///
-/// ```
-/// use churnwatch::engine::risk::expected_activity;
-/// // One active day in ten is to be expected: the odds of silence are about ten to one.
-/// assert!((expected_activity(0.1) - 10.0_f64.ln()).abs() < 1e-12);
-/// // Four are: a fifth of -ln 4.
-/// assert!((expected_activity(4.0) + 4.0_f64.ln() / 5.0).abs() < 1e-12);
-/// ```
-#[must_use]
-pub fn expected_activity(expected_days: f64) -> f64 {
-    let scarcity = -libm::log(expected_days);
-    if scarcity > 0.0 { scarcity } else { scarcity * BUSY_SHARE }
+    /// The logit of the account about which nothing speaks.
+    base: f64,
+    /// The logit each feature adds, signals included.
+    terms: Features,
 }
 
 /// Assesses `account` at `now`.
 #[must_use]
 pub fn assess(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Assessment {
-    let [short, long] = account.activity.evidence(now);
-    let horizon_days = rules.horizon.days();
-    let expected_days = [short.rate(fleet.prior_14), long.rate(fleet.prior_182)].map(|rate| rate * horizon_days);
-    let [soon, late] = expected_days.map(expected_activity);
-    let base = [rules.base_logit, rules.weight_14 * soon, rules.weight_182 * late];
+    let scarcity = Scarcity::of(account, now, rules, fleet);
     let mut readings = [Reading::UNKNOWN; SIGNALS_MAX];
-    let mut signal_logits = [0.0; SIGNALS_MAX];
-    let mut logit: f64 = base.iter().sum();
-    let slots = readings.iter_mut().zip(&mut signal_logits);
-    for ((signal, settings), (reading, term)) in SIGNALS.iter().zip(&rules.signals).zip(slots) {
+    for ((signal, settings), reading) in SIGNALS.iter().zip(&rules.signals).zip(&mut readings) {
         if settings.enabled {
             *reading = (signal.read)(&case(account, now, rules, settings));
-            *term = settings.weight * reading.strength.unwrap_or_default().get();
-            logit += *term;
         }
     }
-    Assessment { now, risk: Ratio::clamped(sigmoid(logit)), expected_days, base, readings, signal_logits }
+    let population = Population::of(account, rules);
+    let learned = fleet.model(population).filter(|_| rules.risk.learning != Learning::Off);
+    let (base, terms) = match learned {
+        Some(model) => {
+            let features = features::read(account, now, &scarcity, &readings, rules, fleet);
+            (model.intercept, model.terms(&features))
+        }
+        None => default_terms(&scarcity, &readings, population, rules),
+    };
+    let logit = terms.iter().fold(base, |sum, term| sum + term);
+    Assessment { now, risk: Ratio::clamped(sigmoid(logit)), scarcity, readings, base, terms }
+}
+
+/// Base and terms by the default weights.
+fn default_terms(
+    scarcity: &Scarcity,
+    readings: &[Reading; SIGNALS_MAX],
+    population: Population,
+    rules: &Rules,
+) -> (f64, Features) {
+    let weights = rules.risk.defaults(population);
+    let [soon, late, silence] = scarcity.terms;
+    let facts = [weights.activity_14 * soon, weights.activity_182 * late, weights.silence * silence];
+    let mut terms = [0.0; FEATURES];
+    terms.iter_mut().zip(facts).for_each(|(term, fact)| *term = fact);
+    for ((term, reading), settings) in terms.iter_mut().skip(FACTS.len()).zip(readings).zip(&rules.signals) {
+        *term = weights.signals * settings.weight * reading.strength.unwrap_or_default().get();
+    }
+    (weights.base_logit, terms)
 }
 
 fn case<'a>(
@@ -89,15 +91,19 @@ fn sigmoid(logit: f64) -> f64 {
 }
 
 impl Assessment {
-    /// The terms of the risk, largest first; they add up to the logit of [`Assessment::risk`].
+    /// The terms of the risk, largest first; they add up to the logit of [`Assessment::risk`] but for those too small to
+    /// be listed, which are counted with the base.
     #[must_use]
     pub fn contributions(&self) -> Vec<Contribution> {
-        let base = BASE_TERMS.iter().copied().zip(self.base);
-        let signals = SIGNALS.iter().map(|signal| signal.declaration.name).zip(self.signal_logits);
-        let mut terms: Vec<Contribution> = base
-            .chain(signals.filter(|(_, logit)| logit.abs() >= LISTED_MIN))
-            .map(|(term, logit)| Contribution { term, logit })
-            .collect();
+        let mut base = self.base;
+        let mut terms = Vec::new();
+        for (index, logit) in self.terms.iter().copied().enumerate() {
+            match features::name(index).filter(|_| logit.abs() >= LISTED_MIN) {
+                Some(term) => terms.push(Contribution { term, logit }),
+                None => base += logit,
+            }
+        }
+        terms.push(Contribution { term: BASE, logit: base });
         terms.sort_by(|a, b| b.logit.total_cmp(&a.logit));
         terms
     }
@@ -124,7 +130,7 @@ impl Assessment {
 
     /// Says so where less than one active day is to be expected within the horizon.
     fn scarcity(&self, account: &Account, rules: &Rules, partition: PartitionIndex) -> Option<Evidence> {
-        let [_, expected_days] = self.expected_days;
+        let [_, expected_days] = self.scarcity.expected_days;
         if expected_days >= 1.0 || !account.activity.is_used() {
             return None;
         }
@@ -165,7 +171,7 @@ impl Assessment {
     }
 
     fn logit(&self, index: usize) -> f64 {
-        self.signal_logits.get(index).copied().unwrap_or_default()
+        self.terms.get(FACTS.len() + index).copied().unwrap_or_default()
     }
 
     /// The signal that adds most to the risk, if one adds at all.

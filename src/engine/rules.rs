@@ -3,7 +3,11 @@
 //! Part of the function that the engine computes, so their [`Rules::hash`] stands in every commit record and on every
 //! alert. Built from configuration by `config`; ranges are checked there, from the same declarations.
 
+use std::sync::Arc;
+
 use super::exclusions::Exclusions;
+use super::fleet::Population;
+use super::playbook::Playbooks;
 use super::signals::{PARAMETERS_MAX, SIGNALS};
 use crate::units::{Currency, Money, Span, stable_hash};
 
@@ -28,12 +32,8 @@ pub struct Rules {
     pub currency: Currency,
     /// Worth of one major unit of other currencies in major units of [`Rules::currency`].
     pub rates: Vec<(Currency, f64)>,
-    /// Risk of an account about which nothing speaks, as a logit (-2.2).
-    pub base_logit: f64,
-    /// Weight of the 14-day expected-activity term.
-    pub weight_14: f64,
-    /// Weight of the 182-day expected-activity term.
-    pub weight_182: f64,
+    /// How the risk is reckoned.
+    pub risk: RiskRules,
     /// Bands by probability.
     pub bands: BandRules,
     /// Health is published when the risk moved by this much since it was last published (0.1).
@@ -44,8 +44,71 @@ pub struct Rules {
     pub alert_exit: f64,
     /// After closing, an alert of the same type waits this long (7 days).
     pub alert_cooldown: Span,
+    /// Who acts on alerts, by which plan, and how they may be closed (none).
+    pub playbooks: Arc<Playbooks>,
     /// Settings of each signal, in the order of [`SIGNALS`].
     pub signals: Vec<SignalRules>,
+}
+
+/// How the risk is reckoned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RiskRules {
+    /// What leaving means.
+    pub target: Target,
+    /// Whether weights learned from outcomes replace the defaults.
+    pub learning: Learning,
+    /// Weights for accounts with a subscription, until enough has been learned.
+    pub subscribed: DefaultWeights,
+    /// Weights for the others, likewise.
+    pub unsubscribed: DefaultWeights,
+}
+
+/// What leaving means: what the risk is a probability of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Of accounts with a subscription, that it ends; of the others, that they fall silent.
+    Auto,
+    /// That every subscription ends within the horizon.
+    Cancellation,
+    /// That no usage follows throughout the horizon.
+    Silence,
+}
+
+/// What happens with outcomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learning {
+    /// Weights are learned from them, and used once there are enough.
+    On,
+    /// Weights learned before are used; nothing more is learned.
+    Frozen,
+    /// The default weights hold.
+    Off,
+}
+
+/// Default weights of the terms that tell how little activity is to be expected: see [`crate::engine::risk`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DefaultWeights {
+    /// Risk, as a logit, of an account about which nothing speaks.
+    pub base_logit: f64,
+    /// Weight of the expected activity by the 14-day rate.
+    pub activity_14: f64,
+    /// Weight of the expected activity by the 182-day rate.
+    pub activity_182: f64,
+    /// Weight of the log-odds that the present silence goes on throughout the horizon.
+    pub silence: f64,
+    /// Share of the signals' own weights. Where leaving means falling silent, much of what they tell is told already.
+    pub signals: f64,
+}
+
+impl RiskRules {
+    /// The default weights for a population.
+    #[must_use]
+    pub fn defaults(&self, population: Population) -> &DefaultWeights {
+        match population {
+            Population::Subscribed => &self.subscribed,
+            Population::Unsubscribed => &self.unsubscribed,
+        }
+    }
 }
 
 /// Enter and exit levels of the bands above `healthy`, as probabilities.
@@ -93,9 +156,24 @@ impl Default for Rules {
             segments_max: 50,
             currency: Currency::USD,
             rates: Vec::new(),
-            base_logit: -2.2,
-            weight_14: 1.0,
-            weight_182: 1.0,
+            risk: RiskRules {
+                target: Target::Auto,
+                learning: Learning::On,
+                subscribed: DefaultWeights {
+                    base_logit: -1.2,
+                    activity_14: 0.7,
+                    activity_182: 0.7,
+                    silence: 0.2,
+                    signals: 1.0,
+                },
+                unsubscribed: DefaultWeights {
+                    base_logit: 0.0,
+                    activity_14: 1.0 / 3.0,
+                    activity_182: 1.0 / 3.0,
+                    silence: 1.0 / 3.0,
+                    signals: 0.25,
+                },
+            },
             bands: BandRules {
                 watch: Level { enter: 0.25, exit: 0.20 },
                 at_risk: Level { enter: 0.50, exit: 0.40 },
@@ -106,6 +184,7 @@ impl Default for Rules {
             alert_enter: 0.55,
             alert_exit: 0.35,
             alert_cooldown: Span::from_days(7),
+            playbooks: Arc::default(),
             signals: SIGNALS.iter().map(|signal| signal.declaration.defaults()).collect(),
         }
     }

@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 
 use super::Journal;
 use super::account::Account;
+use super::effect::Band;
 use super::facts::crowd::Member;
 use crate::units::stable_hash;
 
@@ -14,6 +15,22 @@ use crate::units::stable_hash;
 const CHUNK: usize = 256;
 /// Accounts brought close at a time: enough reads to overlap, few enough to stay in the first cache.
 pub const ANTICIPATED_MAX: usize = 64;
+
+/// Half the hash of an account's id: with the whole of it, the index would be twice as large and miss the cache more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fingerprint(u32);
+
+impl Fingerprint {
+    #[allow(clippy::cast_possible_truncation)] // a half of a good hash
+    fn of(id: &str) -> Fingerprint {
+        Fingerprint((stable_hash(id.as_bytes()) >> 32) as u32)
+    }
+
+    /// Spread over 64 bits, all of which the table uses.
+    fn hash(self) -> u64 {
+        u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
 
 /// Where an account is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +49,8 @@ impl Slot {
 pub struct Store {
     chunks: Vec<Vec<Account>>,
     len: usize,
-    index: HashTable<(u64, Slot)>,
+    /// By fingerprint of the id; the account itself tells which of equal ones it is.
+    index: HashTable<(Fingerprint, Slot)>,
     journal: Journal,
     /// Accounts changed since the last commit, with what they were; `None`: they were not there.
     changed: Vec<(Slot, Option<Box<Account>>)>,
@@ -81,18 +99,22 @@ impl Store {
     /// Where the account of `id` is kept.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<Slot> {
-        let hash = stable_hash(id.as_bytes());
-        self.index.find(hash, |entry| self.is(entry, hash, id)).map(|(_, slot)| *slot)
+        self.find_by(Fingerprint::of(id), id)
+    }
+
+    fn find_by(&self, fingerprint: Fingerprint, id: &str) -> Option<Slot> {
+        let is_same = |account: &Account| account.id == id;
+        let entry = |(known, slot): &(Fingerprint, Slot)| *known == fingerprint && self.get(*slot).is_some_and(is_same);
+        self.index.find(fingerprint.hash(), entry).map(|(_, slot)| *slot)
     }
 
     /// Where the account of `id` is kept, made when it is new.
     pub fn find_or_add(&mut self, id: &str) -> Slot {
-        let hash = stable_hash(id.as_bytes());
-        if let Some((_, slot)) = self.index.find(hash, |entry| self.is(entry, hash, id)) {
-            return *slot;
+        let fingerprint = Fingerprint::of(id);
+        if let Some(slot) = self.find_by(fingerprint, id) {
+            return slot;
         }
-        let slot = self.push(Account::new(id));
-        self.index.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
+        let slot = self.add(fingerprint, Account::new(id));
         if self.journal == Journal::Keep {
             self.changed.push((slot, None));
             self.mark(slot);
@@ -100,40 +122,58 @@ impl Store {
         slot
     }
 
+    fn add(&mut self, fingerprint: Fingerprint, account: Account) -> Slot {
+        let slot = self.push(account);
+        self.index.insert_unique(fingerprint.hash(), (fingerprint, slot), |(known, _)| known.hash());
+        slot
+    }
+
     /// Where the accounts of `ids` are kept, as far as they are there; at most [`ANTICIPATED_MAX`].
     pub fn find_all<'a>(&self, ids: impl Iterator<Item = &'a str>) -> [Option<Slot>; ANTICIPATED_MAX] {
         let mut slots = [None; ANTICIPATED_MAX];
         for (slot, id) in slots.iter_mut().zip(ids) {
-            let hash = stable_hash(id.as_bytes());
-            // Looking at the hash alone leaves the account itself alone; the rare wrong one does no harm here.
-            *slot = self.index.find(hash, |entry| entry.0 == hash).map(|(_, slot)| *slot);
+            let fingerprint = Fingerprint::of(id);
+            // Leaves the account itself alone; the rare wrong one does no harm here.
+            *slot = self.index.find(fingerprint.hash(), |(known, _)| *known == fingerprint).map(|(_, slot)| *slot);
         }
         slots
     }
 
-    /// Reads the accounts in `slots`, so that they are in the processor's cache when they are needed.
+    /// Reads the accounts in `slots`, at most [`ANTICIPATED_MAX`] of them, so that they are in the processor's cache when
+    /// they are needed.
     ///
     /// A million accounts do not fit any cache, and one miss after the other is what costs an event most. Reads that do
     /// not wait for one another overlap: first the accounts themselves, then what they point to.
-    pub fn warm(&self, slots: &[Option<Slot>]) {
-        let accounts = || slots.iter().flatten().filter_map(|slot| self.get(*slot));
+    pub fn warm(&self, slots: impl Iterator<Item = Slot>) {
+        let mut places = [None; ANTICIPATED_MAX];
+        for (place, slot) in places.iter_mut().zip(slots) {
+            *place = self.get(slot);
+        }
+        let accounts = || places.iter().copied().flatten();
         let mut read = 0_u64;
         for account in accounts() {
             read ^= u64::from(account.activity.last_day.number()) ^ account.activity.latest_at.ms().unsigned_abs();
-            read ^= account.activity.volumes.iter().step_by(32).fold(0, |sum, volume| sum ^ u64::from(*volume));
             read ^= account.dedup.window.unsigned_abs() ^ u64::from(account.standing.told);
             read ^= account.id.len() as u64 ^ account.judgement.band as u64 ^ u64::from(account.users.sampled);
         }
         for account in accounts() {
-            let half = |list: &[Member]| list.get(list.len() / 2).map_or(0, |member| u64::from(member.hash));
-            read ^= half(&account.users.members) ^ half(&account.features.members);
-            read ^= account.dedup.ids.first().copied().unwrap_or_default();
+            // One of eight: each line of the cache that they are in.
+            let lines = |list: &[Member]| list.iter().step_by(8).fold(0, |read, member| read ^ u64::from(member.hash));
+            read ^= lines(&account.users.members) ^ lines(&account.features.members);
+            read ^= account.dedup.ids.as_slice().first().copied().unwrap_or_default();
+            read ^= account.activity.volumes.last().copied().map_or(0, u64::from);
+        }
+        // Who is in trouble is about to be judged, mostly by these.
+        for account in accounts().filter(|account| account.judgement.band > Band::Healthy) {
+            let standing = &account.standing;
+            let answers = account.voice.as_ref().filter(|_| standing.is_outspoken).map(|voice| voice.answers.first());
+            let failures =
+                account.billing.as_ref().filter(|_| standing.is_unpaid).map(|billing| billing.failures.first());
+            read ^= answers.flatten().map_or(0, |answer| u64::from(answer.respondent));
+            read ^= failures.flatten().map_or(0, |failure| u64::from(failure.attempt));
+            read ^= account.judgement.alerts.first().map_or(0, |alert| u64::from(alert.episode));
         }
         std::hint::black_box(read);
-    }
-
-    fn is(&self, entry: &(u64, Slot), hash: u64, id: &str) -> bool {
-        entry.0 == hash && self.get(entry.1).is_some_and(|account| account.id == id)
     }
 
     fn push(&mut self, account: Account) -> Slot {
@@ -219,7 +259,7 @@ impl Store {
         let Some(chunk) = self.chunks.last_mut() else { return };
         if let Some(account) = chunk.pop() {
             self.len -= 1;
-            let hash = stable_hash(account.id.as_bytes());
+            let hash = Fingerprint::of(&account.id).hash();
             let slot = Slot(u32::try_from(self.len).unwrap_or(u32::MAX));
             if let Ok(entry) = self.index.find_entry(hash, |(_, known)| *known == slot) {
                 entry.remove();
@@ -237,8 +277,6 @@ impl Store {
             *place = account;
             return;
         }
-        let hash = stable_hash(account.id.as_bytes());
-        let slot = self.push(account);
-        self.index.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
+        self.add(Fingerprint::of(&account.id), account);
     }
 }

@@ -6,22 +6,36 @@
 
 use std::collections::BTreeMap;
 
-use super::store::{ANTICIPATED_MAX, Slot};
-use crate::units::{HOUR_MS, Timestamp};
+use super::store::Slot;
+use crate::units::{HOUR_MS, Timestamp, stable_hash};
 
 /// The timers of a partition.
 #[derive(Debug, Default)]
 pub struct Timers {
     /// Who waits for which hour; entries of accounts that are queued for another hour are stale.
-    hours: BTreeMap<u32, Vec<(u64, Slot)>>,
-    /// Of each slot: the hour it is due, and the hour it is queued for; [`NEVER`] for none.
-    slots: Vec<(u32, u32)>,
-    /// The hour that is being fired and who is left of it, last first.
-    firing: (u32, Vec<(u64, Slot)>),
+    hours: BTreeMap<u32, Vec<Waiting>>,
+    /// The timer of each slot.
+    slots: Vec<Timer>,
+    /// Emptied lists, kept since the next hours need as much room.
+    spare: Vec<Vec<Waiting>>,
 }
+
+/// The timer of one account.
+#[derive(Clone, Copy, Debug)]
+struct Timer {
+    /// The hour it is due; [`NEVER`] for none.
+    due: u32,
+    /// The hour it is queued for; [`NEVER`] for none.
+    queued: u32,
+}
+
+/// An account in a list: half the hash of its id, by which those of the same hour are ordered, and where it is kept.
+type Waiting = (u32, Slot);
 
 /// No hour.
 const NEVER: u32 = u32::MAX;
+/// Emptied lists kept.
+const SPARE_MAX: usize = 64;
 
 /// `time` as a whole hour: the first that is not before it.
 #[must_use]
@@ -34,68 +48,74 @@ fn hour(time: Timestamp) -> u32 {
 }
 
 impl Timers {
-    /// Makes the account in `slot` due at `due`, a whole hour; `tie` orders accounts due at the same time.
-    pub fn set(&mut self, slot: Slot, tie: u64, due: Timestamp) {
+    /// Makes the account of `id` in `slot` due at `due`, a whole hour; accounts due at the same time come up in the order
+    /// of the hashes of their ids.
+    #[allow(clippy::cast_possible_truncation)] // a half of a good hash
+    pub fn set(&mut self, slot: Slot, id: &str, due: Timestamp) {
         if slot.index() >= self.slots.len() {
-            self.slots.resize(slot.index() + 1, (NEVER, NEVER));
+            self.slots.resize(slot.index() + 1, Timer { due: NEVER, queued: NEVER });
         }
-        if let Some((known, _)) = self.slots.get_mut(slot.index()) {
-            *known = hour(due);
-            self.queue(slot, tie);
+        let due = hour(due);
+        let Some(timer) = self.slots.get_mut(slot.index()) else { return };
+        timer.due = due;
+        // Where it waits already, it is found in time and moved on.
+        if due < timer.queued {
+            timer.queued = due;
+            self.queue(due, (stable_hash(id.as_bytes()) as u32, slot));
         }
+    }
+
+    fn queue(&mut self, hour: u32, waiting: Waiting) {
+        self.hours.entry(hour).or_insert_with(|| self.spare.pop().unwrap_or_default()).push(waiting);
     }
 
     /// The account in `slot` is not due any more.
     pub fn clear(&mut self, slot: Slot) {
-        if let Some((due, _)) = self.slots.get_mut(slot.index()) {
-            *due = NEVER;
+        if let Some(timer) = self.slots.get_mut(slot.index()) {
+            timer.due = NEVER;
         }
     }
 
-    /// Puts the account into the list of its due hour, unless it waits in an earlier one.
-    fn queue(&mut self, slot: Slot, tie: u64) {
-        if let Some((due, queued)) = self.slots.get_mut(slot.index())
-            && *due < *queued
-        {
-            *queued = *due;
-            self.hours.entry(*due).or_default().push((tie, slot));
-        }
-    }
-
-    /// Takes out the next account due at `clock`, in order of due time and tie.
-    pub fn pop(&mut self, clock: Timestamp) -> Option<Slot> {
-        loop {
-            let (firing, left) = &mut self.firing;
-            let Some((tie, slot)) = left.pop() else {
-                let next = self.hours.first_entry().filter(|entry| *entry.key() <= hour(clock))?;
-                let (hour, mut accounts) = next.remove_entry();
-                accounts.sort_unstable_by(|a, b| b.cmp(a));
-                self.firing = (hour, accounts);
-                continue;
+    /// Takes out the accounts due in the earliest hour that is not after `clock`, in their order; they may be none.
+    /// `None` when nobody waits until then.
+    pub fn pop(&mut self, clock: Timestamp) -> Option<Vec<Waiting>> {
+        let next = self.hours.first_entry().filter(|entry| *entry.key() <= hour(clock))?;
+        let (now, mut waiting) = next.remove_entry();
+        // The whole list before any account is judged: these reads do not wait for one another.
+        let mut later = self.spare.pop().unwrap_or_default();
+        waiting.retain(|(tie, slot)| {
+            let Some(timer) = self.slots.get_mut(slot.index()).filter(|timer| timer.queued == now) else {
+                return false;
             };
-            let firing = *firing;
-            let Some((due, queued)) = self.slots.get_mut(slot.index()) else { continue };
-            if *queued != firing {
-                continue;
+            timer.queued = NEVER;
+            if timer.due > now && timer.due != NEVER {
+                timer.queued = timer.due;
+                later.push((*tie, *slot));
             }
-            *queued = NEVER;
-            if *due > firing {
-                self.queue(slot, tie);
-            } else {
-                return Some(slot);
+            timer.due <= now
+        });
+        for (tie, slot) in later.drain(..) {
+            if let Some(timer) = self.slots.get(slot.index()) {
+                self.queue(timer.due, (tie, slot));
             }
+        }
+        self.give_back(later);
+        waiting.sort_unstable();
+        Some(waiting)
+    }
+
+    /// Takes back a list that [`Timers::pop`] handed out.
+    pub fn give_back(&mut self, mut list: Vec<Waiting>) {
+        if self.spare.len() < SPARE_MAX {
+            list.clear();
+            self.spare.push(list);
         }
     }
 
-    /// Some of the accounts that come up next within the hour that is being fired.
-    pub fn upcoming(&self) -> [Option<Slot>; ANTICIPATED_MAX] {
-        let mut slots = [None; ANTICIPATED_MAX];
-        let (hour, left) = &self.firing;
-        let due = |slot: Slot| self.slots.get(slot.index()).is_some_and(|(due, _)| due <= hour);
-        for (upcoming, (_, slot)) in slots.iter_mut().zip(left.iter().rev()) {
-            *upcoming = due(*slot).then_some(*slot);
-        }
-        slots
+    /// Brings the timers of `slots` close.
+    pub fn warm(&self, slots: &[Option<Slot>]) {
+        let timers = slots.iter().flatten().filter_map(|slot| self.slots.get(slot.index()));
+        std::hint::black_box(timers.fold(0, |read, timer| read ^ timer.queued));
     }
 
     /// Forgets slots from `len` on, which have ceased to exist.
@@ -114,15 +134,19 @@ mod tests {
     fn accounts_come_up_once_in_order_of_due_time_and_tie() {
         let mut store = Store::new(Journal::Off);
         let slots: Vec<Slot> = (0..4).map(|n| store.find_or_add(&n.to_string())).collect();
+        // In the order of the hashes of these ids.
         let at = |hours: i64| Timestamp::clamped(Timestamp::MIN.ms() + hours * HOUR_MS);
         let mut timers = Timers::default();
-        timers.set(slots[0], 9, at(5));
-        timers.set(slots[1], 1, at(5));
-        timers.set(slots[2], 5, at(2));
-        timers.set(slots[3], 5, at(3));
-        timers.set(slots[2], 5, at(7)); // later: stays queued for hour 2, moves on when it comes
-        timers.set(slots[3], 5, at(1)); // earlier
-        let fired = |timers: &mut Timers, clock| std::iter::from_fn(|| timers.pop(at(clock))).collect::<Vec<_>>();
+        timers.set(slots[0], "0", at(5));
+        timers.set(slots[1], "1", at(5));
+        timers.set(slots[2], "2", at(2));
+        timers.set(slots[3], "3", at(3));
+        timers.set(slots[2], "2", at(7)); // later: stays queued for hour 2, moves on when it comes
+        timers.set(slots[3], "3", at(1)); // earlier
+        let fired = |timers: &mut Timers, clock| {
+            let hours = std::iter::from_fn(|| timers.pop(at(clock)));
+            hours.flatten().map(|(_, slot)| slot).collect::<Vec<_>>()
+        };
         assert_eq!(fired(&mut timers, 4), [slots[3]]);
         assert_eq!(fired(&mut timers, 6), [slots[1], slots[0]]);
         timers.clear(slots[2]);

@@ -18,7 +18,7 @@ use rdkafka::producer::{BaseProducer, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message, TopicPartitionList};
 
-use crate::config::Config;
+use crate::config::{Config, SESSION_TIMEOUT_DEFAULT};
 
 /// The same client error is logged at most this often.
 pub const REPEAT_INTERVAL: Duration = Duration::from_secs(30);
@@ -192,7 +192,10 @@ pub fn group_consumer(
     let user = |name: &str| config.kafka.consumer.get(name).or_else(|| config.kafka.properties.get(name));
     // The new protocol chooses assignor and session by itself and refuses to be told.
     if user("group.protocol").is_none_or(|protocol| protocol != "consumer") {
-        client.set("partition.assignment.strategy", "cooperative-sticky");
+        // A member learns of a rebalance by its heartbeat, and a cooperative one takes two: at the default of 3 s most of
+        // the first ten seconds after a start would pass with one worker at work.
+        client.set("partition.assignment.strategy", "cooperative-sticky").set("heartbeat.interval.ms", "500");
+        client.set("session.timeout.ms", SESSION_TIMEOUT_DEFAULT.as_millis().to_string());
     }
     extend(&mut client, &config.kafka.consumer);
     client

@@ -6,27 +6,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use rdkafka::TopicPartitionList;
 
+use super::batch::Fetched;
 use super::client::{Loss, OffsetReset, Rebalance};
 use super::error::WorkerError;
-use super::member::{Member, Polled, with_all_raw};
+use super::member::Member;
 use super::restore::Restores;
-use super::shell::{BATCH_RECORDS_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
+use super::shell::{BATCH_RECORDS_MAX, BATCHES_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
 use super::transaction::End;
-use crate::engine::ANTICIPATED_MAX;
 use crate::engine::rules::Rules;
 use crate::telemetry::view::PartitionView;
 use crate::telemetry::{Readiness, RebalanceKind, Role};
 use crate::units::PartitionIndex;
+use crate::worker::Start;
 use crate::worker::engine::{EngineMachine, Settings};
-use crate::worker::outbox::Outbox;
-use crate::worker::policy::Moment;
+use crate::worker::outbox::{Outbox, PART_RECORDS};
+use crate::worker::policy::{Moment, Pace};
 
-/// The outbox is handed to the producer when it holds this many records.
-const OUTBOX_RECORDS_MAX: usize = 8_192;
 /// Views are published at most this often.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+/// Looks at the lag come this close together while it seems to be gone.
+const HOPEFUL_GLANCE_INTERVAL: Duration = Duration::from_millis(100);
 /// Time given to a restore between two polls while other partitions are at work.
 const RESTORE_BUDGET: Duration = Duration::from_millis(100);
 
@@ -40,6 +41,8 @@ struct EngineWorker<'a> {
     outbox: Outbox,
     /// Whether the group has told what is ours at least once.
     joined: bool,
+    /// Whether the latest read found nothing.
+    drained: bool,
     glanced: Option<Moment>,
     published: Moment,
 }
@@ -60,7 +63,7 @@ pub fn run(context: WorkerContext<'_>) -> Result<(), WorkerError> {
 impl<'a> EngineWorker<'a> {
     fn start(context: WorkerContext<'a>) -> Result<EngineWorker<'a>, WorkerError> {
         let config = context.config;
-        let shell = Shell::start(context)?;
+        // The group settles while the producer starts.
         let member = Member::join(
             config,
             &config.engine.group_id,
@@ -68,6 +71,7 @@ impl<'a> EngineWorker<'a> {
             OffsetReset::Error,
             &[&config.topics.events],
         )?;
+        let shell = Shell::start(context)?;
         let rules: Arc<Rules> = Arc::new(config.rules.clone());
         let machine = EngineMachine::new(Settings {
             rules,
@@ -83,6 +87,7 @@ impl<'a> EngineWorker<'a> {
             machine,
             outbox: Outbox::new(),
             joined: false,
+            drained: false,
             glanced: None,
             published: Moment::default(),
         })
@@ -106,7 +111,10 @@ impl<'a> EngineWorker<'a> {
         }
         self.restore()?;
         let now = self.context.now();
-        if self.glanced.is_none_or(|glanced| now.since(glanced) >= GLANCE_INTERVAL) {
+        // A worker that thinks it lags but finds nothing to read has probably caught up: its records wait for the commit.
+        let hopeful = self.drained && self.machine.is_dirty() && self.machine.pace() == Pace::Lagging;
+        let interval = if hopeful { HOPEFUL_GLANCE_INTERVAL } else { GLANCE_INTERVAL };
+        if self.glanced.is_none_or(|glanced| now.since(glanced) >= interval) {
             self.glance(now);
         }
         if self.machine.commit_due(now) {
@@ -115,7 +123,7 @@ impl<'a> EngineWorker<'a> {
         Ok(())
     }
 
-    /// Takes what has come, up to a batch.
+    /// Takes what has come, up to some batches.
     fn read(&mut self) -> Result<(), WorkerError> {
         let mut wait = if self.restores.is_busy() {
             Duration::ZERO
@@ -124,22 +132,18 @@ impl<'a> EngineWorker<'a> {
         } else {
             Duration::from_millis(50)
         };
-        let mut drained = false;
-        for _ in 0..BATCH_RECORDS_MAX / ANTICIPATED_MAX {
-            let mut messages = Vec::with_capacity(ANTICIPATED_MAX);
-            while messages.len() < ANTICIPATED_MAX && !drained {
-                match self.member.poll(wait)? {
-                    Polled::Record(message) => messages.push(message),
-                    Polled::Nothing => drained = true,
-                }
-                wait = Duration::ZERO;
-            }
-            let (machine, outbox) = (&mut self.machine, &mut self.outbox);
-            with_all_raw(&messages, |records| machine.step_all(records, outbox));
-            if self.outbox.len() >= OUTBOX_RECORDS_MAX {
+        self.drained = false;
+        for _ in 0..BATCHES_MAX {
+            let Some(batch) = self.member.take(BATCH_RECORDS_MAX, wait)? else { break };
+            wait = Duration::ZERO;
+            let fetched: Vec<_> = batch.messages().filter(|fetched| fetched.error().is_none()).collect();
+            let records: Vec<_> = fetched.iter().map(Fetched::raw).collect();
+            self.machine.step_all(&records, &mut self.outbox);
+            if self.outbox.len() >= PART_RECORDS {
                 self.shell.send(&mut self.outbox)?;
             }
-            if drained {
+            if batch.len() < BATCH_RECORDS_MAX {
+                self.drained = batch.is_empty();
                 break;
             }
         }
@@ -151,9 +155,11 @@ impl<'a> EngineWorker<'a> {
             Rebalance::Assign(partitions) => {
                 // They stay paused; the place to begin is known after the restore.
                 let mut assignment = TopicPartitionList::new();
+                let topic = &self.context.config.topics.events;
                 for index in indices(&partitions) {
+                    let offset = self.member.offset(topic, index, Start::Beginning)?;
                     assignment
-                        .add_partition_offset(&self.context.config.topics.events, index.0, KafkaOffset::Beginning)
+                        .add_partition_offset(topic, index.0, offset)
                         .map_err(WorkerError::client("take on partitions"))?;
                 }
                 self.member.take_on(&assignment)?;
@@ -227,16 +233,12 @@ impl<'a> EngineWorker<'a> {
     /// Commits; should that end in an abort, the partitions of `leaving` are not read again.
     fn commit_leaving(&mut self, leaving: &[PartitionIndex]) -> Result<(), WorkerError> {
         let topic = &self.context.config.topics.events;
-        let offsets: Vec<_> = self
-            .machine
-            .prepare_commit(&mut self.outbox)
-            .into_iter()
-            .map(|(partition, next)| (topic.clone(), partition, next))
-            .collect();
+        // Part by part, so that the client sends one while the next is encoded, and none of them grows large.
+        let offsets = self.machine.prepare_commit(&mut self.outbox, &mut |part| self.shell.send(part))?;
         if offsets.is_empty() {
             return Ok(());
         }
-        self.shell.send(&mut self.outbox)?;
+        let offsets = offsets.into_iter().map(|(partition, next)| (topic.clone(), partition, next)).collect();
         match self.shell.commit(&offsets, Some(&mut self.member))? {
             End::Committed => {
                 let now = self.context.now();

@@ -48,6 +48,14 @@ pub enum WorkerError {
         /// The topic.
         topic: String,
     },
+    /// A record came where only rebalances and errors should: going on could skip it.
+    #[error("a record of {topic}, partition {}, came outside of its queue; the worker reads it again", partition.0)]
+    StrayRecord {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: PartitionIndex,
+    },
     /// The transaction's outcome is contradictory: some offsets moved and some did not.
     #[error("the group's offsets after an interrupted commit are those of neither before nor after it")]
     OutcomeUnclear,

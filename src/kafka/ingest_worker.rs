@@ -10,19 +10,16 @@ use rdkafka::TopicPartitionList;
 
 use super::client::{Loss, OffsetReset, Rebalance};
 use super::error::WorkerError;
-use super::member::{Member, Polled, kafka_offset, with_raw};
-use super::shell::{BATCH_RECORDS_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
+use super::member::Member;
+use super::shell::{BATCH_RECORDS_MAX, BATCHES_MAX, GLANCE_INTERVAL, Shell, WorkerContext, commit_policy, wall_time};
 use super::transaction::End;
 use crate::telemetry::{Readiness, RebalanceKind, Role};
 use crate::units::PartitionIndex;
 use crate::worker::Start;
 use crate::worker::ingest::{IngestMachine, Settings};
-use crate::worker::outbox::Outbox;
+use crate::worker::outbox::{Outbox, PART_RECORDS};
 use crate::worker::policy::Moment;
 use crate::worker::progress::{Observation, SourceIndex};
-
-/// The outbox is handed to the producer when it holds this many records.
-const OUTBOX_RECORDS_MAX: usize = 8_192;
 
 struct IngestWorker<'a> {
     context: WorkerContext<'a>,
@@ -50,13 +47,14 @@ pub fn run(context: WorkerContext<'_>) -> Result<(), WorkerError> {
 impl<'a> IngestWorker<'a> {
     fn start(context: WorkerContext<'a>) -> Result<IngestWorker<'a>, WorkerError> {
         let config = context.config;
-        let shell = Shell::start(context)?;
         let topics: Vec<&str> = config.sources.iter().map(|source| source.topic.as_str()).collect();
         let join = || {
             let instance = context.instance();
             Member::join(config, &config.ingest.group_id, instance.as_deref(), OffsetReset::Earliest, &topics)
         };
+        // The group settles while the producer starts.
         let member = if topics.is_empty() { None } else { Some(join()?) };
+        let shell = Shell::start(context)?;
         let machine = IngestMachine::new(Settings {
             topics: context.shape.sources.clone(),
             formats: config.sources.iter().map(|source| source.format.clone()).collect(),
@@ -107,7 +105,7 @@ impl<'a> IngestWorker<'a> {
         Ok(())
     }
 
-    /// Takes what has come, up to a batch.
+    /// Takes what has come, up to some batches.
     fn read(&mut self) -> Result<(), WorkerError> {
         let mut wait = Duration::from_millis(if self.machine.is_dirty() { 5 } else { 50 });
         let Some(member) = &self.member else {
@@ -115,15 +113,18 @@ impl<'a> IngestWorker<'a> {
             return Ok(());
         };
         let sources = &self.context.config.sources;
-        for _ in 0..BATCH_RECORDS_MAX {
-            let Polled::Record(message) = member.poll(wait)? else { break };
+        for _ in 0..BATCHES_MAX {
+            let Some(batch) = member.take(BATCH_RECORDS_MAX, wait)? else { break };
             wait = Duration::ZERO;
-            let topic = rdkafka::Message::topic(&message);
-            let Some(source) = sources.iter().position(|source| source.topic == topic) else { continue };
-            let (machine, outbox) = (&mut self.machine, &mut self.outbox);
-            with_raw(&message, |record| machine.step(SourceIndex(source), record, outbox));
-            if self.outbox.len() >= OUTBOX_RECORDS_MAX {
+            for fetched in batch.messages().filter(|fetched| fetched.error().is_none()) {
+                let Some(source) = sources.iter().position(|source| source.topic == fetched.topic()) else { continue };
+                self.machine.step(SourceIndex(source), &fetched.raw(), &mut self.outbox);
+            }
+            if self.outbox.len() >= PART_RECORDS {
                 self.shell.send(&mut self.outbox)?;
+            }
+            if batch.len() < BATCH_RECORDS_MAX {
+                break;
             }
         }
         self.shell.send(&mut self.outbox)
@@ -171,7 +172,7 @@ impl<'a> IngestWorker<'a> {
         for (((topic, index), (source, _)), next) in asked.iter().zip(&places).zip(committed) {
             let start = next.map_or(Start::Beginning, Start::At);
             assignment
-                .add_partition_offset(topic, index.0, kafka_offset(start))
+                .add_partition_offset(topic, index.0, member.offset(topic, *index, start)?)
                 .map_err(WorkerError::client("take on partitions"))?;
             self.machine.assign(*source, *index, start);
         }

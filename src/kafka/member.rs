@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{Consumer, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _};
 use rdkafka::{Message, Offset as KafkaOffset, TopicPartitionList};
 
+use super::batch::{Batch, BatchConsumer, Fetched};
 use super::client::{self, Consume, Loss, OffsetReset, Rebalance};
 use super::error::WorkerError;
 use crate::config::Config;
-use crate::units::{NextOffset, Offset, PartitionIndex, Timestamp};
-use crate::worker::{Headers, RawRecord, Start};
+use crate::units::{NextOffset, PartitionIndex};
+use crate::worker::Start;
 
 /// Questions to the group's coordinator and to partition leaders on which work waits.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(4);
 /// A member of a group.
 pub struct Member {
     /// Taken when leaving.
-    consumer: Option<Consume>,
+    batches: Option<BatchConsumer>,
     observer: Consume,
     group: Option<ConsumerGroupMetadata>,
     membership: Membership,
@@ -42,14 +42,6 @@ enum Membership {
     Dynamic,
 }
 
-/// What a poll brought.
-pub enum Polled<'a> {
-    /// A record.
-    Record(BorrowedMessage<'a>),
-    /// Nothing within the time, or something that is not a record.
-    Nothing,
-}
-
 /// Where a log begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watermarks {
@@ -57,48 +49,6 @@ pub struct Watermarks {
     pub low: NextOffset,
     /// The offset that its next record will get.
     pub high: NextOffset,
-}
-
-struct MessageHeaders<'a>(&'a BorrowedMessage<'a>);
-
-impl Headers for MessageHeaders<'_> {
-    fn each(&self, visit: &mut dyn FnMut(&str, Option<&[u8]>)) {
-        for header in self.0.headers().into_iter().flat_map(|headers| headers.iter()) {
-            visit(header.key, header.value);
-        }
-    }
-}
-
-/// Calls `take` with the undecoded form of `message`.
-pub fn with_raw<T>(message: &BorrowedMessage<'_>, take: impl FnOnce(&RawRecord<'_>) -> T) -> T {
-    take(&raw(message, &MessageHeaders(message)))
-}
-
-/// Calls `take` with the undecoded forms of `messages`, in their order.
-pub fn with_all_raw<T>(messages: &[BorrowedMessage<'_>], take: impl FnOnce(&[RawRecord<'_>]) -> T) -> T {
-    let headers: Vec<_> = messages.iter().map(MessageHeaders).collect();
-    let records: Vec<_> = messages.iter().zip(&headers).map(|(message, headers)| raw(message, headers)).collect();
-    take(&records)
-}
-
-fn raw<'a>(message: &'a BorrowedMessage<'a>, headers: &'a MessageHeaders<'a>) -> RawRecord<'a> {
-    RawRecord {
-        partition: PartitionIndex(message.partition()),
-        offset: Offset(message.offset()),
-        timestamp: message.timestamp().to_millis().and_then(Timestamp::from_ms),
-        key: message.key(),
-        value: message.payload(),
-        headers,
-    }
-}
-
-/// The offset where `start` is, in the client's terms.
-#[must_use]
-pub fn kafka_offset(start: Start) -> KafkaOffset {
-    match start {
-        Start::Beginning => KafkaOffset::Beginning,
-        Start::At(NextOffset(next)) => KafkaOffset::Offset(next),
-    }
 }
 
 impl Member {
@@ -115,26 +65,48 @@ impl Member {
         let observer = client::observer(config).map_err(WorkerError::client("create the observing client"))?;
         consumer.subscribe(topics).map_err(WorkerError::client("subscribe"))?;
         let membership = if instance.is_some() { Membership::Static } else { Membership::Dynamic };
-        Ok(Member { consumer: Some(consumer), observer, group: None, membership })
+        let batches = BatchConsumer::new(consumer).map_err(WorkerError::client("give the group consumer a queue"))?;
+        Ok(Member { batches: Some(batches), observer, group: None, membership })
     }
 
-    /// Waits up to `timeout` for a record. Transient errors are the client's business; what a worker cannot go on with
-    /// is an error.
-    pub fn poll(&self, timeout: Duration) -> Result<Polled<'_>, WorkerError> {
-        let Some(consumer) = &self.consumer else { return Ok(Polled::Nothing) };
-        match consumer.poll(timeout) {
-            None => Ok(Polled::Nothing),
-            Some(Ok(message)) => Ok(Polled::Record(message)),
-            Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
-                let topic = consumer.subscription().map_or_else(|_| String::new(), |list| names(&list));
+    fn consumer(&self) -> Option<&Consume> {
+        self.batches.as_ref().map(BatchConsumer::consumer)
+    }
+
+    /// Takes up to `records_max` records that have come, waiting up to `wait` for the first; before that, lets the client
+    /// call back. Transient errors are the client's business; what a worker cannot go on with is an error.
+    pub fn take(&self, records_max: usize, wait: Duration) -> Result<Option<Batch<'_>>, WorkerError> {
+        let Some(batches) = &self.batches else { return Ok(None) };
+        // Records come on a queue of their own, so what comes here is rebalances and errors, served in passing.
+        match batches.consumer().poll(Duration::ZERO) {
+            None => {}
+            Some(Ok(record)) => {
+                return Err(WorkerError::StrayRecord {
+                    topic: record.topic().to_owned(),
+                    partition: PartitionIndex(record.partition()),
+                });
+            }
+            Some(Err(error)) => self.judge(error)?,
+        }
+        let batch = batches.take(records_max, wait);
+        batch.messages().filter_map(Fetched::error).try_for_each(|error| self.judge(error))?;
+        Ok(Some(batch))
+    }
+
+    /// Whether the worker can go on after an error of the consumer.
+    fn judge(&self, error: KafkaError) -> Result<(), WorkerError> {
+        match error {
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
+                let subscription = self.consumer().map(Consumer::subscription);
+                let topic = subscription.and_then(Result::ok).map_or_else(String::new, |list| names(&list));
                 Err(WorkerError::PositionGone { topic })
             }
-            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
+            source @ KafkaError::MessageConsumptionFatal(_) => {
                 Err(WorkerError::Client { what: "stay in the group", source })
             }
-            Some(Err(error)) => {
+            error => {
                 tracing::warn!(error = error.to_string(), "poll failed; the client goes on trying");
-                Ok(Polled::Nothing)
+                Ok(())
             }
         }
     }
@@ -142,12 +114,18 @@ impl Member {
     /// The next rebalance to be dealt with.
     #[must_use]
     pub fn next_rebalance(&self) -> Option<Rebalance> {
-        self.consumer.as_ref().and_then(|consumer| consumer.context().next_rebalance())
+        self.consumer().and_then(|consumer| consumer.context().next_rebalance())
     }
 
     /// Takes new partitions on at the offsets they carry, paused.
     pub fn take_on(&mut self, partitions: &TopicPartitionList) -> Result<(), WorkerError> {
-        let Some(consumer) = &self.consumer else { return Ok(()) };
+        let Some(batches) = &self.batches else { return Ok(()) };
+        let consumer = batches.consumer();
+        for element in partitions.elements() {
+            batches
+                .forward(element.topic(), PartitionIndex(element.partition()))
+                .map_err(WorkerError::client("forward new partitions"))?;
+        }
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
             _ => consumer.assign(partitions),
@@ -162,13 +140,13 @@ impl Member {
 
     /// Gives partitions up, which lets the rebalance go on.
     pub fn give_up(&self, partitions: &TopicPartitionList) -> Result<(), WorkerError> {
-        let Some(consumer) = &self.consumer else { return Ok(()) };
+        let Some(consumer) = self.consumer() else { return Ok(()) };
         client::give_up(consumer, partitions).map_err(WorkerError::client("give up partitions"))
     }
 
     /// Takes the group metadata under which offsets are committed from now on, unless the membership is lost.
     pub fn refresh_group(&mut self) {
-        if let Some(consumer) = &self.consumer
+        if let Some(consumer) = self.consumer()
             && !consumer.assignment_lost()
         {
             self.group = consumer.group_metadata();
@@ -186,15 +164,26 @@ impl Member {
     /// How partitions stand with the group right now.
     #[must_use]
     pub fn loss(&self) -> Loss {
-        if self.consumer.as_ref().is_some_and(Consumer::assignment_lost) { Loss::Lost } else { Loss::Orderly }
+        if self.consumer().is_some_and(Consumer::assignment_lost) { Loss::Lost } else { Loss::Orderly }
+    }
+
+    /// The offset at which `start` is, in the client's terms; always a number. A logical offset the client would have to ask
+    /// for, and a pause or resumption meanwhile makes it throw the answer away and ask again half a second later.
+    pub fn offset(&self, topic: &str, partition: PartitionIndex, start: Start) -> Result<KafkaOffset, WorkerError> {
+        let NextOffset(next) = match start {
+            Start::Beginning => self.watermarks(topic, partition)?.low,
+            Start::At(next) => next,
+        };
+        Ok(KafkaOffset::Offset(next))
     }
 
     /// Moves the position of an assigned partition. Waits for an assignment that is still being carried out.
     pub fn seek(&self, topic: &str, partition: PartitionIndex, start: Start) -> Result<(), WorkerError> {
-        let Some(consumer) = &self.consumer else { return Ok(()) };
+        let Some(consumer) = self.consumer() else { return Ok(()) };
+        let offset = self.offset(topic, partition, start)?;
         let deadline = Instant::now() + ASK_TIMEOUT;
         loop {
-            match consumer.seek(topic, partition.0, kafka_offset(start), GLANCE_TIMEOUT) {
+            match consumer.seek(topic, partition.0, offset, GLANCE_TIMEOUT) {
                 Ok(()) => return Ok(()),
                 Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
                 Err(source) => return Err(WorkerError::Client { what: "move the position of a partition", source }),
@@ -204,16 +193,17 @@ impl Member {
 
     /// Lets the records of a partition come.
     pub fn resume(&self, topic: &str, partition: PartitionIndex) -> Result<(), WorkerError> {
-        let Some(consumer) = &self.consumer else { return Ok(()) };
+        let Some(batches) = &self.batches else { return Ok(()) };
+        batches.forward(topic, partition).map_err(WorkerError::client("forward a partition"))?;
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition(topic, partition.0);
-        consumer.resume(&partitions).map_err(WorkerError::client("resume a partition"))
+        batches.consumer().resume(&partitions).map_err(WorkerError::client("resume a partition"))
     }
 
     /// The group's committed offset of each of `partitions`, in the same order. Waits for transactions that are still
     /// being decided.
     pub fn committed(&self, partitions: &[(String, PartitionIndex)]) -> Result<Vec<Option<NextOffset>>, WorkerError> {
-        let Some(consumer) = &self.consumer else { return Ok(vec![None; partitions.len()]) };
+        let Some(consumer) = self.consumer() else { return Ok(vec![None; partitions.len()]) };
         let failed = |source| WorkerError::Client { what: "ask for the group's offsets", source };
         let mut asked = TopicPartitionList::new();
         for (topic, partition) in partitions {
@@ -240,7 +230,7 @@ impl Member {
     /// The position of each assigned partition that has one.
     #[must_use]
     pub fn positions(&self) -> Vec<(String, PartitionIndex, NextOffset)> {
-        let Some(Ok(list)) = self.consumer.as_ref().map(Consumer::position) else { return Vec::new() };
+        let Some(Ok(list)) = self.consumer().map(Consumer::position) else { return Vec::new() };
         let place = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
             KafkaOffset::Offset(next) => {
                 Some((element.topic().to_owned(), PartitionIndex(element.partition()), NextOffset(next)))
@@ -275,7 +265,8 @@ impl Member {
 impl Drop for Member {
     /// Leaves the group. The client may hang in that, so it is left to a thread of its own after a while.
     fn drop(&mut self) {
-        let Some(consumer) = self.consumer.take() else { return };
+        let Some(batches) = self.batches.take() else { return };
+        let consumer = batches.into_consumer();
         consumer.context().close();
         drop_within(consumer, LEAVE_TIMEOUT);
     }

@@ -2,17 +2,20 @@
 //!
 //! ```text
 //! service ─▶ one thread per worker: member (group, rebalance) ─▶ machine (worker) ─▶ transaction (producer)
-//!                                   restore (changelog) ─────────▶
+//! identity (its name)               batch (records) ───────────▶
+//!                                   restore (changelog) ───────▶
 //! ```
 //!
 //! Nothing is decided here about records: that is `worker`. Invariants: offsets and outputs are committed in one
 //! transaction or not at all; a partition is read only after its state has been restored and agrees with the group's
 //! offset; a transaction never outlives the value that opened it.
 
+pub mod batch;
 pub mod client;
 pub mod dump;
 pub mod engine_worker;
 pub mod error;
+pub mod identity;
 pub mod ingest_worker;
 pub mod member;
 pub mod restore;

@@ -134,8 +134,10 @@ impl Restores {
                 self.reader = Some(reader.map_err(WorkerError::client("create the changelog reader"))?);
             }
             let mut assignment = TopicPartitionList::new();
+            // A number, not the logical beginning: the client would ask for that before it knows whom, and ask again half a
+            // second later. Should the log have lost its head meanwhile, the reader says so and the worker starts anew.
             assignment
-                .add_partition_offset(&self.state_topic, partition.0, KafkaOffset::Beginning)
+                .add_partition_offset(&self.state_topic, partition.0, KafkaOffset::Offset(ends.low.0))
                 .map_err(WorkerError::client("read the changelog"))?;
             if let Some(reader) = &self.reader {
                 reader.assign(&assignment).map_err(WorkerError::client("read the changelog"))?;

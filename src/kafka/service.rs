@@ -15,6 +15,7 @@ use rdkafka::metadata::Metadata;
 
 use super::client::{self, Consume};
 use super::error::WorkerError;
+use super::identity::{self, Identity};
 use super::shell::{Shape, WorkerContext};
 use super::{engine_worker, ingest_worker, topics};
 use crate::config::Config;
@@ -66,7 +67,10 @@ pub fn run(config: &Config, roles: &[Role], telemetry: Telemetry, stop: Arc<Atom
     let observer = client::observer(config)?;
     let Some(shape) = await_topics(config, roles, &observer, &stop)? else { return Ok(()) };
     drop(observer);
-    let shared = Arc::new(Shared { config: config.clone(), shape, telemetry, stop, began: Instant::now() });
+    // Held until the workers have left their groups.
+    let identity = identity(config);
+    let name = config.engine.instance_id.clone().or_else(|| identity.as_ref().map(|known| known.name().to_owned()));
+    let shared = Arc::new(Shared { config: config.clone(), name, shape, telemetry, stop, began: Instant::now() });
     let mut workers = Vec::new();
     for role in [Role::Ingest, Role::Engine].into_iter().filter(|role| roles.contains(role)) {
         let count = if role == Role::Ingest { config.ingest.workers } else { config.engine.workers };
@@ -80,8 +84,27 @@ pub fn run(config: &Config, roles: &[Role], telemetry: Telemetry, stop: Arc<Atom
     await_stop(&shared, workers)
 }
 
+/// The name of this process where the configuration gives none; none either when the machine does not allow it.
+fn identity(config: &Config) -> Option<Identity> {
+    if config.engine.instance_id.is_some() {
+        return None;
+    }
+    match Identity::claim(&identity::folder(), &config.engine.group_id) {
+        Ok(identity) => Some(identity),
+        Err(error) => {
+            tracing::warn!(
+                error = error.to_string(),
+                "no lasting name for this process: after a crash, what it held waits for the session time-out; set \
+                 engine.instance_id to avoid that"
+            );
+            None
+        }
+    }
+}
+
 struct Shared {
     config: Config,
+    name: Option<String>,
     shape: Shape,
     telemetry: Telemetry,
     stop: Arc<AtomicBool>,
@@ -92,6 +115,7 @@ struct Shared {
 fn supervise(shared: &Shared, role: Role, index: usize) {
     let context = WorkerContext {
         config: &shared.config,
+        name: shared.name.as_deref(),
         shape: &shared.shape,
         telemetry: &shared.telemetry,
         stop: &shared.stop,
@@ -278,7 +302,7 @@ mod tests {
     fn existing(without: &[&str], odd: &[(&str, i32)]) -> Vec<(String, i32)> {
         let config = Config::default();
         let topics = &config.topics;
-        let own = [&topics.events, &topics.alerts, &topics.health, &topics.state, &topics.dead_letters];
+        let own = [&topics.events, &topics.alerts, &topics.health, &topics.state, &topics.dead_letters, &topics.fleet];
         own.into_iter()
             .chain(config.sources.iter().map(|source| &source.topic))
             .filter(|name| !without.contains(&name.as_str()))

@@ -18,8 +18,10 @@ use crate::worker::dead_letter::DeadLetterTopic;
 use crate::worker::outbox::Outbox;
 use crate::worker::policy::{CommitPolicy, Moment};
 
-/// Records taken from the client between two looks at everything else.
-pub const BATCH_RECORDS_MAX: usize = 4_096;
+/// Records taken from the client at a time: enough that the call does not matter, few enough to stay in the cache.
+pub const BATCH_RECORDS_MAX: usize = 512;
+/// Batches between two looks at everything else.
+pub const BATCHES_MAX: usize = 8;
 /// Lag, caught-up state and views are looked at this often.
 pub const GLANCE_INTERVAL: Duration = Duration::from_secs(1);
 /// This many aborted transactions in a row end the worker.
@@ -43,6 +45,8 @@ pub struct Shape {
 pub struct WorkerContext<'a> {
     /// The configuration.
     pub config: &'a Config,
+    /// The name of this process, the same after a restart and unlike that of any other; absent: it has none.
+    pub name: Option<&'a str>,
     /// What the topics look like.
     pub shape: &'a Shape,
     /// Where it reports.
@@ -70,10 +74,10 @@ impl WorkerContext<'_> {
         Moment(self.began.elapsed())
     }
 
-    /// The group's name for this worker, when the configuration names the process.
+    /// The group's name for this worker, when the process has one.
     #[must_use]
     pub fn instance(&self) -> Option<String> {
-        let process = self.config.engine.instance_id.as_ref()?;
+        let process = self.name?;
         Some(format!("{process}-{}-{}", self.role.name(), self.index))
     }
 
@@ -85,7 +89,7 @@ impl WorkerContext<'_> {
             Role::Ingest => &self.config.ingest.group_id,
             _ => &self.config.engine.group_id,
         };
-        if let Some(process) = &self.config.engine.instance_id {
+        if let Some(process) = self.name {
             return format!("{group}-{process}-{}", self.index);
         }
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -129,6 +133,7 @@ pub fn commit_policy(commit: &Commit) -> CommitPolicy {
         interval_lagging: commit.interval_lagging,
         events_max: commit.events_max as u64,
         bytes_max: commit.bytes_max as u64,
+        accounts_max: commit.accounts_max as u64,
     }
 }
 

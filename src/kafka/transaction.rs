@@ -21,6 +21,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRIES_MAX: u32 = 5;
 /// Outstanding records must be delivered within this time, or the transaction is aborted.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long between two looks whether they are.
+const DRAIN_PAUSE: Duration = Duration::from_micros(500);
 /// Time for aborting when a worker goes away.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -214,14 +216,15 @@ impl Transactions {
     }
 
     /// Waits until nothing is outstanding. The client's own flush waits in slices of 100 ms, which would be most of a
-    /// commit cycle.
+    /// commit cycle; and its poll with a time-out below a millisecond does not wait but spins.
     fn drain(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         while self.producer.in_flight_count() > 0 {
             if Instant::now() >= deadline {
                 return false;
             }
-            self.producer.poll(Duration::from_millis(1));
+            self.producer.poll(Duration::ZERO);
+            std::thread::sleep(DRAIN_PAUSE);
         }
         true
     }
@@ -233,6 +236,7 @@ impl Transactions {
             OutTopic::Health => &self.topics.health,
             OutTopic::State => &self.topics.state,
             OutTopic::DeadLetters => &self.topics.dead_letters,
+            OutTopic::Fleet => &self.topics.fleet,
         }
     }
 }

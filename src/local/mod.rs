@@ -2,14 +2,21 @@
 //!
 //! This file opens, reads, writes and counts; what the lines mean is decided in [`replay`]. Outputs are the bytes that
 //! the service writes as record values, one JSON object a line, in the order of the engine's effects, and do not depend
-//! on how the input arrives. Memory is bounded by the accounts, not by the input. Not here: the command line, which
+//! on how the input arrives. Memory is bounded by the accounts, not by the input. Looking back over a file ([`rerun`]) is
+//! the same replay, stopped at cut-offs. Not here: the command line, which
 //! turns its arguments into [`Options`] and a [`Summary`] into text and an exit code.
 
+pub mod backtest;
+pub mod gate;
 pub mod lines;
 mod output;
 pub mod reject;
 pub mod replay;
+pub mod rerun;
+pub mod scan;
+pub mod story;
 pub mod summary;
+pub mod tables;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -19,9 +26,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::desk;
+use crate::engine::alert::action;
 use crate::engine::rules::Rules;
 use crate::telemetry::view::PartitionView;
-use crate::units::Timestamp;
+use crate::units::{Span, Timestamp};
 use crate::wire::Format;
 use lines::{LINE_BYTES_MAX, Line, LineReader};
 pub(crate) use output::named_twice;
@@ -45,6 +54,10 @@ pub struct Options {
     pub alerts: Alerts,
     /// The file for account health; none is written when absent.
     pub health: Option<PathBuf>,
+    /// The file for what goes out from the owners' desks; none is written when absent.
+    pub desk: Option<PathBuf>,
+    /// What the desks go by.
+    pub desk_settings: desk::Settings,
     /// The file for refused lines; standard error when absent.
     pub rejects: Option<PathBuf>,
     /// Longer events are refused, in bytes (1 MiB).
@@ -90,6 +103,24 @@ pub enum LocalError {
         /// Why.
         source: io::Error,
     },
+    /// The input broke off where nothing has been written yet.
+    #[error("cannot read input after line {lines}: {source}; nothing can be said from a part of it")]
+    Unreadable {
+        /// Lines read before.
+        lines: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// Too much of the input waits for earlier events that come later.
+    #[error(
+        "at line {line}, more than {bytes_max} bytes of later events stand before earlier ones; sort the input by time"
+    )]
+    OutOfOrder {
+        /// The line.
+        line: u64,
+        /// How much may wait.
+        bytes_max: usize,
+    },
     /// An output cannot be created.
     #[error("cannot create {path}: {source}; check the path and its permissions", path = path.display())]
     Create {
@@ -125,6 +156,8 @@ impl Options {
             rules: Arc::new(Rules::default()),
             alerts: Alerts::Stdout,
             health: None,
+            desk: None,
+            desk_settings: desk::Settings { budget_per_owner_week: 10, deliver_max_age: Span::from_days(1) },
             rejects: None,
             event_bytes_max: 1024 * 1024,
             start,
@@ -144,6 +177,7 @@ pub fn run(options: &Options) -> Result<Summary, LocalError> {
     let mut replay = Replay::new(Settings {
         format: options.format.clone(),
         rules: Arc::clone(&options.rules),
+        desk: options.desk_settings,
         event_bytes_max: options.event_bytes_max,
         start: options.start,
     });
@@ -225,6 +259,7 @@ fn summarise(replay: &Replay, ending: Ending, elapsed: Duration) -> Summary {
         accounts: replay.engines().map(crate::engine::Engine::accounts_len).sum(),
         duplicates: replay.engines().map(|engine| engine.counts().duplicates).sum(),
         too_late: replay.engines().map(|engine| engine.counts().too_late).sum(),
+        alert_actions: action::sum(replay.engines().map(|engine| engine.counts().alert_actions)),
         clock: replay.engines().map(|engine| engine.partition().clock).min().flatten(),
         views: replay.engines().map(|engine| (engine.partition().index, PartitionView::of(engine))).collect(),
         elapsed,

@@ -1,4 +1,4 @@
-//! Where file mode writes: alerts, account health and refused lines, to files or the standard streams.
+//! Where file mode writes: alerts, account health, the desk's records and refused lines, to files or the standard streams.
 //!
 //! Writes what it is given and decides nothing. A file that is also the input, or another output, is refused before
 //! anything is overwritten.
@@ -29,6 +29,7 @@ pub(super) enum Written {
 pub(super) struct Outputs {
     alerts: Sink,
     health: Option<Sink>,
+    desk: Option<Sink>,
     rejects: Option<Sink>,
     bar: ProgressBar,
 }
@@ -48,13 +49,15 @@ impl Outputs {
             Alerts::File(path) => Sink::create(path)?,
         };
         let health = options.health.as_deref().map(Sink::create).transpose()?;
+        let desk = options.desk.as_deref().map(Sink::create).transpose()?;
         let rejects = options.rejects.as_deref().map(Sink::create).transpose()?;
-        Ok(Outputs { alerts, health, rejects, bar })
+        Ok(Outputs { alerts, health, desk, rejects, bar })
     }
 
-    /// What may be found, nothing yet: health only where it is going to be written.
+    /// What may be found, nothing yet: health and the desk only where they are going to be written.
     pub(super) fn wanted(&self) -> Found {
-        Found { health: self.health.as_ref().map(|_| Vec::new()), ..Found::default() }
+        let wanted = |sink: &Option<Sink>| sink.as_ref().map(|_| Vec::new());
+        Found { health: wanted(&self.health), desk: wanted(&self.desk), ..Found::default() }
     }
 
     /// Writes what was found and empties it.
@@ -70,9 +73,11 @@ impl Outputs {
                 None => self.bar.suspend(|| drop(writeln!(io::stderr(), "{}", rejected.to_text()))),
             }
         }
-        if let (Some(sink), Some(health)) = (&mut self.health, &mut found.health) {
-            let _ = sink.write(health)?;
-            health.clear();
+        for (sink, lines) in [(&mut self.health, &mut found.health), (&mut self.desk, &mut found.desk)] {
+            if let (Some(sink), Some(lines)) = (sink, lines) {
+                let _ = sink.write(lines)?;
+                lines.clear();
+            }
         }
         let written = self.alerts.write(&found.alerts)?;
         found.alerts.clear();
@@ -81,7 +86,7 @@ impl Outputs {
 
     /// Hands on everything written so far.
     pub(super) fn flush(&mut self) -> Result<Written, LocalError> {
-        for sink in self.health.iter_mut().chain(&mut self.rejects) {
+        for sink in self.health.iter_mut().chain(&mut self.desk).chain(&mut self.rejects) {
             let _ = sink.settle(Write::flush)?;
         }
         self.alerts.settle(Write::flush)
@@ -124,7 +129,7 @@ fn check_distinct(options: &Options) -> Result<(), LocalError> {
         Alerts::File(path) => Some(path),
         Alerts::Stdout => None,
     };
-    let paths = [input, alerts, options.health.as_ref(), options.rejects.as_ref()];
+    let paths = [input, alerts, options.health.as_ref(), options.desk.as_ref(), options.rejects.as_ref()];
     match named_twice(paths.into_iter().flatten().map(PathBuf::as_path)) {
         Some(path) => Err(LocalError::SameFile { path: path.to_owned() }),
         None => Ok(()),

@@ -5,25 +5,34 @@
 //! (`churnwatch topics dump`) gets one engine for each partition, fed with the records' own positions and timestamps,
 //! and its time comes from the progress records in it: its outputs are those of the service that read the same log.
 //! Anything else is one partition of events, whose time is derived from the events (see [`Replay::line`]); so is a dump
-//! that is read through a mapping, since it must be one of a source topic.
+//! that is read through a mapping, since it must be one of a source topic. A replay may stop at cut-offs, to be looked at
+//! as it stood then: see [`super::gate`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
+use super::gate::{Gate, Held};
 use super::reject::{LineError, Rejected};
+use super::story::Moments;
 use super::summary::Tally;
-use crate::engine::effect::Effect;
+use crate::desk::{self, Desk, Outgoing};
+use crate::engine::effect::{AlertChange, Effect, Transition};
+use crate::engine::fleet::learner::Learner;
+use crate::engine::fleet::report::FleetReport;
 use crate::engine::input::{Input, Progress, Record};
 use crate::engine::rules::Rules;
 use crate::engine::{Engine, Journal};
+use crate::evaluation::alerts::Raised;
 use crate::units::{HOUR_MS, NextOffset, Offset, PartitionIndex, Position, Timestamp};
+use crate::wire::desk::encode_outgoing;
 use crate::wire::{Decoded, Format, Refusal, alert, canonical, dump, health};
 
 /// Partitions beyond this are not believed: each costs an engine.
 pub const PARTITIONS_MAX: i32 = 4096;
 
 /// How every dumped record begins.
-const DUMP_HEAD: &[u8] = b"{\"topic\":";
+pub(super) const DUMP_HEAD: &[u8] = b"{\"topic\":";
 
 /// What has been found and waits to be written.
 #[derive(Debug, Default)]
@@ -32,8 +41,14 @@ pub struct Found {
     pub alerts: Vec<u8>,
     /// Account health, likewise; absent where nobody wants it.
     pub health: Option<Vec<u8>>,
+    /// What goes out from the desk, likewise; absent where nobody wants it.
+    pub desk: Option<Vec<u8>>,
     /// Lines that were refused, in order.
     pub rejected: Vec<Rejected>,
+    /// The alerts that were raised, for judging them; absent where nobody wants that.
+    pub raised: Option<Vec<Raised>>,
+    /// What happened to the one account that is watched; absent where none is.
+    pub moments: Option<Moments>,
 }
 
 /// What a replay depends on besides its input.
@@ -43,6 +58,8 @@ pub struct Settings {
     pub format: Format,
     /// The rules in force.
     pub rules: Arc<Rules>,
+    /// What the desk goes by.
+    pub desk: desk::Settings,
     /// Longer events are refused, in bytes.
     pub event_bytes_max: usize,
     /// Taken as the time of receipt of lines that carry none: events far ahead of it are refused.
@@ -58,7 +75,40 @@ pub struct Replay {
     reached: Option<Timestamp>,
     lanes: BTreeMap<PartitionIndex, Lane>,
     effects: Vec<Effect>,
+    /// Learns what the fleet teaches; in the dump of a canonical log that has been done already.
+    learner: Learner,
+    desk: Desk,
     tally: Tally,
+    /// Present where the replay stops at cut-offs.
+    gate: Option<Gate>,
+}
+
+/// A partition that stands at a cut-off.
+#[derive(Debug)]
+pub struct Stop<'a> {
+    /// The number of the cut-off, from 0.
+    pub cutoff: usize,
+    /// The engine of the partition, with everything from before the cut-off and nothing else; absent while it has had
+    /// no record.
+    pub engine: Option<&'a Engine>,
+}
+
+/// Where a record is found in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The line with this number, from 1.
+    Line(u64),
+    /// The record at this position of the dumped log.
+    Record(Position),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Line(line) => write!(f, "line {line}"),
+            Place::Record(Position { partition, offset }) => write!(f, "partition {} offset {}", partition.0, offset.0),
+        }
+    }
 }
 
 /// How the input is laid out.
@@ -87,13 +137,22 @@ impl Replay {
     #[must_use]
     pub fn new(settings: Settings) -> Replay {
         Replay {
+            learner: Learner::new(1),
+            desk: Desk::new(settings.desk),
             settings,
             layout: Layout::Unknown,
             reached: None,
             lanes: BTreeMap::new(),
             effects: Vec::new(),
             tally: Tally::default(),
+            gate: None,
         }
+    }
+
+    /// Nothing read yet, to stop at the cut-offs of `gate`: after each line, [`Replay::stop`] is to be asked.
+    #[must_use]
+    pub fn with_stops(settings: Settings, gate: Gate) -> Replay {
+        Replay { gate: Some(gate), ..Replay::new(settings) }
     }
 
     /// Takes in the line with this index (from 0) and adds what follows from it to `found`.
@@ -104,11 +163,13 @@ impl Replay {
     pub fn line(&mut self, index: u64, line: &[u8], found: &mut Found) {
         self.tally.lines += 1;
         if line.trim_ascii().is_empty() {
+            self.note_line(index);
             return;
         }
         if let Err(error) = self.understand(index, line, found) {
             self.reject(index, error.name(), error.to_string(), found);
         }
+        self.note_line(index);
     }
 
     /// Takes note of a line that was too long to be held.
@@ -116,6 +177,7 @@ impl Replay {
         self.tally.lines += 1;
         let refusal = self.too_large(usize::try_from(bytes).unwrap_or(usize::MAX));
         self.reject(index, refusal.name(), refusal.to_string(), found);
+        self.note_line(index);
     }
 
     /// The end of the input, after `lines` lines.
@@ -124,6 +186,50 @@ impl Replay {
             let position = Position { partition: PartitionIndex(0), offset: offset_of(lines) };
             self.step(lines, &progress(position, self.settings.start, reached), found);
         }
+        let clock = self.lanes.values().filter_map(|lane| lane.engine.partition().clock).max();
+        if let (Some(out), Some(clock)) = (&mut found.desk, clock) {
+            let mut outgoing = Vec::new();
+            self.desk.finish(clock, &mut outgoing);
+            write_desk(&outgoing, out);
+        }
+    }
+
+    /// Where the replay stands at a cut-off, if it does. It must not be given another line before [`Replay::go_on`].
+    #[must_use]
+    pub fn stop(&self) -> Option<Stop<'_>> {
+        let (partition, cutoff) = self.gate.as_ref()?.stop()?;
+        Some(Stop { cutoff, engine: self.lanes.get(&partition).map(|lane| &lane.engine) })
+    }
+
+    /// Leaves the cut-off at which the replay stands: what waited for it is taken in.
+    pub fn go_on(&mut self, found: &mut Found) {
+        for Held { index, position, received_at, value } in self.gate.as_mut().map(Gate::go_on).unwrap_or_default() {
+            // It was read without fault when it began to wait.
+            let format = self.settings.format.clone();
+            let decoded = if self.is_log() { canonical::decode(&value) } else { format.decode_source(&value) };
+            if let Ok(Decoded::Input(input)) = decoded {
+                self.take(index, &Record { position, received_at, input }, &value, found);
+            }
+        }
+    }
+
+    /// No line follows: what cut-offs are left are stopped at as well.
+    pub fn end_lines(&mut self) {
+        if let Some(gate) = &mut self.gate {
+            gate.end();
+        }
+    }
+
+    /// Bytes of the records that wait for a cut-off.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.gate.as_ref().map_or(0, Gate::held_bytes)
+    }
+
+    /// Where the record at `position` is found in the input.
+    #[must_use]
+    pub fn place(&self, position: Position) -> Place {
+        if self.is_log() { Place::Record(position) } else { Place::Line(line_number(position.offset)) }
     }
 
     /// What has been counted so far.
@@ -194,7 +300,9 @@ impl Replay {
         // No limit on length: as in the service, what is in the log has been let in.
         match canonical::decode(value.ok_or(Refusal::NullPayload)?)? {
             Decoded::UnknownType(name) => self.tally.unknown_type(&name),
-            Decoded::Input(input) => self.step(index, &Record { position, received_at, input }, found),
+            Decoded::Input(input) => {
+                self.take(index, &Record { position, received_at, input }, value.unwrap_or_default(), found);
+            }
         }
         Ok(())
     }
@@ -206,12 +314,40 @@ impl Replay {
             Decoded::UnknownType(name) => self.tally.unknown_type(&name),
             Decoded::Input(input) => {
                 let position = Position { partition: PartitionIndex(0), offset: offset_of(index) };
-                let record = Record { position, received_at, input };
-                self.reach(index, &record, found);
-                self.step(index, &record, found);
+                self.take(index, &Record { position, received_at, input }, value, found);
             }
         }
         Ok(())
+    }
+
+    /// Takes in a record whose bytes are `value`, unless it has to wait for a cut-off.
+    fn take(&mut self, index: u64, record: &Record<'_>, value: &[u8], found: &mut Found) {
+        let is_log = self.is_log();
+        if let Some(gate) = &mut self.gate {
+            let lane = self.lanes.get(&record.position.partition);
+            let Record { position, received_at, .. } = *record;
+            if gate.holds(record, lane.map(|lane| lane.engine.partition()), &self.settings.rules) {
+                gate.hold(Held { index, position, received_at, value: value.to_vec() });
+                return;
+            }
+        }
+        if !is_log {
+            self.reach(index, record, found);
+        }
+        self.step(index, record, found);
+    }
+
+    /// Whether the input is a dump of the canonical log, with progress records of its own.
+    fn is_log(&self) -> bool {
+        matches!(self.layout, Layout::Dump { .. }) && self.settings.format == Format::Canonical
+    }
+
+    /// Tells the gate that a line of plain events has been read.
+    fn note_line(&mut self, index: u64) {
+        let is_log = self.is_log();
+        if let Some(gate) = self.gate.as_mut().filter(|_| !is_log) {
+            gate.line_read(index);
+        }
     }
 
     /// Moves the derived time on to that of an event, unless the engine is going to refuse it as one of the future.
@@ -249,13 +385,30 @@ impl Replay {
             self.tally.events += 1;
         }
         let mut effects = std::mem::take(&mut self.effects);
-        self.lane(record.position.partition).engine.step(record, &mut effects);
+        let engine = &mut self.lane(record.position.partition).engine;
+        let accepted = engine.counts().accepted;
+        engine.step(record, &mut effects);
+        if let (Some(moments), Input::Event(event)) = (&mut found.moments, &record.input) {
+            // What the engine passed over, such as a repetition, did not happen.
+            if engine.counts().accepted > accepted {
+                moments.see(event, index);
+            }
+        }
         for effect in effects.drain(..) {
             match effect {
                 Effect::Alert(change) => {
                     self.tally.alert(change.alert_type, change.transition);
                     alert::encode_alert(&change, &mut found.alerts);
                     found.alerts.push(b'\n');
+                    note_alert(&change, found);
+                    if let Some(out) = &mut found.desk {
+                        // Where the log keeps no timestamps, the run is when things become known.
+                        let unknown = record.received_at == Timestamp::MAX;
+                        let known_at = if unknown { self.settings.start } else { record.received_at };
+                        let mut outgoing = Vec::new();
+                        self.desk.change(&change, known_at, &mut outgoing);
+                        write_desk(&outgoing, out);
+                    }
                 }
                 Effect::Health(health) => {
                     if let Some(out) = &mut found.health {
@@ -264,9 +417,22 @@ impl Replay {
                     }
                 }
                 Effect::Reject(reason) => self.reject(index, reason.name(), reason.message().to_owned(), found),
+                Effect::Fleet(report) => self.learn(record.position, record.received_at, *report),
             }
         }
         self.effects = effects;
+    }
+
+    /// Gives the engine of plain events what its own reports teach, at once; a canonical log has its fleet records.
+    fn learn(&mut self, position: Position, received_at: Timestamp, report: FleetReport) {
+        let is_log = matches!((&self.layout, &self.settings.format), (Layout::Dump { .. }, Format::Canonical));
+        if is_log {
+            return;
+        }
+        if let Some(fleet) = self.learner.take(report, &self.settings.rules) {
+            let record = Record { position, received_at, input: Input::Fleet(fleet) };
+            self.lane(position.partition).engine.step(&record, &mut Vec::new());
+        }
     }
 
     fn reject(&mut self, index: u64, reason: &'static str, message: String, found: &mut Found) {
@@ -275,9 +441,37 @@ impl Replay {
     }
 }
 
+/// Notes an alert change where somebody wants to know of it.
+fn note_alert(change: &AlertChange, found: &mut Found) {
+    if let Some(moments) = &mut found.moments {
+        moments.see_alert(change);
+    }
+    if let Some(raised) = found.raised.as_mut().filter(|_| change.transition == Transition::Raised) {
+        raised.push(Raised {
+            account_id: change.health.account_id.clone(),
+            alert_type: change.alert_type,
+            at: change.raised_at,
+            owner: change.health.owner.clone(),
+        });
+    }
+}
+
+/// Appends what goes out from the desk, one JSON object a line.
+fn write_desk(outgoing: &[Outgoing], out: &mut Vec<u8>) {
+    for outgoing in outgoing {
+        encode_outgoing(outgoing, out);
+        out.push(b'\n');
+    }
+}
+
 /// A line's index as the offset of its record.
 fn offset_of(index: u64) -> Offset {
     Offset(i64::try_from(index).unwrap_or(i64::MAX))
+}
+
+/// The number of the line whose record has this offset.
+fn line_number(offset: Offset) -> u64 {
+    u64::try_from(offset.0).unwrap_or_default() + 1
 }
 
 /// A record that says: everything up to `reached` has been read.

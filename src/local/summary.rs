@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::engine::alert::action::{ACTIONS, ActionCounts, RESULTS};
 use crate::engine::effect::Transition;
 use crate::telemetry::view::PartitionView;
 use crate::units::{PartitionIndex, Timestamp};
@@ -56,6 +57,8 @@ pub struct Summary {
     pub duplicates: u64,
     /// Events too old for the activity windows.
     pub too_late: u64,
+    /// What people did with alerts, by action and result.
+    pub alert_actions: ActionCounts,
     /// How far the clock came, in the partition that is furthest behind; absent when time never began to run.
     pub clock: Option<Timestamp>,
     /// The sums of each partition at the end.
@@ -120,10 +123,23 @@ impl Summary {
             "unknown_types": self.tally.unknown_types,
             "accounts": self.accounts,
             "alerts": alerts,
+            "alert_actions": self.actions().map(|(action, result, count)| {
+                json!({ "action": action, "result": result, "count": count })
+            }).collect::<Vec<_>>(),
             "clock": self.clock.map(|clock| clock.to_string()),
             "seconds": (self.elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
             "events_per_second": self.events_per_second().round(),
         })
+    }
+}
+
+impl Summary {
+    /// Which action came to which result how often, where it did.
+    fn actions(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        let by_action = ACTIONS.iter().zip(self.alert_actions);
+        let counts = by_action
+            .flat_map(|(action, counts)| RESULTS.iter().zip(counts).map(|(result, count)| (*action, *result, count)));
+        counts.filter(|(_, _, count)| *count > 0)
     }
 }
 
@@ -146,6 +162,9 @@ impl fmt::Display for Summary {
         }
         for ((alert_type, transition), count) in &tally.alerts {
             write!(f, "\nalert {alert_type} {}: {count}", transition.name())?;
+        }
+        for (action, result, count) in self.actions() {
+            write!(f, "\nalert action {action} {result}: {count}")?;
         }
         for (name, count) in [("duplicates", self.duplicates), ("too late for the activity windows", self.too_late)] {
             if count > 0 {
@@ -182,6 +201,7 @@ mod tests {
             accounts: 3,
             duplicates: 1,
             too_late: 0,
+            alert_actions: [[1, 0, 2, 0, 0], [0; 5], [0; 5], [0; 5]],
             clock: Timestamp::from_ms(1_772_409_600_000),
             views: Vec::new(),
             elapsed: Duration::from_millis(500),
@@ -190,19 +210,21 @@ mod tests {
 
     #[test]
     fn text_says_what_was_found() {
-        expect![[r"
+        expect![[r#"
             12 lines, 9 events, 3 accounts in 0.5 s (18 events/s)
             clock reached 2026-03-02T00:00:00.000Z
             alert churn_risk raised: 1
+            alert action acknowledged taken: 1
+            alert action acknowledged unknown_alert: 2
             duplicates: 1
             unknown type page.viewed: 1
-            rejected not_json: 2"]]
+            rejected not_json: 2"#]]
         .assert_eq(&sample().to_string());
     }
 
     #[test]
     fn json_has_the_same_figures() {
-        expect![[r#"{"accounts":3,"alerts":[{"count":1,"transition":"raised","type":"churn_risk"}],"clock":"2026-03-02T00:00:00.000Z","complete":true,"duplicates":1,"events":9,"events_per_second":18.0,"lines":12,"rejected":{"not_json":2},"seconds":0.5,"too_late":0,"unknown_types":{"page.viewed":1}}"#]]
+        expect![[r#"{"accounts":3,"alert_actions":[{"action":"acknowledged","count":1,"result":"taken"},{"action":"acknowledged","count":2,"result":"unknown_alert"}],"alerts":[{"count":1,"transition":"raised","type":"churn_risk"}],"clock":"2026-03-02T00:00:00.000Z","complete":true,"duplicates":1,"events":9,"events_per_second":18.0,"lines":12,"rejected":{"not_json":2},"seconds":0.5,"too_late":0,"unknown_types":{"page.viewed":1}}"#]]
         .assert_eq(&sample().to_json().to_string());
     }
 

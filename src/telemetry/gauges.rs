@@ -13,6 +13,7 @@ use super::metric::{Kind, Metric};
 use super::status::{Readiness, Status};
 use super::view::PartitionView;
 use crate::engine::effect::{Band, Severity};
+use crate::engine::quality::{LEAD_DAYS_MIN, Quality, RESOLUTIONS_MAX};
 use crate::engine::totals::{Movement, SegmentTotals, Totals};
 use crate::units::{Currency, PartitionIndex, Timestamp};
 
@@ -69,6 +70,8 @@ impl Collector for Gauges {
             let settings = &self.status.settings;
             segments(&known, settings.segment_series_max, settings.currency, &mut page);
             business(&known, settings.currency, &settings.alert_types, &mut page);
+            let quality = views.values().filter(|view| view.clock.is_some()).map(|view| &view.quality);
+            alert_quality(&quality.collect::<Vec<_>>(), &settings.alert_types, &mut page);
         }
         page.into_families()
     }
@@ -194,6 +197,35 @@ fn business(known: &[(Timestamp, &Totals)], currency: Currency, alert_types: &[&
             page.gauge(Metric::OpenAlerts, &[alert_type, severity.name()], whole(open));
         }
     }
+}
+
+/// Labels of the classes of lead time.
+const LEADS: [&str; LEAD_DAYS_MIN.len()] = ["0-6d", "7-13d", "14-27d", "28d+"];
+
+fn alert_quality(known: &[&Quality], alert_types: &[&'static str], page: &mut Page) {
+    let mut resolutions: BTreeMap<(&'static str, &str), u64> = BTreeMap::new();
+    for (kind, alert_type) in alert_types.iter().enumerate() {
+        let types = || known.iter().filter_map(|quality| quality.types.get(kind));
+        page.gauge(Metric::AlertsMatured, &[alert_type], whole(types().map(|quality| quality.matured).sum()));
+        page.gauge(Metric::AlertsFollowedByChurn, &[alert_type], whole(types().map(|quality| quality.churned).sum()));
+        page.gauge(Metric::AlertsAcknowledged, &[alert_type], whole(types().map(|quality| quality.acknowledged).sum()));
+        let delay = types().map(|quality| quality.acknowledge_seconds).sum();
+        page.gauge(Metric::AlertsAcknowledgeDelay, &[alert_type], whole(delay));
+    }
+    for resolved in known.iter().flat_map(|quality| &quality.resolutions) {
+        let alert_type = alert_types.get(usize::from(resolved.kind)).copied().unwrap_or("unknown");
+        *resolutions.entry((alert_type, resolved.reason.as_str())).or_default() += resolved.count;
+    }
+    for ((alert_type, reason), count) in resolutions.into_iter().take(RESOLUTIONS_MAX) {
+        page.gauge(Metric::AlertResolutions, &[alert_type, reason], whole(count));
+    }
+    page.gauge(Metric::LeftAccounts, &[], whole(known.iter().map(|quality| quality.left).sum()));
+    for (class, lead) in LEADS.iter().enumerate() {
+        let foretold = known.iter().filter_map(|quality| quality.foretold.get(class)).sum();
+        page.gauge(Metric::LeftAccountsForetold, &[lead], whole(foretold));
+    }
+    let lead_days: u64 = known.iter().map(|quality| quality.lead_days).sum();
+    page.gauge(Metric::ForetoldLead, &[], whole(lead_days * 86_400));
 }
 
 fn add_segment(sum: &mut SegmentTotals, segment: &SegmentTotals) {

@@ -23,6 +23,7 @@ use dashmap::DashMap;
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
 
+use crate::engine::alert::action::{ACTIONS, RESULTS};
 use crate::engine::effect::Transition;
 use crate::engine::rules::Rules;
 use crate::engine::{Counts, alert};
@@ -125,6 +126,7 @@ struct Counters {
     aborts: IntCounterVec,
     rebalances: IntCounterVec,
     alert_transitions: IntCounterVec,
+    alert_actions: IntCounterVec,
     event_to_alert: HistogramVec,
 }
 
@@ -278,6 +280,7 @@ impl Counters {
             aborts: counter(registry, Metric::Aborts)?,
             rebalances: counter(registry, Metric::Rebalances)?,
             alert_transitions: counter(registry, Metric::AlertTransitions)?,
+            alert_actions: counter(registry, Metric::AlertActions)?,
             event_to_alert: histogram(registry, Metric::EventToAlert)?,
         })
     }
@@ -304,6 +307,10 @@ impl Counters {
             for plain in plain {
                 plain.with_label_values::<&str>(&[]);
             }
+            for (action, result) in ACTIONS.iter().flat_map(|action| RESULTS.iter().map(move |result| (action, result)))
+            {
+                self.alert_actions.with_label_values(&[action, result]);
+            }
             self.event_to_alert.with_label_values::<&str>(&[]);
         }
     }
@@ -320,6 +327,12 @@ impl Counters {
         ];
         for (counter, now, before) in pairs {
             counter.with_label_values::<&str>(&[]).inc_by(now.checked_sub(before).unwrap_or(now));
+        }
+        for ((action, now), before) in ACTIONS.iter().zip(now.alert_actions).zip(before.alert_actions) {
+            for ((result, now), before) in RESULTS.iter().zip(now).zip(before).filter(|((_, now), _)| *now > 0) {
+                let more = now.checked_sub(before).unwrap_or(now);
+                self.alert_actions.with_label_values(&[*action, *result]).inc_by(more);
+            }
         }
     }
 }

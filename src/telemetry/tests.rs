@@ -13,6 +13,7 @@ use super::{Readiness, RebalanceKind, RestoreProgress, Role, Settings, Telemetry
 use crate::engine::Counts;
 use crate::engine::effect::Transition;
 use crate::engine::input::SourceReport;
+use crate::engine::quality::{Quality, Resolutions, TypeQuality};
 use crate::engine::totals::{ACTIVE_DAYS, SegmentTotals, Totals};
 use crate::units::{Currency, PartitionIndex, Timestamp};
 
@@ -69,7 +70,22 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
             active_day: clock.day(),
             open_alerts: vec![[1, 2], [0, 7]],
         },
-        counts: Counts { accepted: 10, duplicates: 1, too_late: 2, excluded: 4, unpriced: 3, judgements: 30 },
+        quality: Quality {
+            types: vec![TypeQuality { matured: 4, churned: 3, acknowledged: 2, acknowledge_seconds: 90 }],
+            left: 6,
+            foretold: [1, 0, 2, 1],
+            lead_days: 60,
+            resolutions: vec![Resolutions { kind: 0, reason: "renewed".into(), count: 2 }],
+        },
+        counts: Counts {
+            accepted: 10,
+            duplicates: 1,
+            too_late: 2,
+            excluded: 4,
+            unpriced: 3,
+            judgements: 30,
+            alert_actions: [[1, 0, 2, 0, 0], [0; 5], [0, 1, 0, 0, 0], [0; 5]],
+        },
         accounts: usize::try_from(accounts).unwrap(),
         state_bytes: Some(1000),
     }
@@ -139,6 +155,9 @@ fn names_and_labels_keep_the_conventions() {
         "rules",
         "role",
         "reason",
+        "action",
+        "result",
+        "lead",
         "cause",
         "kind",
         "topic",
@@ -201,8 +220,35 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_active_users{window="1d"} 4
         churnwatch_active_users{window="30d"} 18
         churnwatch_active_users{window="7d"} 10
+        churnwatch_alert_actions_total{action="acknowledged",result="closed_alert"} 0
+        churnwatch_alert_actions_total{action="acknowledged",result="other_reason"} 0
+        churnwatch_alert_actions_total{action="acknowledged",result="past_time"} 0
+        churnwatch_alert_actions_total{action="acknowledged",result="taken"} 2
+        churnwatch_alert_actions_total{action="acknowledged",result="unknown_alert"} 4
+        churnwatch_alert_actions_total{action="commented",result="closed_alert"} 0
+        churnwatch_alert_actions_total{action="commented",result="other_reason"} 0
+        churnwatch_alert_actions_total{action="commented",result="past_time"} 0
+        churnwatch_alert_actions_total{action="commented",result="taken"} 0
+        churnwatch_alert_actions_total{action="commented",result="unknown_alert"} 0
+        churnwatch_alert_actions_total{action="resolved",result="closed_alert"} 0
+        churnwatch_alert_actions_total{action="resolved",result="other_reason"} 2
+        churnwatch_alert_actions_total{action="resolved",result="past_time"} 0
+        churnwatch_alert_actions_total{action="resolved",result="taken"} 0
+        churnwatch_alert_actions_total{action="resolved",result="unknown_alert"} 0
+        churnwatch_alert_actions_total{action="snoozed",result="closed_alert"} 0
+        churnwatch_alert_actions_total{action="snoozed",result="other_reason"} 0
+        churnwatch_alert_actions_total{action="snoozed",result="past_time"} 0
+        churnwatch_alert_actions_total{action="snoozed",result="taken"} 0
+        churnwatch_alert_actions_total{action="snoozed",result="unknown_alert"} 0
+        churnwatch_alert_resolutions{reason="renewed",type="usage_frequency"} 4
+        churnwatch_alert_transitions_total{transition="acknowledged",type="churn_risk"} 0
+        churnwatch_alert_transitions_total{transition="acknowledged",type="usage_frequency"} 0
+        churnwatch_alert_transitions_total{transition="amended",type="churn_risk"} 0
+        churnwatch_alert_transitions_total{transition="amended",type="usage_frequency"} 0
         churnwatch_alert_transitions_total{transition="churned",type="churn_risk"} 0
         churnwatch_alert_transitions_total{transition="churned",type="usage_frequency"} 0
+        churnwatch_alert_transitions_total{transition="commented",type="churn_risk"} 0
+        churnwatch_alert_transitions_total{transition="commented",type="usage_frequency"} 0
         churnwatch_alert_transitions_total{transition="eased",type="churn_risk"} 0
         churnwatch_alert_transitions_total{transition="eased",type="usage_frequency"} 0
         churnwatch_alert_transitions_total{transition="escalated",type="churn_risk"} 0
@@ -211,6 +257,22 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_alert_transitions_total{transition="raised",type="usage_frequency"} 0
         churnwatch_alert_transitions_total{transition="resolved",type="churn_risk"} 0
         churnwatch_alert_transitions_total{transition="resolved",type="usage_frequency"} 0
+        churnwatch_alert_transitions_total{transition="retained",type="churn_risk"} 0
+        churnwatch_alert_transitions_total{transition="retained",type="usage_frequency"} 0
+        churnwatch_alert_transitions_total{transition="retracted",type="churn_risk"} 0
+        churnwatch_alert_transitions_total{transition="retracted",type="usage_frequency"} 0
+        churnwatch_alert_transitions_total{transition="snoozed",type="churn_risk"} 0
+        churnwatch_alert_transitions_total{transition="snoozed",type="usage_frequency"} 0
+        churnwatch_alert_transitions_total{transition="woken",type="churn_risk"} 0
+        churnwatch_alert_transitions_total{transition="woken",type="usage_frequency"} 0
+        churnwatch_alerts_acknowledge_delay_seconds{type="churn_risk"} 0
+        churnwatch_alerts_acknowledge_delay_seconds{type="usage_frequency"} 180
+        churnwatch_alerts_acknowledged{type="churn_risk"} 0
+        churnwatch_alerts_acknowledged{type="usage_frequency"} 4
+        churnwatch_alerts_followed_by_churn{type="churn_risk"} 0
+        churnwatch_alerts_followed_by_churn{type="usage_frequency"} 6
+        churnwatch_alerts_matured{type="churn_risk"} 0
+        churnwatch_alerts_matured{type="usage_frequency"} 8
         churnwatch_build_info{rules="00000000deadbeef",version="0.1.0"} 1
         churnwatch_clock_timestamp_seconds 1772452799.5
         churnwatch_commit_duration_seconds_sum{role="engine"} 0.012
@@ -224,8 +286,14 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_events_excluded_total 8
         churnwatch_events_too_late_total 4
         churnwatch_events_unpriced_total 6
+        churnwatch_foretold_lead_seconds 10368000
         churnwatch_judgements_total 60
         churnwatch_lag_records{role="engine",topic="churnwatch.events.v1"} 12
+        churnwatch_left_accounts 12
+        churnwatch_left_accounts_foretold{lead="0-6d"} 2
+        churnwatch_left_accounts_foretold{lead="14-27d"} 4
+        churnwatch_left_accounts_foretold{lead="28d+"} 2
+        churnwatch_left_accounts_foretold{lead="7-13d"} 0
         churnwatch_mrr_amount{band="at_risk",currency="USD",segment="free \"trial\""} 0
         churnwatch_mrr_amount{band="at_risk",currency="USD",segment="pro"} 0
         churnwatch_mrr_amount{band="critical",currency="USD",segment="free \"trial\""} 0.25
@@ -480,5 +548,54 @@ fn a_currency_without_minor_units_is_not_divided() {
         churnwatch_mrr_amount{band="healthy",currency="JPY",segment="pro"} 100050
         churnwatch_mrr_amount{band="watch",currency="JPY",segment="pro"} 0
     "#]],
+    );
+}
+
+#[test]
+fn alert_quality_adds_up_over_partitions() {
+    let telemetry = telemetry();
+    feed(&telemetry);
+    let prefixes = ["churnwatch_alerts_", "churnwatch_alert_res", "churnwatch_left", "churnwatch_foretold"];
+    check(
+        &telemetry,
+        &prefixes,
+        &expect![[r#"
+        churnwatch_alert_resolutions{reason="renewed",type="usage_frequency"} 4
+        churnwatch_alerts_acknowledge_delay_seconds{type="churn_risk"} 0
+        churnwatch_alerts_acknowledge_delay_seconds{type="usage_frequency"} 180
+        churnwatch_alerts_acknowledged{type="churn_risk"} 0
+        churnwatch_alerts_acknowledged{type="usage_frequency"} 4
+        churnwatch_alerts_followed_by_churn{type="churn_risk"} 0
+        churnwatch_alerts_followed_by_churn{type="usage_frequency"} 6
+        churnwatch_alerts_matured{type="churn_risk"} 0
+        churnwatch_alerts_matured{type="usage_frequency"} 8
+        churnwatch_foretold_lead_seconds 10368000
+        churnwatch_left_accounts 12
+        churnwatch_left_accounts_foretold{lead="0-6d"} 2
+        churnwatch_left_accounts_foretold{lead="14-27d"} 4
+        churnwatch_left_accounts_foretold{lead="28d+"} 2
+        churnwatch_left_accounts_foretold{lead="7-13d"} 0
+    "#]],
+    );
+    let actions = page(&telemetry).lines().filter(|line| line.starts_with("churnwatch_alert_actions")).count();
+    assert_eq!(actions, 20);
+    check(
+        &telemetry,
+        &[
+            "churnwatch_alert_actions_total{action=\"acknowledged\"",
+            "churnwatch_alert_actions_total{action=\"resolved\"",
+        ],
+        &expect![[r#"
+            churnwatch_alert_actions_total{action="acknowledged",result="closed_alert"} 0
+            churnwatch_alert_actions_total{action="acknowledged",result="other_reason"} 0
+            churnwatch_alert_actions_total{action="acknowledged",result="past_time"} 0
+            churnwatch_alert_actions_total{action="acknowledged",result="taken"} 2
+            churnwatch_alert_actions_total{action="acknowledged",result="unknown_alert"} 4
+            churnwatch_alert_actions_total{action="resolved",result="closed_alert"} 0
+            churnwatch_alert_actions_total{action="resolved",result="other_reason"} 2
+            churnwatch_alert_actions_total{action="resolved",result="past_time"} 0
+            churnwatch_alert_actions_total{action="resolved",result="taken"} 0
+            churnwatch_alert_actions_total{action="resolved",result="unknown_alert"} 0
+        "#]],
     );
 }

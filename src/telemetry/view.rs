@@ -1,6 +1,7 @@
 //! What is shown of one partition: a copy of its sums as of the last commit. No account is named here.
 
 use crate::engine::input::SourceReport;
+use crate::engine::quality::Quality;
 use crate::engine::totals::Totals;
 use crate::engine::{Counts, Engine};
 use crate::units::Timestamp;
@@ -14,6 +15,8 @@ pub struct PartitionView {
     pub sources: Vec<SourceReport>,
     /// Sums over the accounts.
     pub totals: Totals,
+    /// How good the alerts have been.
+    pub quality: Quality,
     /// What the engine has counted since it was created or restored.
     pub counts: Counts,
     /// Accounts held.
@@ -30,6 +33,7 @@ impl PartitionView {
             clock: engine.partition().clock,
             sources: engine.partition().reports.clone(),
             totals: engine.totals().clone(),
+            quality: Quality::clone(&engine.partition().quality),
             counts: *engine.counts(),
             accounts: engine.accounts_len(),
             state_bytes: None,

@@ -13,8 +13,11 @@ use super::control::{self, FLEET, PROGRESS};
 use super::json::{INTERVALS, Object, ROLES, name_of, write_text};
 use super::raw::{Raw, RawSeed};
 use super::refusal::{Refusal, excerpt};
+use std::sync::Arc;
+
 use crate::engine::event::{AlertAction, Event, Kind, LimitUse, PlanFeatures, Role, Terms, Traits};
-use crate::engine::input::{Fleet, Input, Progress};
+use crate::engine::fleet::Fleet;
+use crate::engine::input::{Input, Progress};
 
 /// Key of control records; no account is called so.
 pub const CONTROL_KEY: &[u8] = b"\0control";
@@ -26,7 +29,9 @@ pub fn decode(value: &[u8]) -> Result<Decoded<'_>, Refusal> {
         Decoded::UnknownType(name) if name == PROGRESS => {
             Decoded::Input(Input::Progress(control::decode_progress(text)?))
         }
-        Decoded::UnknownType(name) if name == FLEET => Decoded::Input(Input::Fleet(control::decode_fleet(text)?)),
+        Decoded::UnknownType(name) if name == FLEET => {
+            Decoded::Input(Input::Fleet(Arc::new(control::decode_fleet(text)?)))
+        }
         decoded => decoded,
     })
 }

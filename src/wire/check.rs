@@ -84,7 +84,7 @@ fn kind<'a>(raw: &mut Raw<'a>, type_name: &str) -> Option<Result<Kind<'a>, Refus
 fn feature_used<'a>(raw: &mut Raw<'a>) -> Result<Kind<'a>, Refusal> {
     Ok(Kind::FeatureUsed {
         feature: raw.required_id(Field::Feature)?,
-        quantity: raw.number(Field::Quantity, 1)?.unwrap_or(1),
+        quantity: raw.number(Field::Quantity, 0)?.unwrap_or(1),
     })
 }
 

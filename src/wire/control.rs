@@ -6,9 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::malformed_time;
+use super::fleet::FleetForm;
 use super::raw::Found;
 use super::refusal::{Refusal, excerpt};
-use crate::engine::input::{Fleet, GammaPrior, Progress, SourceReport, SourceTopic};
+use crate::engine::fleet::Fleet;
+use crate::engine::input::{Progress, SourceReport, SourceTopic};
 use crate::units::{PartitionIndex, Timestamp};
 
 /// `type` of progress records.
@@ -45,17 +47,11 @@ struct ReportForm {
 }
 
 #[derive(Serialize, Deserialize)]
-struct FleetForm {
+struct FleetRecordForm {
     r#type: String,
     version: u32,
-    prior_14: Option<PriorForm>,
-    prior_182: Option<PriorForm>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct PriorForm {
-    shape: f64,
-    exposure_days: f64,
+    #[serde(flatten)]
+    fleet: FleetForm,
 }
 
 /// Appends the JSON of a progress record to `out`.
@@ -109,37 +105,15 @@ pub(super) fn decode_progress(text: &str) -> Result<Progress, Refusal> {
 
 /// Appends the JSON of a fleet record to `out`.
 pub(super) fn encode_fleet(fleet: &Fleet, out: &mut Vec<u8>) {
-    let prior = |prior: GammaPrior| Some(PriorForm { shape: prior.shape, exposure_days: prior.exposure_days });
-    let form = FleetForm {
-        r#type: FLEET.to_owned(),
-        version: VERSION,
-        prior_14: prior(fleet.prior_14),
-        prior_182: prior(fleet.prior_182),
-    };
+    let form = FleetRecordForm { r#type: FLEET.to_owned(), version: VERSION, fleet: FleetForm::of(fleet) };
     let _ = serde_json::to_writer(out, &form);
 }
 
 /// The fleet record in `text`; what it leaves out keeps the shipped default.
 pub(super) fn decode_fleet(text: &str) -> Result<Fleet, Refusal> {
-    let form: FleetForm = serde_json::from_str(text).map_err(|error| damaged(FLEET, &error))?;
+    let form: FleetRecordForm = serde_json::from_str(text).map_err(|error| damaged(FLEET, &error))?;
     check_version(FLEET, form.version)?;
-    let shipped = Fleet::default();
-    Ok(Fleet {
-        prior_14: prior(form.prior_14, shipped.prior_14)?,
-        prior_182: prior(form.prior_182, shipped.prior_182)?,
-    })
-}
-
-fn prior(form: Option<PriorForm>, shipped: GammaPrior) -> Result<GammaPrior, Refusal> {
-    match form {
-        None => Ok(shipped),
-        Some(PriorForm { shape, exposure_days }) if shape > 0.0 && exposure_days > 0.0 => {
-            Ok(GammaPrior { shape, exposure_days })
-        }
-        Some(_) => {
-            Err(Refusal::ControlRecord { record: FLEET, problem: "shape and exposure_days must be above 0".to_owned() })
-        }
-    }
+    form.fleet.into_fleet().map_err(|problem| Refusal::ControlRecord { record: FLEET, problem })
 }
 
 fn instant(text: &str) -> Result<Timestamp, Refusal> {

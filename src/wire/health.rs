@@ -41,7 +41,7 @@ pub(super) struct StoryForm<'a> {
     /// Its display name, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
-    /// The customer-success manager who owns it, where known.
+    /// The customer-success manager who owns it, where known. In alerts: who is to act, without such a manager by routing.
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a str>,
     /// Its segment, `unknown` where it has none.
@@ -115,7 +115,7 @@ struct EvidenceForm<'a> {
 /// An amount of money.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Money")]
-struct MoneyForm {
+pub(super) struct MoneyForm {
     /// Whole minor units, such as cents.
     minor: i64,
     /// ISO 4217 code of the currency.
@@ -155,6 +155,13 @@ impl<'a> StoryForm<'a> {
     }
 }
 
+impl<'a> StoryForm<'a> {
+    /// The same, to be acted on by `owner`.
+    pub(super) fn owned_by(self, owner: &'a str) -> StoryForm<'a> {
+        StoryForm { owner: Some(owner), ..self }
+    }
+}
+
 impl ContributionForm {
     fn of(contribution: &Contribution) -> ContributionForm {
         ContributionForm { term: contribution.term, logit: rounded(contribution.logit) }
@@ -174,7 +181,7 @@ impl<'a> EvidenceForm<'a> {
 }
 
 impl MoneyForm {
-    fn of(money: Money) -> MoneyForm {
+    pub(super) fn of(money: Money) -> MoneyForm {
         MoneyForm { minor: money.minor, currency: money.currency.code().to_owned() }
     }
 }

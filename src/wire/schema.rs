@@ -1,4 +1,4 @@
-//! JSON Schemas of the public forms: canonical events, alerts, account health.
+//! JSON Schemas of the public forms: canonical events, alerts, what goes out from the desk, account health.
 //!
 //! The files under `docs/schemas/` are written from here by this file's test, which fails when they differ
 //! (`UPDATE_EXPECT=1 cargo test schema` rewrites them).
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::alert::AlertForm;
 use super::check::{ID_BYTES_MAX, TEXT_BYTES_MAX};
+use super::desk::DeskForm;
 use super::health::HealthForm;
 use super::json::{INTERVALS, ROLES};
 use super::raw::Field;
@@ -22,6 +23,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("event.schema.json", event()),
         ("alert.schema.json", generator().into_root_schema_for::<AlertForm<'_>>().to_value()),
+        ("desk.schema.json", generator().into_root_schema_for::<DeskForm<'_>>().to_value()),
         ("account-health.schema.json", generator().into_root_schema_for::<HealthForm<'_>>().to_value()),
     ]
 }

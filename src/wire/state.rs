@@ -9,12 +9,16 @@ use serde::{Deserialize, Serialize};
 
 mod v1;
 
+use super::fleet::FleetForm;
 use crate::engine::PartitionState;
 use crate::engine::account::Account;
+use crate::engine::fleet::Fleet;
 use crate::units::NextOffset;
 
 /// Key of the commit record.
 pub const COMMIT_KEY: &[u8] = b"\0P";
+/// Key of the fleet record in force, written when it has changed.
+pub const FLEET_KEY: &[u8] = b"\0F";
 /// First byte of the key of an account's record.
 pub const ACCOUNT_KEY_PREFIX: u8 = b'a';
 /// Largest encoded account, in bytes: the bounds of its parts see to it.
@@ -75,13 +79,32 @@ pub fn decode_commit(value: &[u8]) -> Result<CommitRecord, StateError> {
     }
 }
 
-fn append<T: Serialize>(form: &T, out: &mut Vec<u8>) {
+/// Appends the changelog value of the fleet record to `out`.
+pub fn encode_fleet(fleet: &Fleet, out: &mut Vec<u8>) {
+    append(&FleetForm::of(fleet), out);
+}
+
+/// The fleet record of a changelog value.
+pub fn decode_fleet(value: &[u8]) -> Result<Fleet, StateError> {
+    decode_versioned::<FleetForm>(value)?.into_fleet().map_err(StateError::Damaged)
+}
+
+/// Appends a version byte and the form to `out`.
+pub(super) fn append<T: Serialize>(form: &T, out: &mut Vec<u8>) {
     out.push(VERSION);
     let start = out.len();
     // Writing to a vector fails only for sequences of unknown length, of which the forms have none.
     match postcard::to_extend(form, std::mem::take(out)) {
         Ok(written) => *out = written,
         Err(error) => debug_assert!(false, "state form cannot be written at {start}: {error}"),
+    }
+}
+
+/// The form in `value`, of the only version there is.
+pub(super) fn decode_versioned<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Result<T, StateError> {
+    match split(value)? {
+        (VERSION, body) => decode(body),
+        (newer, _) => Err(StateError::Version(newer)),
     }
 }
 

@@ -10,16 +10,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::dead_letter::{DeadLetterTopic, Reason, Stage};
-use super::outbox::{OutTopic, Outbox};
-use super::policy::{CommitPolicy, LAGGING_RECORDS_MIN, Moment, Pace};
+use super::outbox::{OutTopic, Outbox, PART_RECORDS};
+use super::policy::{CommitPolicy, Fill, LAGGING_RECORDS_MIN, Moment, Pace};
 use super::{RawRecord, Start, Tally};
 use crate::engine::effect::{Effect, Transition};
+use crate::engine::fleet::Fleet;
 use crate::engine::input::Record;
 use crate::engine::rules::Rules;
-use crate::engine::{ANTICIPATED_MAX, Engine, Journal};
+use crate::engine::{ANTICIPATED_MAX, Engine, Journal, PartitionState};
 use crate::units::{NextOffset, PartitionIndex, Position, Timestamp};
-use crate::wire::state::{self, ACCOUNT_KEY_PREFIX, COMMIT_KEY, CommitRecord, StateError};
-use crate::wire::{Decoded, Refusal, alert, canonical, health};
+use crate::wire::state::{self, ACCOUNT_KEY_PREFIX, COMMIT_KEY, CommitRecord, FLEET_KEY, StateError};
+use crate::wire::{Decoded, Refusal, alert, canonical, fleet, health};
 
 /// What the machine needs to know besides the records.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ struct Partition {
     next: Option<NextOffset>,
     committed: Option<NextOffset>,
     transaction: u64,
+    /// The fleet record as of the last commit.
+    fleet: Arc<Fleet>,
     touched: bool,
     lag: Option<u64>,
 }
@@ -70,6 +73,7 @@ enum Phase {
 struct Changelog {
     accounts: BTreeMap<Box<[u8]>, Box<[u8]>>,
     commit: Option<CommitRecord>,
+    fleet: Option<Arc<Fleet>>,
 }
 
 /// An alert that a committed transaction published.
@@ -198,6 +202,7 @@ impl EngineMachine {
             next: None,
             committed: None,
             transaction: 0,
+            fleet: Arc::default(),
             touched: false,
             lag: None,
         });
@@ -224,6 +229,10 @@ impl EngineMachine {
             changelog.commit = value.map(state::decode_commit).transpose().map_err(damaged)?;
             return Ok(());
         }
+        if key == FLEET_KEY {
+            changelog.fleet = value.map(state::decode_fleet).transpose().map_err(damaged)?.map(Arc::new);
+            return Ok(());
+        }
         match (key.first(), value) {
             (Some(&ACCOUNT_KEY_PREFIX), Some(value)) => {
                 changelog.accounts.insert(key.into(), value.into());
@@ -245,7 +254,7 @@ impl EngineMachine {
         let rules_hash = self.rules_hash;
         let Some(partition) = self.find(index) else { return Err(RestoreError::NotRestoring(index)) };
         let Phase::Restoring(changelog) = &mut partition.phase else { return Err(RestoreError::NotRestoring(index)) };
-        let Changelog { accounts, commit } = std::mem::take(changelog);
+        let Changelog { accounts, commit, fleet } = std::mem::take(changelog);
         let Some(commit) = commit else {
             if let Some(committed) = committed {
                 return Err(RestoreError::RecordMissing { partition: index, committed });
@@ -266,7 +275,8 @@ impl EngineMachine {
                 state::decode_account(&value).map_err(|source| RestoreError::State { partition: index, source })?;
             partition.engine.restore_account(account);
         }
-        partition.engine.restore_partition(commit.partition);
+        partition.fleet = fleet.unwrap_or_default();
+        partition.engine.restore_partition(PartitionState { fleet: Arc::clone(&partition.fleet), ..commit.partition });
         partition.engine.finish_restore();
         partition.next = Some(commit.next_offset);
         partition.committed = Some(commit.next_offset);
@@ -346,6 +356,10 @@ impl EngineMachine {
                     let key: &[&[u8]] = &[told.account_id.as_bytes()];
                     outbox.push_with(OutTopic::Health, record.partition, key, |out| health::encode_health(&told, out));
                 }
+                Effect::Fleet(report) => {
+                    // One reader adds up the reports of all partitions: the topic has one partition.
+                    outbox.push_with(OutTopic::Fleet, PartitionIndex(0), &[], |out| fleet::encode_report(&report, out));
+                }
                 Effect::Reject(reject) => {
                     self.tally.reject(reject.name());
                     let reason = Reason { name: reject.name(), message: reject.message() };
@@ -382,18 +396,33 @@ impl EngineMachine {
     #[must_use]
     pub fn commit_due(&self, now: Moment) -> bool {
         let elapsed = now.since(self.last_commit);
-        self.is_dirty() && self.settings.policy.due(self.pace(), elapsed, self.tally.records, self.tally.bytes)
+        let changed = self.partitions.iter().map(|partition| partition.engine.changed_len() as u64);
+        let fill = Fill { events: self.tally.records, bytes: self.tally.bytes, accounts: changed.sum() };
+        self.is_dirty() && self.settings.policy.due(self.pace(), elapsed, fill)
     }
 
-    /// Appends the changelog of the transaction to `outbox` and returns the offsets to commit with it, one for each
-    /// touched partition. Empty when there is nothing to commit.
-    pub fn prepare_commit(&mut self, outbox: &mut Outbox) -> Vec<(PartitionIndex, NextOffset)> {
+    /// Appends the changelog of the transaction to `outbox`, handing it over whenever a part is full and at the end, and
+    /// returns the offsets to commit with it, one for each touched partition. Empty when there is nothing to commit.
+    pub fn prepare_commit<E>(
+        &mut self,
+        outbox: &mut Outbox,
+        hand_over: &mut dyn FnMut(&mut Outbox) -> Result<(), E>,
+    ) -> Result<Vec<(PartitionIndex, NextOffset)>, E> {
         let mut offsets = Vec::new();
         for partition in self.partitions.iter().filter(|partition| partition.touched) {
             let Some(next_offset) = partition.next else { continue };
             for account in partition.engine.changed() {
                 let key: &[&[u8]] = &[&[ACCOUNT_KEY_PREFIX], account.id.as_bytes()];
                 outbox.push_with(OutTopic::State, partition.index, key, |out| state::encode_account(account, out));
+                if outbox.len() >= PART_RECORDS {
+                    hand_over(outbox)?;
+                }
+            }
+            let in_force = &partition.engine.partition().fleet;
+            if !Arc::ptr_eq(in_force, &partition.fleet) {
+                outbox.push_with(OutTopic::State, partition.index, &[FLEET_KEY], |out| {
+                    state::encode_fleet(in_force, out);
+                });
             }
             let commit = CommitRecord {
                 next_offset,
@@ -404,7 +433,8 @@ impl EngineMachine {
             outbox.push_with(OutTopic::State, partition.index, &[COMMIT_KEY], |out| state::encode_commit(&commit, out));
             offsets.push((partition.index, next_offset));
         }
-        offsets
+        hand_over(outbox)?;
+        Ok(offsets)
     }
 
     /// The transaction is committed: everything stepped is final.
@@ -412,6 +442,7 @@ impl EngineMachine {
         for partition in self.partitions.iter_mut().filter(|partition| partition.touched) {
             partition.engine.commit();
             partition.committed = partition.next;
+            partition.fleet = Arc::clone(&partition.engine.partition().fleet);
             partition.transaction += 1;
             partition.touched = false;
         }

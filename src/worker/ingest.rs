@@ -7,7 +7,7 @@
 
 use super::dead_letter::{DeadLetterTopic, Reason, Stage};
 use super::outbox::{OutTopic, Outbox};
-use super::policy::{CommitPolicy, LAGGING_RECORDS_MIN, Moment, Pace};
+use super::policy::{CommitPolicy, Fill, LAGGING_RECORDS_MIN, Moment, Pace};
 use super::progress::{self, Observation, Owned, ROUNDS_MAX, STEP, SourceIndex};
 use super::{RawRecord, Start, Tally};
 use crate::engine::effect::Reject;
@@ -195,7 +195,8 @@ impl IngestMachine {
     #[must_use]
     pub fn commit_due(&self, now: Moment) -> bool {
         let elapsed = now.since(self.last_commit);
-        self.is_dirty() && self.settings.policy.due(self.pace(), elapsed, self.tally.records, self.tally.bytes)
+        let fill = Fill { events: self.tally.records, bytes: self.tally.bytes, accounts: 0 };
+        self.is_dirty() && self.settings.policy.due(self.pace(), elapsed, fill)
     }
 
     /// Ends the transaction's records with progress for every partition that got events, and returns the offsets to

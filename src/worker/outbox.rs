@@ -10,6 +10,9 @@ use crate::units::{PartitionIndex, Timestamp};
 /// A buffer that grew beyond this is given back when the outbox is cleared.
 pub const RETAINED_BYTES_MAX: usize = 32 << 20;
 
+/// An outbox with this many records is handed to the producer before more is appended.
+pub const PART_RECORDS: usize = 4_096;
+
 /// The topics a worker writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutTopic {
@@ -23,6 +26,8 @@ pub enum OutTopic {
     State,
     /// Records that could not become events.
     DeadLetters,
+    /// Reports of the partitions, for the fleet's learner.
+    Fleet,
 }
 
 /// Records to be produced.

@@ -30,6 +30,17 @@ pub enum Pace {
     Lagging,
 }
 
+/// What a transaction holds so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Fill {
+    /// Input records.
+    pub events: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Accounts changed, of each of which a pre-image is kept.
+    pub accounts: u64,
+}
+
 /// When a transaction ends: at the first of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitPolicy {
@@ -41,17 +52,22 @@ pub struct CommitPolicy {
     pub events_max: u64,
     /// Input bytes in one transaction.
     pub bytes_max: u64,
+    /// Accounts changed in one transaction: bounds the memory that their pre-images take.
+    pub accounts_max: u64,
 }
 
 impl CommitPolicy {
-    /// Whether a transaction with `events` input records of `bytes` bytes is to end `elapsed` after the previous one.
+    /// Whether a transaction that holds `fill` is to end `elapsed` after the previous one.
     #[must_use]
-    pub fn due(&self, pace: Pace, elapsed: Duration, events: u64, bytes: u64) -> bool {
+    pub fn due(&self, pace: Pace, elapsed: Duration, fill: Fill) -> bool {
         let interval = match pace {
             Pace::CaughtUp => self.interval_caught_up,
             Pace::Lagging => self.interval_lagging,
         };
-        elapsed >= interval || events >= self.events_max || bytes >= self.bytes_max
+        elapsed >= interval
+            || fill.events >= self.events_max
+            || fill.bytes >= self.bytes_max
+            || fill.accounts >= self.accounts_max
     }
 }
 
@@ -66,13 +82,16 @@ mod tests {
             interval_lagging: Duration::from_secs(1),
             events_max: 10,
             bytes_max: 100,
+            accounts_max: 5,
         };
+        let fill = |events, bytes, accounts| Fill { events, bytes, accounts };
         let half_second = Duration::from_millis(500);
-        assert!(policy.due(Pace::CaughtUp, half_second, 1, 1));
-        assert!(!policy.due(Pace::CaughtUp, Duration::from_millis(49), 1, 1));
-        assert!(!policy.due(Pace::Lagging, half_second, 9, 99));
-        assert!(policy.due(Pace::Lagging, half_second, 10, 1));
-        assert!(policy.due(Pace::Lagging, half_second, 1, 100));
-        assert!(policy.due(Pace::Lagging, Duration::from_secs(1), 1, 1));
+        assert!(policy.due(Pace::CaughtUp, half_second, fill(1, 1, 1)));
+        assert!(!policy.due(Pace::CaughtUp, Duration::from_millis(49), fill(1, 1, 1)));
+        assert!(!policy.due(Pace::Lagging, half_second, fill(9, 99, 4)));
+        assert!(policy.due(Pace::Lagging, half_second, fill(10, 1, 1)));
+        assert!(policy.due(Pace::Lagging, half_second, fill(1, 100, 1)));
+        assert!(policy.due(Pace::Lagging, half_second, fill(5, 1, 5)));
+        assert!(policy.due(Pace::Lagging, Duration::from_secs(1), fill(1, 1, 1)));
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::stage::Stage;
+use crate::engine::alert;
 use crate::engine::effect::{AlertChange, Band, Health, Transition};
 use crate::engine::rules::Rules;
 use crate::sim::score::{self, Score, Verdicts};
@@ -67,6 +68,8 @@ pub struct AlertsOfType {
     pub alert_type: &'static str,
     /// Transitions, in the order of [`Transition::ALL`].
     pub transitions: [u64; Transition::ALL.len()],
+    /// How many are open.
+    pub open: u64,
     /// How good those raised were.
     pub verdicts: Verdicts,
 }
@@ -77,13 +80,6 @@ impl AlertsOfType {
     pub fn raised(&self) -> u64 {
         let [raised, ..] = self.transitions;
         raised
-    }
-
-    /// How many are open.
-    #[must_use]
-    pub fn open(&self) -> u64 {
-        let [raised, _, _, resolved, churned] = self.transitions;
-        raised.saturating_sub(resolved + churned)
     }
 }
 
@@ -231,11 +227,15 @@ fn alerts_by_type(stage: &Stage, score: &Score) -> Vec<AlertsOfType> {
             }
         }
     }
+    let known = stage.engine().totals().open_alerts.iter().map(|by_severity| by_severity.iter().sum());
+    let open_by_type: BTreeMap<&'static str, u64> = alert::type_names().zip(known).collect();
+    let open = |alert_type| open_by_type.get(alert_type).copied().unwrap_or(0);
     let mut alerts: Vec<AlertsOfType> = types
         .into_iter()
         .map(|(alert_type, transitions)| AlertsOfType {
             alert_type,
             transitions,
+            open: open(alert_type),
             verdicts: score.by_type.get(alert_type).copied().unwrap_or_default(),
         })
         .collect();
@@ -284,13 +284,16 @@ fn health_json(health: &Health) -> Value {
 }
 
 fn alerts_json(alerts: &AlertsOfType) -> Value {
-    let [raised, escalated, eased, resolved, churned] = alerts.transitions;
-    json!({
-        "type": alerts.alert_type, "raised": raised, "escalated": escalated, "eased": eased, "resolved": resolved,
-        "churned": churned, "open": alerts.open(),
+    let mut json = json!({
+        "type": alerts.alert_type, "open": alerts.open,
         "right": alerts.verdicts.right, "wrong": alerts.verdicts.wrong, "early": alerts.verdicts.early,
         "folded": alerts.verdicts.folded, "not_judged": alerts.verdicts.open,
-    })
+    });
+    if let Some(object) = json.as_object_mut() {
+        let counted = Transition::ALL.iter().zip(alerts.transitions);
+        object.extend(counted.map(|(transition, count)| (transition.name().to_owned(), Value::from(count))));
+    }
+    json
 }
 
 fn money_json(money: Money) -> Value {

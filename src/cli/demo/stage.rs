@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::effect::{AlertChange, Effect, Transition};
+use crate::engine::fleet::learner::Learner;
+use crate::engine::fleet::report::FleetReport;
 use crate::engine::input::{Input, Progress, Record};
 use crate::engine::rules::Rules;
 use crate::engine::{Engine, Journal};
@@ -18,6 +20,7 @@ use crate::units::{Offset, PartitionIndex, Position, Span, Timestamp};
 pub struct Stage {
     population: Population,
     engine: Engine,
+    learner: Learner,
     rules: Arc<Rules>,
     now: Timestamp,
     next_offset: i64,
@@ -34,6 +37,7 @@ impl Stage {
         Stage {
             population: Population::new(options),
             engine: Engine::new(Arc::clone(&rules), Journal::Off),
+            learner: Learner::new(1),
             rules,
             now: START,
             next_offset: 0,
@@ -102,6 +106,12 @@ impl Stage {
         &self.changes
     }
 
+    fn learn(&mut self, report: FleetReport) {
+        if let Some(fleet) = self.learner.take(report, &self.rules) {
+            self.step(self.now, Input::Fleet(fleet));
+        }
+    }
+
     fn step(&mut self, received_at: Timestamp, input: Input<'_>) {
         let position = Position { partition: PartitionIndex(0), offset: Offset(self.next_offset) };
         self.next_offset += 1;
@@ -109,8 +119,15 @@ impl Stage {
     }
 
     fn listen(&mut self, watch: &mut dyn FnMut(&AlertChange)) {
-        for effect in self.effects.drain(..) {
-            let Effect::Alert(change) = effect else { continue };
+        for effect in std::mem::take(&mut self.effects) {
+            let change = match effect {
+                Effect::Alert(change) => change,
+                Effect::Fleet(report) => {
+                    self.learn(*report);
+                    continue;
+                }
+                Effect::Health(_) | Effect::Reject(_) => continue,
+            };
             *self.changes.entry((change.alert_type, change.transition)).or_default() += 1;
             if change.transition == Transition::Raised {
                 self.raised.push(Raised {

@@ -260,7 +260,7 @@ fn alerts(alerts: &[AlertsOfType], look: &Look) -> Vec<Line> {
             "{:<18}  {:>5}  {:>5}  {:>5}  {:>5}",
             alerts.alert_type,
             alerts.raised(),
-            alerts.open(),
+            alerts.open,
             verdicts.right,
             verdicts.wrong
         )));
@@ -432,7 +432,12 @@ mod tests {
             at_risk_accounts: 41,
             at_risk_mrr: money(84_120),
             revenue_at_risk: money(61_003),
-            alerts: vec![AlertsOfType { alert_type: "churn_risk", transitions: [15, 4, 2, 5, 1], verdicts }],
+            alerts: vec![AlertsOfType {
+                alert_type: "churn_risk",
+                transitions: [15, 4, 2, 0, 0, 0, 0, 0, 5, 0, 1, 0],
+                open: 9,
+                verdicts,
+            }],
             score: Score {
                 accounts: 2_000,
                 kinds: vec![KindScore { kind: ChurnKind::BadNps, churned: 20, warned: 11, lead_days: Some(23.6) }],
@@ -470,7 +475,7 @@ mod tests {
             11 of 20 accounts that left were alerted before (55%), 24 days ahead in the median.
             3 of 12 judged alerts were wrong (25%), 1 of them only early: their account left later.
             On accounts that stay: 0.4 false alerts per 100 accounts and month.
-            Wrong alerts by trap: vacation 2 of 109, bot 0 of 61, week of the outage 3.
+            Wrong alerts by trap: vacation 2 of 109, bot 0 of 61, week from outage on 3.
             Here an alert is wrong when its account does not leave within the 28 days after it; repeats in that
             time count once.
         "#]]

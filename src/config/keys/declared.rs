@@ -5,6 +5,7 @@
 
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Access, Config, Key};
@@ -23,6 +24,11 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("http", "The HTTP server: metrics, health, version."),
     ("log", "Logging, to standard error."),
     ("limits", "Sizes beyond which records are refused."),
+    (
+        "alerts",
+        "What becomes of alerts: who acts on them, by which plan, and how many an owner is given. When they are raised is \
+         said in [rules.alerts].",
+    ),
     (
         "rules",
         "The rules in force: everything that alerts and account health depend on. Changing one changes the rules' hash, \
@@ -48,10 +54,16 @@ pub(super) fn keys() -> Vec<Key> {
         text("topics.dead_letters", text::TOPIC, "Records that could not become events, untouched.", |c| {
             &mut c.topics.dead_letters
         }),
+        text(
+            "topics.fleet",
+            text::TOPIC,
+            "Daily reports of the partitions, from which the fleet's weights are learned. It has one partition.",
+            |c| &mut c.topics.fleet,
+        ),
         count(
             "topics.partitions",
             1..=1000,
-            "Partitions of each of these topics. It cannot be changed once the topics hold data: accounts would move.",
+            "Partitions of each of these topics but the last. It cannot be changed once the topics hold data: accounts would move.",
             |c| &mut c.topics.partitions,
         ),
         count(
@@ -73,6 +85,13 @@ pub(super) fn keys() -> Vec<Key> {
         span("topics.dead_letters_retention_days", DAY_MS, 1..=36_500, "How long dead letters are kept.", |c| {
             &mut c.topics.dead_letters_retention
         }),
+        span(
+            "topics.fleet_retention_days",
+            DAY_MS,
+            30..=36_500,
+            "How long the reports are kept: what is learned after a restart goes back so far.",
+            |c| &mut c.topics.fleet_retention,
+        ),
         text("ingest.group_id", text::NAME, "Consumer group of the ingest role.", |c| &mut c.ingest.group_id),
         count("ingest.workers", 1..=256, "Threads of the ingest role in this process.", |c| &mut c.ingest.workers),
         text("engine.group_id", text::NAME, "Consumer group of the engine role.", |c| &mut c.engine.group_id),
@@ -100,10 +119,18 @@ pub(super) fn keys() -> Vec<Key> {
         count("commit.bytes_max", 65_536..=4_294_967_296, "After this many bytes of input.", |c| {
             &mut c.commit.bytes_max
         }),
+        count(
+            "commit.accounts_max",
+            1_000..=10_000_000,
+            "After this many changed accounts. Until the commit the worker keeps what each was before, 1 to 2 KiB; a smaller \
+             number writes an account more often while the worker lags.",
+            |c| &mut c.commit.accounts_max,
+        ),
         millis(
             "commit.transaction_timeout_ms",
             1_000..=900_000,
-            "The broker aborts a transaction that is open for longer, such as that of a process that died.",
+            "The broker aborts a transaction that is open for longer, such as that of a process that died: until then \
+             whoever takes its partitions over must wait. Within the session time-out less the broker's scan of 10 s.",
             |c| &mut c.commit.transaction_timeout,
         ),
         listen(),
@@ -123,7 +150,24 @@ pub(super) fn keys() -> Vec<Key> {
              dead-letter topic must allow it.",
             |c| &mut c.limits.record_bytes_max,
         ),
-        span("rules.horizon_days", DAY_MS, 1..=182, "Churn is foretold for this many days ahead.", |c| {
+        playbooks(),
+        link(),
+        count(
+            "alerts.budget_per_owner_week",
+            1..=10_000,
+            "New alerts that one owner is given in a week. Beyond it, those with the lowest revenue at risk wait in the \
+             owner's daily digest.",
+            |c| &mut c.alerts.budget_per_owner_week,
+        ),
+        span(
+            "alerts.deliver_max_age_hours",
+            HOUR_MS,
+            0..=8_760_000,
+            "Changes of alerts that are older than this when they become known, as over the history of a first \
+             deployment, are not delivered one by one: what is still open comes in one digest an owner.",
+            |c| &mut c.alerts.deliver_max_age,
+        ),
+        span("rules.horizon_days", DAY_MS, 1..=112, "Churn is foretold for this many days ahead.", |c| {
             &mut c.rules.horizon
         }),
         span(
@@ -176,21 +220,6 @@ pub(super) fn keys() -> Vec<Key> {
             |c| &mut c.rules.segments_max,
         ),
         currency(),
-        number("rules.base_logit", -10.0..=10.0, "Risk, as a logit, of an account about which nothing speaks.", |c| {
-            &mut c.rules.base_logit
-        }),
-        number(
-            "rules.expected_activity_14d_weight",
-            0.0..=10.0,
-            "Weight of the risk that the account's rate of the last two weeks leads to.",
-            |c| &mut c.rules.weight_14,
-        ),
-        number(
-            "rules.expected_activity_182d_weight",
-            0.0..=10.0,
-            "Weight of the risk that the account's rate of the last half year leads to.",
-            |c| &mut c.rules.weight_182,
-        ),
         number(
             "rules.health_step",
             0.001..=1.0,
@@ -234,7 +263,7 @@ fn read<T: Clone>(config: &Config, place: Place<T>) -> T {
     place(&mut config.clone()).clone()
 }
 
-fn key(path: &str, summary: &str, access: Access) -> Key {
+pub(super) fn key(path: &str, summary: &str, access: Access) -> Key {
     Key { path: path.to_owned(), summary: summary.to_owned(), example: None, access }
 }
 
@@ -306,7 +335,44 @@ fn instance_id() -> Key {
         ..key(
             "engine.instance_id",
             "Name of this process in the group, the same after a restart and unlike that of any other process: a restart \
-             within the session time-out then moves no partition. Without it the process joins as a new member each time.",
+             within the session time-out (30 s) then moves no partition, and after a crash goes on at once. Without it the \
+             process takes the name that it finds in a file under the temporary folder, locked while it lives; set it where \
+             that folder does not outlive the process, as in a container. A process that is stopped for good keeps its \
+             partitions until the session time-out.",
+            access,
+        )
+    }
+}
+
+fn playbooks() -> Key {
+    let access = Access::Text {
+        rule: text::FOLDER,
+        get: Box::new(|config| config.alerts.playbooks.clone()),
+        set: Box::new(|config, value| config.alerts.playbooks = Some(value)),
+    };
+    Key {
+        example: Some("playbooks"),
+        ..key(
+            "alerts.playbooks",
+            "Folder of playbooks, one .toml file an alert type: owners, action plans and resolution reasons. Each stands in \
+             place of the shipped playbook of its type, and a file with routes in place of the shipped routing.toml; \
+             docs/alerts.md tells how they are written. Part of the rules.",
+            access,
+        )
+    }
+}
+
+fn link() -> Key {
+    let access = Access::Text {
+        rule: text::LINK,
+        get: Box::new(|config| config.rules.playbooks.link.clone()),
+        set: Box::new(|config, value| Arc::make_mut(&mut config.rules.playbooks).link = Some(value)),
+    };
+    Key {
+        example: Some("https://crm.example.com/accounts/{account_id}?alert={alert_id}"),
+        ..key(
+            "alerts.link",
+            "Where a person finds an alert, told with it. `{account_id}` and `{alert_id}` are filled in. Part of the rules.",
             access,
         )
     }

@@ -2,15 +2,17 @@
 //!
 //! A day is active when a person used the product on it; active days, not raw events, are the unit of activity, since
 //! they predict. The last 128 days are an exact bitmap; older active days are folded, in day order, into one decayed
-//! sum, so that the result does not depend on the order of arrival. Volumes are kept by day for 13 weeks.
+//! sum, so that the result does not depend on the order of arrival. Volumes are kept for the active days of 13 weeks.
 
-use crate::engine::input::GammaPrior;
+use crate::engine::fleet::prior::GammaPrior;
 use crate::units::{Day, Offset, Span, Timestamp};
 
 /// Days within which late events still count: 13 weeks.
 pub const HORIZON_DAYS: u16 = 91;
 /// Days of the activity bitmap.
 const BITMAP_DAYS: u16 = 128;
+/// The bits of the bitmap that have a volume.
+const HORIZON: u128 = (1 << HORIZON_DAYS) - 1;
 /// Half-life of the short rate, in days.
 pub const SHORT_DAYS: f64 = 14.0;
 /// Half-life of the long rate, in days.
@@ -39,8 +41,14 @@ pub struct Activity {
     pub folded: f64,
     /// The day up to which they are folded.
     pub folded_day: Day,
-    /// Uses by day, at `day % 91`, for the 91 days up to `last_day`; 65,535 stands for that many and more.
-    pub volumes: [u16; HORIZON_DAYS as usize],
+    /// Events of usage.
+    pub uses: u32,
+    /// Sum over them of `ln(1 + quantity)` in 1/1024: an integer, so that the order of arrival does not matter.
+    pub magnitude: u64,
+    /// Events of the account that were no usage.
+    pub others: u32,
+    /// Uses on each active day of the 91 days up to `last_day`, oldest first; 65,535 stands for that many and more.
+    pub volumes: Vec<u16>,
 }
 
 /// What taking in a usage did.
@@ -70,7 +78,7 @@ impl Evidence {
     /// forgetting; see West and Harrison, *Bayesian Forecasting and Dynamic Models*, on discounting.
     ///
     /// ```
-    /// use churnwatch::engine::{facts::activity::Evidence, input::GammaPrior};
+    /// use churnwatch::engine::{facts::activity::Evidence, fleet::prior::GammaPrior};
     /// // Five active days in ten days of exposure, against a prior of one day in four worth four days:
     /// let rate = Evidence { active: 5.0, exposure: 10.0 }.rate(GammaPrior { shape: 1.0, exposure_days: 4.0 });
     /// assert!((rate - 6.0 / 14.0).abs() < 1e-12);
@@ -79,6 +87,17 @@ impl Evidence {
     pub fn rate(&self, prior: GammaPrior) -> f64 {
         (prior.shape + self.active) / (prior.exposure_days + self.exposure)
     }
+}
+
+/// How active an account is, as the evidence for its rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rhythm {
+    /// With a half-life of 14 days.
+    pub short: Evidence,
+    /// With a half-life of 182 days.
+    pub long: Evidence,
+    /// The same at the end of its last active day: what it was when the present silence began.
+    pub before: Evidence,
 }
 
 /// Gaps between successive active days within the bitmap.
@@ -94,6 +113,18 @@ pub struct Gaps {
     pub longest: u16,
 }
 
+impl Gaps {
+    /// Coefficient of variation: 0 for clockwork, 1 for chance, more for bursts; `None` below two gaps.
+    #[must_use]
+    pub fn spread(&self) -> Option<f64> {
+        if self.count < 2 {
+            return None;
+        }
+        let mean = self.days / f64::from(self.count);
+        Some((self.squares / f64::from(self.count) - mean * mean).max(0.0).sqrt() / mean)
+    }
+}
+
 impl Default for Activity {
     fn default() -> Activity {
         Activity {
@@ -107,7 +138,10 @@ impl Default for Activity {
             active_days: 0,
             folded: 0.0,
             folded_day: Day::default(),
-            volumes: [0; HORIZON_DAYS as usize],
+            uses: 0,
+            magnitude: 0,
+            others: 0,
+            volumes: Vec::new(),
         }
     }
 }
@@ -134,41 +168,55 @@ impl Activity {
             (self.last_at, self.last_offset) = (time, offset);
         }
         self.first_day = self.first_day.min(day);
-        if let Some(volume) = self.volumes.get_mut(usize::from(day.number() % HORIZON_DAYS)) {
-            *volume = volume.saturating_add(u16::try_from(quantity).unwrap_or(u16::MAX));
-        }
-        let bit = 1_u128 << self.last_day.since(day);
-        if self.days & bit != 0 {
+        self.uses = self.uses.saturating_add(1);
+        self.magnitude = self.magnitude.saturating_add(magnitude(quantity));
+        let age = self.last_day.since(day);
+        let uses = u16::try_from(quantity).unwrap_or(u16::MAX);
+        let older = self.days_from(age + 1);
+        if self.days >> age & 1 == 1 {
+            if let Some(volume) = self.volumes.get_mut(older) {
+                *volume = volume.saturating_add(uses);
+            }
             return Taken::SameDay;
         }
-        self.days |= bit;
+        super::insert(&mut self.volumes, older, uses);
+        self.days |= 1 << age;
         self.active_days = self.active_days.saturating_add(1);
         Taken::NewDay
     }
 
-    /// Moves the anchor to a later `day`: empties the volumes in between and folds what leaves the bitmap, oldest first.
+    /// Active days that have a volume and lie `age` days or more before `last_day`: where the volumes after them begin.
+    fn days_from(&self, age: u16) -> usize {
+        (self.days & HORIZON).checked_shr(age.into()).unwrap_or(0).count_ones() as usize
+    }
+
+    /// How many volumes belong to the active days: the length of `volumes`.
+    #[must_use]
+    pub fn volumes_len(&self) -> usize {
+        self.days_from(0)
+    }
+
+    /// Moves the anchor to a later `day`: drops the volumes that leave the horizon and folds what leaves the bitmap,
+    /// oldest first.
     fn advance_to(&mut self, day: Day) {
         let shift = day.since(self.last_day);
-        for step in 1..=shift.min(HORIZON_DAYS) {
-            if let Some(volume) = self.volumes.get_mut(usize::from((self.last_day.number() + step) % HORIZON_DAYS)) {
-                *volume = 0;
-            }
-        }
-        let leaving = if shift >= BITMAP_DAYS { self.days } else { self.days & !(u128::MAX >> shift) };
-        for age in (0..BITMAP_DAYS).rev().filter(|age| leaving >> age & 1 == 1) {
-            let left = Day::new(self.last_day.number().saturating_sub(age));
+        self.volumes.drain(..self.days_from(HORIZON_DAYS.saturating_sub(shift)).min(self.volumes.len()));
+        let mut leaving = if shift >= BITMAP_DAYS { self.days } else { self.days & !(u128::MAX >> shift) };
+        while let Some(age) = leaving.checked_ilog2() {
+            leaving &= !(1 << age);
+            let left = Day::new(self.last_day.number().saturating_sub(u16::try_from(age).unwrap_or(BITMAP_DAYS)));
             self.folded = self.folded * half(left.since(self.folded_day), LONG_DAYS) + 1.0;
             self.folded_day = left;
         }
-        self.days = self.days.checked_shl(u32::from(shift)).filter(|_| shift < BITMAP_DAYS).unwrap_or(0);
+        self.days = self.days.checked_shl(u32::from(shift)).unwrap_or(0);
         self.last_day = day;
     }
 
-    /// `A_14` and `A_182` as of `last_day`.
-    fn decayed(&self) -> [f64; 2] {
+    /// `A_14` and `A_182` as of `day`, which is one of the bitmap's; later activity is left out.
+    fn decayed(&self, day: Day) -> [f64; 2] {
         let mut sums = [0.0_f64; 2];
         let [short, long] = &*decay::WEIGHTS;
-        let mut rest = self.days;
+        let mut rest = self.days.checked_shr(self.last_day.since(day).into()).unwrap_or(0);
         for (short, long) in short.iter().zip(long) {
             if rest == 0 {
                 break;
@@ -179,7 +227,7 @@ impl Activity {
             rest >>= 4;
         }
         if self.folded > 0.0 {
-            sums[1] += self.folded * half(self.last_day.since(self.folded_day), LONG_DAYS);
+            sums[1] += self.folded * half(day.since(self.folded_day), LONG_DAYS);
         }
         sums
     }
@@ -196,53 +244,94 @@ impl Activity {
         if self.is_used() { now.day().since(self.last_day) } else { 0 }
     }
 
-    /// Decayed active days and exposure at `now` for the 14-day and the 182-day half-life.
+    /// Its rates at `now` and before the present silence, as decayed active days and exposure.
     ///
     /// `exposure = (1 - 2^(-(T-b)/h)) h / ln 2`; `active = A 2^(-(T-1-dl)/h) - x0 2^(-(T-1-floor(b))/h)`, where `b` is
     /// the first usage, `dl` the last active day and `x0` 1 when the day of the first event was active: that day is
     /// the reason why the account is known, not evidence of its rate.
     #[must_use]
-    pub fn evidence(&self, now: Timestamp) -> [Evidence; 2] {
-        let t = now.days();
-        let known = (t - self.first_at.days()).max(0.0);
-        let first_day = self.first_at.day();
-        let x0 = self.is_used() && self.first_day == first_day;
-        let mut evidence = [Evidence { active: 0.0, exposure: 0.0 }; 2];
-        for ((out, half_life), decayed) in evidence.iter_mut().zip([SHORT_DAYS, LONG_DAYS]).zip(self.decayed()) {
-            out.exposure = (1.0 - libm::exp2(-known / half_life)) * half_life / std::f64::consts::LN_2;
-            if self.is_used() {
-                let age = t - 1.0 - f64::from(self.last_day.number());
-                out.active = decayed * libm::exp2(-age / half_life);
-            }
-            if x0 {
-                out.active -= libm::exp2(-(t - 1.0 - f64::from(first_day.number())) / half_life);
-            }
-            out.active = out.active.max(0.0);
+    pub fn rhythm(&self, now: Timestamp) -> Rhythm {
+        let [short, long] = self.decayed(self.last_day);
+        let silence_began = f64::from(self.last_day.number()) + 1.0;
+        Rhythm {
+            short: self.evidence(short, self.last_day, now.days(), SHORT_DAYS),
+            long: self.evidence(long, self.last_day, now.days(), LONG_DAYS),
+            before: self.evidence(long, self.last_day, silence_began, LONG_DAYS),
         }
-        evidence
+    }
+
+    /// Its 182-day evidence at the end of `day`, an active day of the bitmap: later activity is left out.
+    #[must_use]
+    pub fn evidence_through(&self, day: Day) -> Evidence {
+        let [_, long] = self.decayed(day);
+        self.evidence(long, day, f64::from(day.number()) + 1.0, LONG_DAYS)
+    }
+
+    /// The evidence at `moment` (days since the epoch) of `decayed` active days as of `day`.
+    fn evidence(&self, decayed: f64, day: Day, moment: f64, half_life: f64) -> Evidence {
+        if !self.is_used() {
+            return Evidence { active: 0.0, exposure: 0.0 };
+        }
+        let known = (moment - self.first_at.days()).max(0.0);
+        let exposure = (1.0 - libm::exp2(-known / half_life)) * half_life / std::f64::consts::LN_2;
+        let mut active = decayed * libm::exp2(-(moment - 1.0 - f64::from(day.number())) / half_life);
+        let first_day = self.first_at.day();
+        if self.first_day == first_day {
+            active -= libm::exp2(-(moment - 1.0 - f64::from(first_day.number())) / half_life);
+        }
+        Evidence { active: active.max(0.0), exposure }
+    }
+
+    /// Whether it was active on `day`; days before the bitmap count as not.
+    #[must_use]
+    pub fn is_active_on(&self, day: Day) -> bool {
+        self.is_used() && day <= self.last_day && self.bit(self.last_day.since(day))
+    }
+
+    fn bit(&self, age: u16) -> bool {
+        self.days.checked_shr(age.into()).is_some_and(|days| days & 1 == 1)
+    }
+
+    /// Whether it was active on any day from `begin` to before `end`, as far as the bitmap reaches.
+    #[must_use]
+    pub fn is_active_within(&self, begin: Day, end: Day) -> bool {
+        self.last_active_before(end).is_some_and(|last| last >= begin)
+    }
+
+    /// The last active day before `day`; `None` where there is none in the bitmap.
+    #[must_use]
+    pub fn last_active_before(&self, day: Day) -> Option<Day> {
+        if !self.is_used() {
+            return None;
+        }
+        let skipped = (self.last_day.number() + 1).saturating_sub(day.number());
+        let rest = self.days.checked_shr(skipped.into()).filter(|rest| *rest != 0)?;
+        let age = u32::from(skipped) + rest.trailing_zeros();
+        self.last_day.number().checked_sub(u16::try_from(age).ok()?).map(Day::new)
+    }
+
+    /// Active days up to `day`, a day of the bitmap.
+    #[must_use]
+    pub fn active_days_through(&self, day: Day) -> u32 {
+        let later = self.last_day.since(day).min(BITMAP_DAYS - 1);
+        self.active_days.saturating_sub((self.days & ((1 << later) - 1)).count_ones())
+    }
+
+    /// Mean of `ln(1 + quantity)` over its uses: the size of what is done at a time; that of 1 when it was never used.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // 2^32 uses of at most ln(2^32)
+    pub fn mean_magnitude(&self) -> f64 {
+        if self.uses == 0 { std::f64::consts::LN_2 } else { self.magnitude as f64 / 1024.0 / f64::from(self.uses) }
     }
 
     /// Uses in the `days` days that end `skip` days before the day of `now`, that day left out since it is not over.
     #[must_use]
     pub fn volume(&self, now: Timestamp, skip: u16, days: u16) -> u64 {
-        // Days are counted back from `last_day`; the ring holds ages 0 to 90.
+        // Days are counted back from `last_day`.
         let offset = i32::from(now.day().number()) - 1 - i32::from(skip) - i32::from(self.last_day.number());
-        let age_min = (-offset).max(0);
-        let age_end = (i32::from(days) - offset).min(i32::from(HORIZON_DAYS));
-        if age_min >= age_end || !self.is_used() {
-            return 0;
-        }
-        let ring = i32::from(HORIZON_DAYS);
-        let newest = (i32::from(self.last_day.number()) - age_min).rem_euclid(ring);
-        let length = age_end - age_min;
-        // The run of days may wrap around the end of the ring: one part before it, one after.
-        let tail = (newest + 1).min(length);
-        self.sum(newest + 1 - tail, newest + 1) + self.sum(ring - (length - tail), ring)
-    }
-
-    fn sum(&self, from: i32, to: i32) -> u64 {
-        let index = |at: i32| usize::try_from(at).unwrap_or_default();
-        let part = self.volumes.get(index(from)..index(to)).unwrap_or_default();
+        let first = u16::try_from(-offset).unwrap_or(0);
+        let end = u16::try_from(i32::from(days) - offset).unwrap_or(0);
+        let part = self.volumes.get(self.days_from(end)..self.days_from(first)).unwrap_or_default();
         u64::from(part.iter().map(|volume| u32::from(*volume)).sum::<u32>())
     }
 
@@ -284,6 +373,16 @@ impl Activity {
     pub fn known_for(&self, now: Timestamp) -> Span {
         now.since(self.first_at.min(now))
     }
+}
+
+/// `ln(1 + quantity)` in 1/1024.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most ln(2^32)
+fn magnitude(quantity: u32) -> u64 {
+    if quantity <= 1 {
+        // Nearly all: ln 2.
+        return 710;
+    }
+    (libm::log1p(f64::from(quantity)) * 1024.0).round() as u64
 }
 
 /// `2^(-days / half_life)`.
@@ -334,7 +433,9 @@ mod tests {
     fn decayed_sums_follow_the_recursion_of_the_formula() {
         let days: Vec<u16> = (0..400).filter(|day| day % 3 == 0 || day % 7 == 1).collect();
         let activity = active_on(&days);
-        for (half_life, got) in [(SHORT_DAYS, activity.decayed()[0]), (LONG_DAYS, activity.decayed()[1])] {
+        for (half_life, got) in
+            [(SHORT_DAYS, activity.decayed(activity.last_day)[0]), (LONG_DAYS, activity.decayed(activity.last_day)[1])]
+        {
             let mut expected = 0.0;
             let mut last = days[0];
             for day in &days {

@@ -9,6 +9,9 @@ use crate::units::Day;
 /// Members kept.
 pub const CROWD_MAX: usize = 128;
 
+/// Crowds of at most so many members are searched by counting.
+const COUNTED_MAX: usize = 32;
+
 /// Weeks of use kept for each member, the present one included.
 pub const WEEKS: u16 = 14;
 
@@ -78,9 +81,20 @@ impl Crowd {
         crate::units::stable_hash(name.as_bytes()) as u32
     }
 
+    /// Where the member of `hash` is, or would be.
+    fn place(&self, hash: u32) -> Result<usize, usize> {
+        // Most crowds are small: counting takes no branches that could be foretold wrongly.
+        let index = if self.members.len() <= COUNTED_MAX {
+            self.members.iter().filter(|member| member.hash < hash).count()
+        } else {
+            self.members.partition_point(|member| member.hash < hash)
+        };
+        if self.members.get(index).is_some_and(|member| member.hash == hash) { Ok(index) } else { Err(index) }
+    }
+
     /// Notes that the member of `hash` was seen on `day`.
     pub fn see(&mut self, hash: u32, day: Day) -> Seen {
-        match self.members.binary_search_by_key(&hash, |member| member.hash) {
+        match self.place(hash) {
             Ok(index) => {
                 let Some(member) = self.members.get_mut(index) else { return Seen::Known };
                 let before = member.last_day;
@@ -132,7 +146,7 @@ impl Crowd {
     /// The member of `hash`, where it is kept.
     #[must_use]
     pub fn get(&self, hash: u32) -> Option<&Member> {
-        self.members.binary_search_by_key(&hash, |member| member.hash).ok().and_then(|index| self.members.get(index))
+        self.place(hash).ok().and_then(|index| self.members.get(index))
     }
 
     /// For each of `masks`: kept members seen in any of its weeks (bit `i`: `i` weeks before the week of `today`).

@@ -66,6 +66,12 @@ impl Person {
         self.champion_since.is_some() && self.departed().is_none()
     }
 
+    /// Whether they are, or were, more than a user: champion, sponsor or admin.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        self.champion_since.is_some() || self.role.is_some_and(|(_, role)| role != Role::Member)
+    }
+
     /// Whether they are an admin who has not left.
     #[must_use]
     pub fn is_admin(&self) -> bool {

@@ -37,6 +37,14 @@ pub struct Answer {
     pub offset: Offset,
 }
 
+impl Answer {
+    /// Whether it is a detractor's: 0 to 6.
+    #[must_use]
+    pub fn is_detractor(&self) -> bool {
+        self.score <= 6
+    }
+}
+
 impl Voice {
     /// Takes in an NPS answer.
     pub fn answer(&mut self, answer: Answer) {
@@ -56,6 +64,17 @@ impl Voice {
                 self.asked.remove(0);
             }
         }
+    }
+
+    /// Whether anything of it may speak for churn: a detractor, a score below the one before, a rating, a survey left
+    /// unanswered by who has answered before.
+    #[must_use]
+    pub fn is_outspoken(&self) -> bool {
+        let last_answer = self.answers.iter().map(|answer| answer.stamp.time.day()).max();
+        !self.ratings.is_empty()
+            || last_answer.is_some() && self.asked.last().copied() > last_answer
+            || latest(&self.answers)
+                .any(|(answer, before)| answer.is_detractor() || before.is_some_and(|known| known.score > answer.score))
     }
 
     /// Promoters (9-10), passives (7-8) and detractors (0-6) among the latest answers still valid at `now`.

@@ -63,7 +63,8 @@ enum Finding<'a> {
 }
 
 fn find<'a>(case: &Case<'a>) -> Finding<'a> {
-    let Some(people) = case.account.people.as_deref() else { return Finding::Unknown };
+    let people = case.account.people.as_deref().filter(|_| case.account.standing.has_key_people);
+    let Some(people) = people else { return Finding::Unknown };
     let is_named = people.list.iter().any(|person| person.champion_since.is_some());
     let departures = people.list.iter().filter_map(|person| {
         let stamp = if is_named { person.departed() } else { inferred_departure(case, person) };

@@ -71,11 +71,14 @@ fn growth(case: &Case<'_>) -> f64 {
 
 #[allow(clippy::cast_precision_loss)] // at most HITS_MAX
 fn read(case: &Case<'_>) -> Reading {
-    if case.account.limits.is_none() {
+    // One hit below the start counts nothing, so that the start itself counts something.
+    let strength = |hits: f64| ramp(hits, case.parameter(HITS_START) - 1.0, case.parameter(HITS_FULL));
+    let standing = &case.account.standing;
+    let are_recent = standing.limit_hit_at.is_some_and(|at| at > case.now.minus(case.span(WINDOW)));
+    if !are_recent || strength(f64::from(standing.limit_hits)) <= 0.0 {
         return Reading::QUIET;
     }
-    // One hit below the start counts nothing, so that the start itself counts something.
-    let strength = ramp(hits(case) as f64, case.parameter(HITS_START) - 1.0, case.parameter(HITS_FULL));
+    let strength = strength(hits(case) as f64);
     if strength <= 0.0 {
         return Reading::QUIET;
     }

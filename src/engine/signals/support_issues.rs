@@ -231,12 +231,12 @@ mod tests {
             &expect![[r#"
                 none         unknown
                 one          quiet
-                two          0.16 2 tickets in four weeks, 0.1 were usual.
-                many         0.50 5 tickets in four weeks, 0.1 were usual.
+                two          0.09 2 tickets in four weeks, 0.1 were usual.
+                many         0.30 5 tickets in four weeks, 0.1 were usual.
                 as ever      quiet
-                severe       0.41 2 tickets in four weeks, 0.1 were usual; severe ones among them.
-                reopened     0.31 2 tickets in four weeks, 0.1 were usual; 1 again about the same.
-                same topic   0.68 4 tickets in four weeks, 0.1 were usual; 2 again about the same.
+                severe       0.26 2 tickets in four weeks, 0.1 were usual; severe ones among them.
+                reopened     0.19 2 tickets in four weeks, 0.1 were usual; 1 again about the same.
+                same topic   0.45 4 tickets in four weeks, 0.1 were usual; 2 again about the same.
                 left open    0.30 0 tickets in four weeks, 0.4 were usual; one open for 50 days.
                 edge of open 0.00 1 ticket in four weeks, 0.1 were usual; one open for 14 days.
                 closed at last quiet

@@ -27,6 +27,8 @@ pub enum Purpose {
     State,
     /// Records that could not become events.
     DeadLetters,
+    /// Reports of the partitions, for the fleet's learner.
+    Fleet,
     /// A topic that is read; it belongs to somebody else.
     Source,
 }
@@ -41,6 +43,7 @@ impl Purpose {
             Purpose::Health => "account health",
             Purpose::State => "state",
             Purpose::DeadLetters => "dead letters",
+            Purpose::Fleet => "fleet reports",
             Purpose::Source => "source",
         }
     }
@@ -359,6 +362,16 @@ pub fn specs(config: &Config) -> Vec<Spec> {
                 record_size(record_bytes, "large bad records could not be kept"),
             ],
         ),
+        spec(
+            Purpose::Fleet,
+            &topics.fleet,
+            // One reader must see the reports of all partitions, in one order.
+            Partitions::Exactly(1),
+            vec![
+                policy("delete", "compaction would delete reports"),
+                retention(topics.fleet_retention, Otherwise::Weakens("less is learned anew after a restart")),
+            ],
+        ),
     ];
     specs.extend(config.sources.iter().map(|source| {
         spec(
@@ -477,7 +490,7 @@ mod tests {
         let config = Config::default();
         let topics = specs(&config).into_iter().map(|spec| TopicState::judge(spec, None)).collect();
         expect![[r#"
-            topics churnwatch.events.v1, churnwatch.alerts.v1, churnwatch.account-health.v1, churnwatch.state.v1, churnwatch.dead-letters.v1 do not exist; run `churnwatch topics create`
+            topics churnwatch.events.v1, churnwatch.alerts.v1, churnwatch.account-health.v1, churnwatch.state.v1, churnwatch.dead-letters.v1, churnwatch.fleet.v1 do not exist; run `churnwatch topics create`
             source topics product.usage, billing.events do not exist; correct [[sources]], or for a trial run `churnwatch topics create --sources`"#]]
         .assert_eq(&TopicReport { topics }.obstacles().join("\n"));
     }

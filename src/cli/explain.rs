@@ -1,0 +1,234 @@
+//! `churnwatch explain`: why an account was judged as it was, at any time in the past.
+//!
+//! This file arranges: the replay up to the moment, what it tells of the account, how that is printed. The story is
+//! collected by [`crate::local::story`] and judged by the engine.
+
+mod text;
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use super::{ConfigArgs, Output};
+use crate::config::problem::distance;
+use crate::engine::Engine;
+use crate::engine::account::Account;
+use crate::engine::effect::{Evidence, Health};
+use crate::engine::facts::activity::Activity;
+use crate::local::gate::Gate;
+use crate::local::replay::{Found, Place, Replay, Stop};
+use crate::local::rerun::Log;
+use crate::local::story::{Moments, Week};
+use crate::local::tables::parse_instant;
+use crate::units::{Day, Position, Span, Timestamp};
+use crate::wire::encode_health;
+
+/// Arguments of `churnwatch explain`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The account.
+    #[arg(value_name = "ACCOUNT")]
+    pub account: String,
+    /// The log: NDJSON events or a dumped canonical log, plain or compressed. It may be read twice, so no pipe.
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// The lines are what this source topic carries, read by its format; without it they are canonical.
+    #[arg(long, value_name = "TOPIC")]
+    pub source: Option<String>,
+    /// As of then, by what happened before; without it as of the end of the log.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub at: Option<Timestamp>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Accounts named where the one asked for is unknown.
+const NEAR_MAX: usize = 3;
+
+/// Everything that is told of an account.
+#[derive(Debug)]
+pub struct Story {
+    /// Its health, with the moment judged, all terms of the risk and the evidence.
+    pub health: Health,
+    /// What adds up to the logit of the risk, with what is behind each.
+    pub terms: Vec<Term>,
+    /// What happened to it.
+    pub moments: Moments,
+}
+
+/// One term of the risk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// Its name; `other` for what the terms that are too small to be listed come to.
+    pub name: &'static str,
+    /// Added to the logit.
+    pub logit: f64,
+    /// The newest record behind it, where one is.
+    pub place: Option<Place>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.input == Path::new("-") {
+        bail!("the input may be read twice: give --input a file instead of standard input");
+    }
+    let config = match args.config.load() {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let log = Log::new(args.input.clone(), super::replay_settings(&config, args.source.as_deref())?);
+    let gate = match args.at {
+        Some(at) => {
+            let scan = log.scan()?;
+            Some(Gate::new(vec![at], |cutoff| scan.last_line_before(cutoff)))
+        }
+        None => None,
+    };
+    let found = Found { moments: Some(Moments::of(&args.account)), ..Found::default() };
+    let mut judged = None;
+    let mut replayed = log.replay(gate, found, &mut |stop: &Stop<'_>| {
+        let here = stop.engine.and_then(|engine| Some((engine, engine.account(&args.account)?)));
+        match here.zip(args.at) {
+            Some(((engine, account), at)) => {
+                judged = Some((engine.health_at(account, at), last_use(engine, account)));
+                ControlFlow::Break(())
+            }
+            // In another partition, or later.
+            None => ControlFlow::Continue(()),
+        }
+    })?;
+    super::tell_rejected(&replayed);
+    if replayed.replay.tally().events == 0 {
+        return super::no_events(&log);
+    }
+    let replay = &replayed.replay;
+    let moments = replayed.found.moments.take().unwrap_or_else(|| Moments::of(&args.account));
+    if args.at.is_none() {
+        let here = |engine: &Engine| {
+            engine.account(&args.account).map(|account| (engine.health(account), last_use(engine, account)))
+        };
+        judged = replay.engines().find_map(here);
+    }
+    let Some((health, last_use)) = judged else { bail!(unknown(args, replay, &moments)) };
+    let place = |position: Option<Position>| position.map(|position| replay.place(position));
+    let story = Story { terms: terms(&health, last_use, &place), health, moments };
+    let mut out = io::stdout().lock();
+    let place = |evidence: &Evidence| place(evidence.position);
+    let printed = match args.output {
+        Output::Text => out.write_all(text::story(&story, &place).as_bytes()),
+        Output::Json => writeln!(out, "{}", story.json(&place)),
+    };
+    match printed {
+        // Whoever read it has seen enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        printed => printed.map(|()| ExitCode::SUCCESS).context("cannot write the story"),
+    }
+}
+
+/// The record of the account's last usage.
+fn last_use(engine: &Engine, account: &Account) -> Option<Position> {
+    let Activity { last_offset: offset, .. } = account.activity;
+    account.activity.is_used().then_some(Position { partition: engine.partition().index, offset })
+}
+
+/// The terms of the risk with the newest records behind them: those of the signals' evidence, and the last usage for what
+/// is expected of the account. They add up to the risk's logit, as far as a number can.
+fn terms(health: &Health, last_use: Option<Position>, place: &dyn Fn(Option<Position>) -> Option<Place>) -> Vec<Term> {
+    let place = |name: &str| match health.evidence.iter().find(|evidence| evidence.signal == name) {
+        Some(evidence) => place(evidence.position),
+        None if name == BASE => None,
+        None => place(last_use),
+    };
+    let listed = health.contributions.iter();
+    let mut terms: Vec<Term> =
+        listed.map(|term| Term { name: term.term, logit: term.logit, place: place(term.term) }).collect();
+    let rest = logit(health.risk.get()) - terms.iter().map(|term| term.logit).sum::<f64>();
+    if rest.is_finite() && rest.abs() > ROUNDING {
+        terms.push(Term { name: "other", logit: rest, place: None });
+    }
+    terms
+}
+
+/// The term that every account has alike.
+const BASE: &str = "base";
+
+/// Differences of logits below this come from rounding.
+const ROUNDING: f64 = 1e-9;
+
+fn logit(risk: f64) -> f64 {
+    libm::log(risk / (1.0 - risk))
+}
+
+/// Why nothing can be told of the account, and what to do.
+fn unknown(args: &Args, replay: &Replay, moments: &Moments) -> String {
+    let account = &args.account;
+    if let (Some(first), Some(at)) = (moments.first(), args.at) {
+        return format!("account `{account}` has no event before {at}: its first is at {first}; choose a later --at");
+    }
+    let ids = replay.engines().flat_map(Engine::accounts).map(|known| known.id.as_str());
+    let mut near: Vec<(usize, &str)> = ids.map(|id| (distance(account, id), id)).collect();
+    near.sort_unstable();
+    let near: Vec<String> = near.iter().take(NEAR_MAX).map(|(_, id)| format!("`{id}`")).collect();
+    format!("account `{account}` never occurs in the log; the nearest are {}", near.join(", "))
+}
+
+impl Story {
+    /// Usage of each week up to the moment judged.
+    fn weeks(&self) -> Vec<(Day, Week)> {
+        // What happens at that moment is not seen: a week that begins with it has not begun.
+        self.moments.weeks(self.health.as_of.minus(Span::from_ms(1)))
+    }
+
+    /// As one JSON object: the account's health as it would be published, and beside it terms, weeks and moments.
+    fn json(&self, place: &dyn Fn(&Evidence) -> Option<Place>) -> Value {
+        let mut published = Vec::new();
+        encode_health(&self.health, &mut published);
+        let at = |place: Option<Place>| place.map(|place| place.to_string());
+        let weeks = self.weeks().into_iter().map(|(monday, week)| {
+            json!({ "week": day(monday.start()), "uses": week.uses, "active_days": week.active_days() })
+        });
+        let terms =
+            self.terms.iter().map(|term| json!({ "term": term.name, "logit": term.logit, "record": at(term.place) }));
+        let evidence = self.health.evidence.iter().map(|evidence| {
+            json!({
+                "signal": evidence.signal, "strength": evidence.strength.get(), "sentence": evidence.sentence,
+                "record": at(place(evidence)),
+            })
+        });
+        let moments = self
+            .moments
+            .told()
+            .map(|moment| json!({ "time": moment.at.to_string(), "what": moment.what, "line": moment.line }));
+        json!({
+            "account": self.health.account_id,
+            "as_of": self.health.as_of.to_string(),
+            "risk": self.health.risk.get(),
+            "logit": logit(self.health.risk.get()),
+            "band": self.health.band.name(),
+            "terms": terms.collect::<Vec<_>>(),
+            "evidence": evidence.collect::<Vec<_>>(),
+            "unknown": self.health.unknown,
+            "weeks": weeks.collect::<Vec<_>>(),
+            "moments": moments.collect::<Vec<_>>(),
+            "moments_left_out": self.moments.left_out(),
+            "health": serde_json::from_slice::<Value>(&published).unwrap_or_default(),
+        })
+    }
+}
+
+/// The day of a time.
+fn day(time: Timestamp) -> String {
+    time.to_string().chars().take(10).collect()
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    parse_instant(text).ok_or_else(|| "is no time such as 2026-03-01T00:00:00Z or 2026-03-01".to_owned())
+}

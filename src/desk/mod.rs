@@ -1,0 +1,274 @@
+//! The desk: which alerts an owner is given one by one, and which wait in the owner's daily digest.
+//!
+//! An owner's accounts lie in many partitions, so this is no engine's business: the desk takes the changes of all alerts
+//! in about the order of time and keeps, for each owner, what is open. It is pure; whoever feeds it says what the present
+//! is and writes down what goes out. Here is no delivery to any channel.
+//!
+//! A week has as many places for an owner as the budget says. A new alert takes a free one and goes out at once; when none
+//! is free it takes that of the alert with the lowest revenue at risk, if its own is higher, and the other goes back to
+//! the digest. So the places end with the highest, and yet never more than twice the budget goes out. An alert in the
+//! digest tries again when it escalates or wakes. Every further change of an alert that has gone out goes out too.
+
+mod owner;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::engine::effect::{AlertChange, Severity, Transition};
+use crate::units::{Day, Money, Span, Timestamp};
+use owner::{Owner, Verdict};
+
+/// Owners with a desk of their own; alerts of further ones are kept for [`OTHER_OWNER`].
+pub const OWNERS_MAX: usize = 10_000;
+/// Stands for the owners beyond [`OWNERS_MAX`].
+pub const OTHER_OWNER: &str = "(others)";
+/// Alerts that a digest lists; of the rest it says how many.
+pub const DIGEST_ITEMS_MAX: usize = 50;
+
+/// What the desk goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// New alerts that one owner is given in a week, from Monday, UTC.
+    pub budget_per_owner_week: u32,
+    /// A change that is older than this when it becomes known does not go out.
+    pub deliver_max_age: Span,
+}
+
+/// What goes out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outgoing {
+    /// One change of one alert.
+    Delivered(Box<Delivery>),
+    /// What is open for an owner.
+    Digest(Box<Digest>),
+}
+
+/// A change of an alert that goes out to its owner.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// To whom.
+    pub owner: String,
+    /// Who else is to know, where nobody acknowledged it in time.
+    pub also_to: Option<String>,
+    /// When the change happened.
+    pub at: Timestamp,
+    /// Why it goes out.
+    pub why: Why,
+    /// What happened.
+    pub transition: Transition,
+    /// The alert as it is since.
+    pub item: Item,
+    /// The alert that lost its place to this one, and is in the digest from now on.
+    pub displaced: Option<String>,
+}
+
+/// Why a change goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It was raised, and has a place.
+    New,
+    /// It was in the digest, got worse or woke, and has a place now.
+    Promoted,
+    /// An earlier change of it has gone out.
+    FollowUp,
+}
+
+/// What an owner has been shown of an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// It waits in the digest.
+    Waiting,
+    /// It has gone out.
+    Delivered,
+    /// It has gone out, and then lost its place to another.
+    Displaced,
+}
+
+/// What is open for an owner, by revenue at risk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Digest {
+    /// For whom.
+    pub owner: String,
+    /// When it was put together.
+    pub at: Timestamp,
+    /// Whether it is the first after a time for which nothing went out.
+    pub is_catch_up: bool,
+    /// The alerts, the highest revenue at risk first, at most [`DIGEST_ITEMS_MAX`].
+    pub items: Vec<Item>,
+    /// How many more there are. Of thousands, this counts some that have been closed since.
+    pub more: u64,
+    /// Revenue at risk of the accounts of all of them, each account once, as far as it is known.
+    pub revenue_at_risk: Option<Money>,
+}
+
+/// An alert in short.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its id.
+    pub alert_id: String,
+    /// Its type.
+    pub alert_type: &'static str,
+    /// What alerts of its type are called.
+    pub title: String,
+    /// Its account.
+    pub account_id: String,
+    /// The account's name, where known.
+    pub name: Option<String>,
+    /// How loud it is.
+    pub severity: Severity,
+    /// When it was raised.
+    pub raised_at: Timestamp,
+    /// Revenue at risk, where known.
+    pub revenue_at_risk: Option<Money>,
+    /// Whether somebody has acknowledged it.
+    pub is_acknowledged: bool,
+    /// Until when it is snoozed, where it is.
+    pub snoozed_until: Option<Timestamp>,
+    /// What its owner has been shown of it.
+    pub shown: Shown,
+    /// Where a person finds it.
+    pub link: Option<String>,
+}
+
+/// The desks of all owners.
+#[derive(Debug)]
+pub struct Desk {
+    settings: Settings,
+    owners: BTreeMap<String, Owner>,
+    /// Whose each open alert is.
+    owner_of: BTreeMap<String, String>,
+    /// The day for which digests are being gathered.
+    day: Option<Day>,
+    /// Whether there has been a change that did not go out for its age since the last digests.
+    is_catching_up: bool,
+}
+
+impl Desk {
+    /// Empty desks.
+    #[must_use]
+    pub fn new(settings: Settings) -> Desk {
+        Desk { settings, owners: BTreeMap::new(), owner_of: BTreeMap::new(), day: None, is_catching_up: false }
+    }
+
+    /// Takes in a change that became known at `present`, and appends what goes out.
+    pub fn change(&mut self, change: &AlertChange, present: Timestamp, out: &mut Vec<Outgoing>) {
+        let at = change.health.as_of;
+        let is_old = present.since(at) > self.settings.deliver_max_age;
+        if !is_old {
+            self.advance(at, out);
+        }
+        self.is_catching_up |= is_old;
+        let name = self.desk_of(&change.owner);
+        let before = self.take_away(change, &name);
+        let Some(owner) = self.owners.get_mut(&name) else { return };
+        owner.has_news |= !is_old;
+        let mut item = item(change, before);
+        let asks = match change.transition {
+            Transition::Raised => Some(Why::New),
+            Transition::Escalated | Transition::Woken => Some(Why::Promoted),
+            _ => None,
+        };
+        let verdict = match (before, asks) {
+            _ if is_old => Verdict::Digest,
+            (Shown::Delivered, _) => Verdict::Out { why: Why::FollowUp, displaced: None },
+            // Whoever was told of it is told of its end.
+            (Shown::Displaced, _) if !change.is_open => Verdict::Out { why: Why::FollowUp, displaced: None },
+            (_, Some(why)) if change.is_open => {
+                owner.compete(&item, at.day().week(), why, self.settings.budget_per_owner_week)
+            }
+            _ => Verdict::Digest,
+        };
+        if let Verdict::Out { why, displaced } = verdict {
+            item.shown = Shown::Delivered;
+            let delivery = Delivery {
+                owner: change.owner.clone(),
+                also_to: change.escalate_to.clone(),
+                at,
+                why,
+                transition: change.transition,
+                item: item.clone(),
+                displaced,
+            };
+            out.push(Outgoing::Delivered(Box::new(delivery)));
+        }
+        if change.is_open {
+            self.owner_of.insert(change.alert_id.clone(), name);
+            if let Some(left_out) = owner.keep(item) {
+                self.owner_of.remove(&left_out);
+            }
+        }
+    }
+
+    /// Moves on to `now`: when a day has ended, the digests of that day go out.
+    pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
+        self.catch_up(now, out);
+        let day = *self.day.get_or_insert(now.day());
+        if day < now.day() {
+            self.day = Some(now.day());
+            self.digests(Day::new(day.number().saturating_add(1)).start(), false, out);
+        }
+    }
+
+    /// The end: what is open goes out, to the owners for whom something has happened since their last digest.
+    pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
+        self.catch_up(now, out);
+        self.digests(now, false, out);
+    }
+
+    /// After a time for which nothing went out: one digest an owner of what is open now.
+    fn catch_up(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
+        if std::mem::take(&mut self.is_catching_up) {
+            self.digests(now, true, out);
+        }
+    }
+
+    fn digests(&mut self, at: Timestamp, is_catch_up: bool, out: &mut Vec<Outgoing>) {
+        for (name, owner) in &mut self.owners {
+            let is_due = if is_catch_up { !owner.is_empty() } else { owner.has_news };
+            if is_due {
+                owner.has_news = false;
+                out.push(Outgoing::Digest(Box::new(owner.digest(name, at, is_catch_up))));
+            }
+        }
+        self.owners.retain(|_, owner| !owner.is_idle(at));
+    }
+
+    /// Under which name an owner's alerts are kept.
+    fn desk_of(&mut self, owner: &str) -> String {
+        let name = if self.owners.contains_key(owner) || self.owners.len() < OWNERS_MAX { owner } else { OTHER_OWNER };
+        self.owners.entry(name.to_owned()).or_default();
+        name.to_owned()
+    }
+
+    /// Takes the alert off the desk it lies on, which may be that of another owner. What `name` has been shown of it.
+    fn take_away(&mut self, change: &AlertChange, name: &str) -> Shown {
+        let before = self.owner_of.remove(&change.alert_id);
+        let owner = before.as_ref().and_then(|before| self.owners.get_mut(before));
+        let Some((owner, item)) = owner.and_then(|owner| owner.take(&change.alert_id).map(|item| (owner, item))) else {
+            return Shown::Waiting;
+        };
+        if before.is_some_and(|before| before == name) {
+            return item.shown;
+        }
+        owner.has_news = true;
+        Shown::Waiting
+    }
+}
+
+fn item(change: &AlertChange, shown: Shown) -> Item {
+    Item {
+        alert_id: change.alert_id.clone(),
+        alert_type: change.alert_type,
+        title: change.title.clone(),
+        account_id: change.health.account_id.clone(),
+        name: change.health.name.clone(),
+        severity: change.severity,
+        raised_at: change.raised_at,
+        revenue_at_risk: change.health.revenue_at_risk,
+        is_acknowledged: change.is_acknowledged,
+        snoozed_until: change.snoozed_until,
+        shown,
+        link: change.link.clone(),
+    }
+}

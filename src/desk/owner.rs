@@ -1,0 +1,129 @@
+//! The desk of one owner: what is open, and who has a place this week.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{DIGEST_ITEMS_MAX, Digest, Item, Shown, Why};
+use crate::units::{Money, Timestamp};
+
+/// Open alerts kept for one owner; of more than that the one with the lowest revenue at risk is left out, and counted.
+pub(super) const OPEN_MAX: usize = 5_000;
+/// So many alerts may go out for each place: the one that takes it, and one that takes it over.
+const SENT_PER_PLACE_MAX: u32 = 2;
+
+/// Where an alert goes.
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// Out to its owner.
+    Out { why: Why, displaced: Option<String> },
+    /// Into the digest.
+    Digest,
+}
+
+/// The desk of one owner.
+#[derive(Debug, Default)]
+pub(super) struct Owner {
+    /// Whether something has happened since the last digest.
+    pub(super) has_news: bool,
+    open: BTreeMap<String, Item>,
+    /// Alerts that were left out for want of room since the desk was last empty: they may have been closed by now.
+    left_out: u64,
+    /// The week that the places are of.
+    week: u16,
+    /// Who has a place: revenue at risk in minor units, and id.
+    places: BTreeSet<(i64, String)>,
+    /// How many have gone out this week.
+    sent: u32,
+}
+
+impl Owner {
+    /// Whether the alert gets a place in `week`.
+    pub(super) fn compete(&mut self, item: &Item, week: u16, why: Why, budget: u32) -> Verdict {
+        if self.week != week {
+            self.week = week;
+            self.places.clear();
+            self.sent = 0;
+        }
+        if self.sent >= budget.saturating_mul(SENT_PER_PLACE_MAX) {
+            return Verdict::Digest;
+        }
+        let asking = (worth(item), item.alert_id.clone());
+        // One that went to another owner and came back has its place still.
+        self.places.retain(|(_, id)| *id != asking.1);
+        let is_free = self.places.len() < usize::try_from(budget).unwrap_or(usize::MAX);
+        let mut displaced = None;
+        if !is_free {
+            let beats = self.places.first().is_some_and(|lowest| lowest.0 < asking.0);
+            if !beats {
+                return Verdict::Digest;
+            }
+            displaced = self.places.pop_first().map(|(_, id)| id);
+        }
+        if let Some(item) = displaced.as_ref().and_then(|id| self.open.get_mut(id)) {
+            item.shown = Shown::Displaced;
+        }
+        self.places.insert(asking);
+        self.sent += 1;
+        Verdict::Out { why, displaced }
+    }
+
+    /// Lays an open alert on the desk. The ids of those for which there is no room any more.
+    pub(super) fn keep(&mut self, item: Item) -> Option<String> {
+        self.open.insert(item.alert_id.clone(), item);
+        if self.open.len() <= OPEN_MAX {
+            return None;
+        }
+        let lowest = self.open.values().min_by_key(|item| (worth(item), &item.alert_id))?.alert_id.clone();
+        self.open.remove(&lowest);
+        self.left_out += 1;
+        Some(lowest)
+    }
+
+    /// Takes an alert off the desk.
+    pub(super) fn take(&mut self, alert_id: &str) -> Option<Item> {
+        let item = self.open.remove(alert_id);
+        if self.open.is_empty() {
+            self.left_out = 0;
+        }
+        item
+    }
+
+    /// Whether nothing is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Whether there is nothing left to remember about the owner.
+    pub(super) fn is_idle(&self, now: Timestamp) -> bool {
+        self.open.is_empty() && !self.has_news && self.week != now.day().week()
+    }
+
+    /// What is open, by revenue at risk.
+    pub(super) fn digest(&self, name: &str, at: Timestamp, is_catch_up: bool) -> Digest {
+        let mut items: Vec<&Item> = self.open.values().collect();
+        items.sort_by(|a, b| worth(b).cmp(&worth(a)).then_with(|| a.alert_id.cmp(&b.alert_id)));
+        let mut revenues: BTreeMap<&str, Money> = BTreeMap::new();
+        for item in &items {
+            if let Some(money) = item.revenue_at_risk {
+                revenues.entry(&item.account_id).or_insert(money);
+            }
+        }
+        let revenue_at_risk = revenues
+            .values()
+            .copied()
+            .reduce(|sum, money| Money { minor: sum.minor.saturating_add(money.minor), ..sum });
+        let beyond = u64::try_from(items.len().saturating_sub(DIGEST_ITEMS_MAX)).unwrap_or(u64::MAX);
+        Digest {
+            owner: name.to_owned(),
+            at,
+            is_catch_up,
+            items: items.into_iter().take(DIGEST_ITEMS_MAX).cloned().collect(),
+            more: beyond.saturating_add(self.left_out),
+            revenue_at_risk,
+        }
+    }
+}
+
+/// What an alert is ranked by: revenue at risk in minor units, 0 where it is not known.
+fn worth(item: &Item) -> i64 {
+    item.revenue_at_risk.map_or(0, |money| money.minor)
+}

@@ -1,0 +1,89 @@
+//! The prior of activity rates: how many active days a day an account of this fleet is likely to have.
+//!
+//! A gamma distribution fitted by moments to what the accounts have shown (an empirical Bayes prior; see Gelman et al.,
+//! *Bayesian Data Analysis*, on the gamma-Poisson model). Not here: the rate of one account, which is
+//! [`crate::engine::facts::activity::Evidence::rate`].
+
+use crate::engine::facts::activity::Evidence;
+
+/// A gamma distribution of activity rates (active days a day): mean `shape / exposure_days`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GammaPrior {
+    /// Its shape, above 0.
+    pub shape: f64,
+    /// Its rate parameter, in days of exposure, above 0.
+    pub exposure_days: f64,
+}
+
+/// Accounts known for less (in decayed days of exposure) say nothing about the prior.
+const EXPOSURE_MIN: f64 = 3.0;
+/// Fewer accounts make no prior.
+const ACCOUNTS_MIN: f64 = 30.0;
+
+/// Sums over accounts from which the prior follows; they add up over partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct PriorSums {
+    /// Accounts.
+    pub accounts: f64,
+    /// Decayed active days `A`.
+    pub active: f64,
+    /// Decayed exposure `E`.
+    pub exposure: f64,
+    /// `A^2`.
+    pub active_squared: f64,
+    /// `A E`.
+    pub active_exposure: f64,
+    /// `E^2`.
+    pub exposure_squared: f64,
+}
+
+impl PriorSums {
+    /// Adds one account.
+    pub fn add(&mut self, Evidence { active, exposure }: Evidence) {
+        if exposure <= EXPOSURE_MIN {
+            return;
+        }
+        self.accounts += 1.0;
+        self.active += active;
+        self.exposure += exposure;
+        self.active_squared += active * active;
+        self.active_exposure += active * exposure;
+        self.exposure_squared += exposure * exposure;
+    }
+
+    /// Adds the accounts of another partition.
+    pub fn merge(&mut self, other: &PriorSums) {
+        self.accounts += other.accounts;
+        self.active += other.active;
+        self.exposure += other.exposure;
+        self.active_squared += other.active_squared;
+        self.active_exposure += other.active_exposure;
+        self.exposure_squared += other.exposure_squared;
+    }
+
+    /// The prior that fits: `mu = sum A / sum E`, `v = max((sum (A - mu E)^2 - mu sum E) / sum E^2, mu^2 / 20)`,
+    /// `shape = mu^2 / v` held to [0.05, 20], `exposure = shape / mu`. `None` below 30 accounts, or if none was active.
+    ///
+    /// ```
+    /// use churnwatch::engine::{facts::activity::Evidence, fleet::prior::PriorSums};
+    /// let mut sums = PriorSums::default();
+    /// // Half of the accounts are active on one day in ten, half on five in ten, over a hundred days.
+    /// (0..50).for_each(|_| sums.add(Evidence { active: 10.0, exposure: 100.0 }));
+    /// (0..50).for_each(|_| sums.add(Evidence { active: 50.0, exposure: 100.0 }));
+    /// let prior = sums.fit().unwrap();
+    /// // Mean 0.3, spread (0.2^2) less the Poisson noise (0.3 / 100): 0.037.
+    /// assert!((prior.shape / prior.exposure_days - 0.3).abs() < 1e-12);
+    /// assert!((prior.shape - 0.09 / 0.037).abs() < 1e-9);
+    /// ```
+    #[must_use]
+    pub fn fit(&self) -> Option<GammaPrior> {
+        if self.accounts < ACCOUNTS_MIN || self.active <= 0.0 {
+            return None;
+        }
+        let mean = self.active / self.exposure;
+        let spread = self.active_squared - 2.0 * mean * self.active_exposure + mean * mean * self.exposure_squared;
+        let variance = ((spread - mean * self.exposure) / self.exposure_squared).max(mean * mean / 20.0);
+        let shape = (mean * mean / variance).clamp(0.05, 20.0);
+        Some(GammaPrior { shape, exposure_days: shape / mean })
+    }
+}
