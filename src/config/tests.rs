@@ -144,7 +144,7 @@ fn settings_must_fit_each_other() {
             c.toml:11: `limits.event_bytes_max` (100000000) must not be above `limits.record_bytes_max` (16777216)
             c.toml:13: `rules.bands.watch_enter` (0.6) must be below `rules.bands.at_risk_enter` (0.5); bands follow each other: watch, at_risk, critical
             c.toml:14: `rules.bands.at_risk_exit` (0.5) must be below `rules.bands.at_risk_enter` (0.5); an account near the level would come and go
-            c.toml:16: `rules.alerts.exit` (0.9) must be below `rules.alerts.enter` (0.55); an account near the level would come and go
+            c.toml:16: `rules.alerts.exit` (0.9) must be below `rules.alerts.enter` (0.4); an account near the level would come and go
             c.toml:18: `commit.transaction_timeout_ms` (20000) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` (10000); the successor of a dead worker would wait for its transaction to end
             c.toml:20: `rules.rates.USD` is the rate of the reporting currency itself; leave it out: it is worth 1 of itself
             c.toml:21: `rules.rates.EUR`: found -1, allowed: number above 0, at most 1000000000

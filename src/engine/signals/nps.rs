@@ -17,7 +17,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "nps",
         summary: "detractors and poor ratings, fading with age; falling scores; surveys left unanswered (beta-binomial)",
-        weight: 2.3,
+        weight: 3.9,
         parameters: &[
             Parameter {
                 name: "half_life_days",
