@@ -144,7 +144,7 @@ fn settings_must_fit_each_other() {
             c.toml:11: `limits.event_bytes_max` (100000000) must not be above `limits.record_bytes_max` (16777216)
             c.toml:13: `rules.bands.watch_enter` (0.6) must be below `rules.bands.at_risk_enter` (0.5); bands follow each other: watch, at_risk, critical
             c.toml:14: `rules.bands.at_risk_exit` (0.5) must be below `rules.bands.at_risk_enter` (0.5); an account near the level would come and go
-            c.toml:16: `rules.alerts.exit` (0.9) must be below `rules.alerts.enter` (0.55); an account near the level would come and go
+            c.toml:16: `rules.alerts.exit` (0.9) must be below `rules.alerts.enter` (0.4); an account near the level would come and go
             c.toml:18: `commit.transaction_timeout_ms` (20000) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` (10000); the successor of a dead worker would wait for its transaction to end
             c.toml:20: `rules.rates.USD` is the rate of the reporting currency itself; leave it out: it is worth 1 of itself
             c.toml:21: `rules.rates.EUR`: found -1, allowed: number above 0, at most 1000000000
@@ -391,6 +391,30 @@ proptest! {
 }
 
 #[test]
+fn lists_of_patterns_are_read_sorted_and_checked_item_by_item() {
+    let text = "[rules]\nexcluded_users = [\"svc-*\", \"*@ours.example\", \"svc-*\"]\n";
+    let config = resolve_texts(&[("c.toml", text)], &[]).unwrap();
+    assert_eq!(config.rules.exclusions.users, ["*@ours.example", "svc-*"]);
+    let variables = [("CHURNWATCH__RULES__EXCLUDED_USERS", "bot-*, qa"), ("CHURNWATCH__RULES__EXCLUDED_SOURCES", "")];
+    let config = resolve_texts(&[("c.toml", text)], &variables).unwrap();
+    assert_eq!(config.rules.exclusions.users, ["bot-*", "qa"]);
+    assert!(config.rules.exclusions.sources.is_empty());
+    check(
+        "[rules]\nexcluded_users = \"svc-*\"\nexcluded_sources = [\n  \"qa\",\n  7,\n]\n",
+        &expect![[r#"
+            c.toml:2: `rules.excluded_users`: found "svc-*", allowed: a list of at most 100, each 1 to 256 bytes, where `*` stands for any text and `?` for any one byte
+            c.toml:5: an item of `rules.excluded_sources`: found 7, allowed: 1 to 256 bytes, where `*` stands for any text and `?` for any one byte
+            2 problems in the configuration"#]],
+    );
+    check(
+        "[rules]\nexcluded_users = [\"\"]\n",
+        &expect![[r#"
+        c.toml:2: an item of `rules.excluded_users`: found "", allowed: 1 to 256 bytes, where `*` stands for any text and `?` for any one byte
+        1 problem in the configuration"#]],
+    );
+}
+
+#[test]
 fn playbooks_are_read_from_the_configured_folder() {
     let main = "[alerts]\nplaybooks = \"plays\"\nlink = \"https://crm.example/{account_id}\"\n";
     let book = "alert_type = \"nps\"\nreasons = [\"settled\"]\n[[plays]]\nname = \"call\"\n\
@@ -419,28 +443,4 @@ fn playbooks_are_read_from_the_configured_folder() {
         c.toml:2: `alerts.playbooks`: found 3, allowed: the name of a folder; put the text in quotes
         c.toml:3: `alerts.link`: found "x", allowed: an http:// or https:// address without spaces, in which only {account_id} and {alert_id} stand in braces
         2 problems in the configuration"#]].assert_eq(&report(resolve_texts(&[("c.toml", "[alerts]\nplaybooks = 3\nlink = \"x\"\n")], &[])));
-}
-
-#[test]
-fn lists_of_patterns_are_read_sorted_and_checked_item_by_item() {
-    let text = "[rules]\nexcluded_users = [\"svc-*\", \"*@ours.example\", \"svc-*\"]\n";
-    let config = resolve_texts(&[("c.toml", text)], &[]).unwrap();
-    assert_eq!(config.rules.exclusions.users, ["*@ours.example", "svc-*"]);
-    let variables = [("CHURNWATCH__RULES__EXCLUDED_USERS", "bot-*, qa"), ("CHURNWATCH__RULES__EXCLUDED_SOURCES", "")];
-    let config = resolve_texts(&[("c.toml", text)], &variables).unwrap();
-    assert_eq!(config.rules.exclusions.users, ["bot-*", "qa"]);
-    assert!(config.rules.exclusions.sources.is_empty());
-    check(
-        "[rules]\nexcluded_users = \"svc-*\"\nexcluded_sources = [\n  \"qa\",\n  7,\n]\n",
-        &expect![[r#"
-            c.toml:2: `rules.excluded_users`: found "svc-*", allowed: a list of at most 100, each 1 to 256 bytes, where `*` stands for any text and `?` for any one byte
-            c.toml:5: an item of `rules.excluded_sources`: found 7, allowed: 1 to 256 bytes, where `*` stands for any text and `?` for any one byte
-            2 problems in the configuration"#]],
-    );
-    check(
-        "[rules]\nexcluded_users = [\"\"]\n",
-        &expect![[r#"
-        c.toml:2: an item of `rules.excluded_users`: found "", allowed: 1 to 256 bytes, where `*` stands for any text and `?` for any one byte
-        1 problem in the configuration"#]],
-    );
 }

@@ -72,6 +72,12 @@ pub(super) const TRAIT: TextRule = TextRule {
     accepts: |text| is_name(text, 64),
 };
 
+/// A pattern of texts.
+pub(super) const PATTERN: TextRule = TextRule {
+    allowed: "1 to 256 bytes, where `*` stands for any text and `?` for any one byte",
+    accepts: |text| (1..=PATTERN_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control),
+};
+
 /// The name of a folder.
 pub(super) const FOLDER: TextRule =
     TextRule { allowed: "the name of a folder", accepts: |text| !text.trim().is_empty() && !text.contains('\0') };
@@ -88,12 +94,6 @@ fn is_link(text: &str) -> bool {
     host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
         && !plain.contains(|letter: char| letter.is_whitespace() || letter.is_control() || "{}<>\"".contains(letter))
 }
-
-/// A pattern of texts.
-pub(super) const PATTERN: TextRule = TextRule {
-    allowed: "1 to 256 bytes, where `*` stands for any text and `?` for any one byte",
-    accepts: |text| (1..=PATTERN_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control),
-};
 
 fn is_topic(text: &str) -> bool {
     is_name(text, 249) && text != "." && text != ".."

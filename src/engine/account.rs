@@ -69,8 +69,8 @@ pub struct Standing {
     pub mrr_minor: i64,
     /// Hash of everything that is told of it beside risk and MRR; changes when any of it does.
     pub told: u32,
-    /// Whether one of its NPS answers is a detractor's.
-    pub is_detracted: bool,
+    /// Whether its answers, or surveys left unanswered, may speak for churn.
+    pub is_outspoken: bool,
     /// Whether it has, or had, a champion, a sponsor or an admin.
     pub has_key_people: bool,
     /// Hits of plan limits kept.
@@ -288,7 +288,9 @@ impl Account {
             Kind::LimitReached(_)
             | Kind::UserAdded { .. }
             | Kind::UserRoleChanged { .. }
-            | Kind::NpsResponded { .. } => self.derive_voices(),
+            | Kind::NpsResponded { .. }
+            | Kind::CsatResponded { .. }
+            | Kind::SurveySent => self.derive_voices(),
             _ => {}
         }
         change
@@ -309,7 +311,7 @@ impl Account {
         self.standing.limit_hits = u8::try_from(hits.len()).unwrap_or(u8::MAX);
         self.standing.limit_hit_at = hits.last().map(|hit| hit.time);
         self.standing.has_key_people = people.iter().any(Person::is_key);
-        self.standing.is_detracted = answers.iter().any(Answer::is_detractor);
+        self.standing.is_outspoken = self.voice.as_deref().is_some_and(Voice::is_outspoken);
         self.standing.answered = times().min().zip(times().max());
     }
 

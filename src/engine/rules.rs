@@ -38,9 +38,9 @@ pub struct Rules {
     pub bands: BandRules,
     /// Health is published when the risk moved by this much since it was last published (0.1).
     pub health_step: f64,
-    /// A signal this strong raises an alert of its own, while its account is on watch (0.55).
+    /// A signal this strong raises an alert of its own, while its account is on watch (0.4).
     pub alert_enter: f64,
-    /// Its alert closes when it is weaker than this and the account is below `at_risk` (0.35).
+    /// Its alert closes when it is weaker than this and the account is below `at_risk` (0.25).
     pub alert_exit: f64,
     /// After closing, an alert of the same type waits this long (7 days).
     pub alert_cooldown: Span,
@@ -160,7 +160,7 @@ impl Default for Rules {
                 target: Target::Auto,
                 learning: Learning::On,
                 subscribed: DefaultWeights {
-                    base_logit: -1.2,
+                    base_logit: -2.3,
                     activity_14: 0.7,
                     activity_182: 0.7,
                     silence: 0.2,
@@ -181,8 +181,8 @@ impl Default for Rules {
                 dwell: Span::from_days(2),
             },
             health_step: 0.1,
-            alert_enter: 0.55,
-            alert_exit: 0.35,
+            alert_enter: 0.4,
+            alert_exit: 0.25,
             alert_cooldown: Span::from_days(7),
             playbooks: Arc::default(),
             signals: SIGNALS.iter().map(|signal| signal.declaration.defaults()).collect(),

@@ -166,7 +166,7 @@ impl Store {
         // Who is in trouble is about to be judged, mostly by these.
         for account in accounts().filter(|account| account.judgement.band > Band::Healthy) {
             let standing = &account.standing;
-            let answers = account.voice.as_ref().filter(|_| standing.is_detracted).map(|voice| voice.answers.first());
+            let answers = account.voice.as_ref().filter(|_| standing.is_outspoken).map(|voice| voice.answers.first());
             let failures =
                 account.billing.as_ref().filter(|_| standing.is_unpaid).map(|billing| billing.failures.first());
             read ^= answers.flatten().map_or(0, |answer| u64::from(answer.respondent));

@@ -355,7 +355,7 @@ fn golden_account() -> Account {
         source: None,
         // The last month is silent but for what is no usage.
         kind: kind(
-            u8::try_from(if index < 560 { index % 30 } else { 15 + index % 12 }).unwrap(),
+            u8::try_from(if index < 560 { index % u32::from(KINDS) } else { 15 + index % 12 }).unwrap(),
             index.wrapping_mul(7919),
         ),
     });

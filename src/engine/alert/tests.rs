@@ -513,7 +513,6 @@ fn an_alert_that_nothing_would_raise_any_more_ends_with_the_horizon() {
             > until 12
             > fail 1
             > until 50
-            day 38 00h retained payment_failures #1 warning, closed
             actions: acknowledged taken 1;
             quality: 0 of 1 right, [0, 0, 0, 0] of 0 foretold
         "#]],

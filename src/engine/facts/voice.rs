@@ -66,6 +66,17 @@ impl Voice {
         }
     }
 
+    /// Whether anything of it may speak for churn: a detractor, a score below the one before, a rating, a survey left
+    /// unanswered by who has answered before.
+    #[must_use]
+    pub fn is_outspoken(&self) -> bool {
+        let last_answer = self.answers.iter().map(|answer| answer.stamp.time.day()).max();
+        !self.ratings.is_empty()
+            || last_answer.is_some() && self.asked.last().copied() > last_answer
+            || latest(&self.answers)
+                .any(|(answer, before)| answer.is_detractor() || before.is_some_and(|known| known.score > answer.score))
+    }
+
     /// Promoters (9-10), passives (7-8) and detractors (0-6) among the latest answers still valid at `now`.
     #[must_use]
     pub fn classes(&self, now: Timestamp) -> [u8; 3] {

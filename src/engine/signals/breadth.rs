@@ -13,7 +13,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "breadth",
         summary: "fewer distinct features used in the last four weeks than in the eight weeks before (Poisson tail), or than the plan offers",
-        weight: 1.0,
+        weight: 1.3,
         parameters: &[
             Parameter {
                 name: "fall_start_ratio",

@@ -17,7 +17,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "champion_departure",
         summary: "the champion was deactivated, lost the role, or is quiet beyond their own rhythm while others are active",
-        weight: 3.8,
+        weight: 6.5,
         parameters: &[
             Parameter {
                 name: "memory_days",

@@ -16,7 +16,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "contract_decline",
         summary: "scheduled cancellation, pause, downgrade or seat loss, and a renewal for which nothing speaks (Poisson tail)",
-        weight: 4.5,
+        weight: 7.6,
         parameters: &[
             Parameter {
                 name: "notice_days",

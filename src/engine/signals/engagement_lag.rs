@@ -12,7 +12,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "engagement_lag",
         summary: "the present silence against the account's own gaps between active days (predictive survival)",
-        weight: 4.0,
+        weight: 5.5,
         parameters: &[
             Parameter {
                 name: "survival_start_ratio",

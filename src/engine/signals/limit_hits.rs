@@ -11,7 +11,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "limit_hits",
         summary: "repeated hits of a plan limit without an upgrade since",
-        weight: 4.0,
+        weight: 6.8,
         parameters: &[
             Parameter {
                 name: "window_days",

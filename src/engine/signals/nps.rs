@@ -17,7 +17,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "nps",
         summary: "detractors and poor ratings, fading with age; falling scores; surveys left unanswered (beta-binomial)",
-        weight: 2.3,
+        weight: 3.9,
         parameters: &[
             Parameter {
                 name: "half_life_days",
@@ -151,6 +151,17 @@ fn silence(case: &Case<'_>, voice: &Voice) -> Silence {
 }
 
 fn read(case: &Case<'_>) -> Reading {
+    let standing = &case.account.standing;
+    if !standing.is_outspoken {
+        // Within three half-lives one answer alone has not faded.
+        match standing.answered {
+            None => return Reading::UNKNOWN,
+            Some((_, latest)) if case.now.since(latest).days() < 3.0 * case.parameter(HALF_LIFE) => {
+                return Reading::QUIET;
+            }
+            Some(_) => {}
+        }
+    }
     let Some(voice) = case.account.voice.as_deref() else { return Reading::UNKNOWN };
     let said = answers(case, voice);
     let silence = silence(case, voice);

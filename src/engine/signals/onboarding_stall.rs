@@ -13,7 +13,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "onboarding_stall",
         summary: "onboarding begun but not finished beyond the account's own pace, or no activity after day seven (predictive survival)",
-        weight: 3.0,
+        weight: 5.1,
         parameters: &[
             Parameter {
                 name: "milestone_days",

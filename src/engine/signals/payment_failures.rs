@@ -10,7 +10,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "payment_failures",
         summary: "failed payments since the last successful one; dunning from the second attempt",
-        weight: 3.2,
+        weight: 5.4,
         parameters: &[
             Parameter {
                 name: "first_ratio",

@@ -14,7 +14,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "support_issues",
         summary: "tickets of the last four weeks against the account's own rate (negative-binomial tail), severe, repeated or left open",
-        weight: 1.6,
+        weight: 2.7,
         parameters: &[
             Parameter {
                 name: "chance_max_ratio",

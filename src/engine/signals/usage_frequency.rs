@@ -13,7 +13,7 @@ pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
         name: "usage_frequency",
         summary: "fall of usage in the last four or two weeks against the account's own nine weeks before (quasi-Poisson tail)",
-        weight: 1.8,
+        weight: 2.7,
         parameters: &[
             Parameter {
                 name: "fall_start_ratio",
