@@ -141,7 +141,7 @@ fn run_service(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), roles = ?roles, "churnwatch starts");
     if roles.iter().any(|role| role.reads()) {
-        service::run(config, &roles, telemetry, Arc::clone(&stop))?;
+        service::run(config, &roles, None, telemetry, Arc::clone(&stop))?;
     }
     // Serving alone: nothing else ends the process.
     while !stop.load(Ordering::Relaxed) {

@@ -17,6 +17,7 @@ pub mod engine_worker;
 pub mod error;
 pub mod identity;
 pub mod ingest_worker;
+pub mod learner_worker;
 pub mod member;
 pub mod restore;
 pub mod service;
