@@ -15,6 +15,7 @@ pub mod client;
 pub mod dump;
 pub mod engine_worker;
 pub mod error;
+pub mod fleet_topic;
 pub mod identity;
 pub mod ingest_worker;
 pub mod learner_worker;

@@ -1,20 +1,24 @@
 //! What the fleet teaches, through Kafka: reports to the learner, its records into the canonical log, once a day each.
 
 use churnwatch::engine::input::Input;
-use churnwatch::units::Span;
+use churnwatch::units::{Day, Span, Timestamp};
 use churnwatch::wire::{Decoded, canonical};
 
-use crate::support::compare::{everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_worked_off};
+use crate::support::compare::{
+    everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_log_worked_off, wait_worked_off,
+};
 use crate::support::events::{fresh_seed, now, send, stream};
-use crate::support::{EVENTUALLY, Membership, PARTITIONS, Service, Settings, Site, committed, http, read_topic, wait};
+use crate::support::{
+    EVENTUALLY, Membership, PARTITIONS, Service, Settings, Site, committed, http, read_topic, succeed, wait,
+};
 
-/// The days of the fleet records of each partition of the canonical log, in order.
+/// The days of the fleet records of each partition of the canonical log, in order; 0 for the shipped record.
 fn days(site: &Site) -> Vec<Vec<u16>> {
     let mut days = vec![Vec::new(); usize::try_from(PARTITIONS).unwrap()];
     for record in read_topic(&site.brokers, &site.topic("events")) {
         let value = record.value.unwrap_or_default();
         if let Ok(Decoded::Input(Input::Fleet(fleet))) = canonical::decode(&value) {
-            days[usize::try_from(record.partition).unwrap()].push(fleet.day.unwrap().number());
+            days[usize::try_from(record.partition).unwrap()].push(fleet.day.map_or(0, Day::number));
         }
     }
     days
@@ -73,10 +77,28 @@ fn every_partition_gets_each_fleet_record_once_however_often_the_process_is_kill
     assert!(days[0].is_sorted_by(|a, b| a < b), "a day was told twice, or after a later one: {days:?}");
     everything_sent_is_there_once(&site);
     outputs_are_those_of_file_mode(&site, 10);
+
+    // The log teaches what the service has learned from it.
+    let shown = |arguments: &[&str]| {
+        let command = ["model", "show", "--output", "json"].iter().chain(arguments).copied().collect::<Vec<_>>();
+        String::from_utf8(succeed(&mut site.command(&command)).stdout).unwrap()
+    };
+    let dump = site.path("committed.ndjson");
+    let learned = shown(&[]);
+    assert_eq!(learned, shown(&["--input", dump.to_str().unwrap()]));
+
+    // Told to forget, the service goes on from nothing.
+    succeed(&mut site.command(&["model", "reset"]));
+    let mut service = site.start("one", "ingest,engine,serve", Membership::Stable);
+    wait("the shipped record", EVENTUALLY, || (self::days(&site)[0].last() == Some(&0)).then_some(()));
+    wait_log_worked_off(&site);
+    service.stop();
+    assert_ne!(shown(&[]), learned);
+    outputs_are_those_of_file_mode(&site, 10);
 }
 
 /// Whether the last day that has ended, by the engine's clock, has been told.
-fn is_told_up_to_the_present(site: &Site, now: churnwatch::units::Timestamp) -> bool {
+fn is_told_up_to_the_present(site: &Site, now: Timestamp) -> bool {
     let today = now.minus(Span::from_hours(1)).day().number();
     days(site)[0].last().is_some_and(|day| *day >= today)
 }
