@@ -5,8 +5,10 @@
 //! error.
 
 pub mod backtest;
+pub mod calibrate;
 pub mod demo;
 pub mod explain;
+pub mod model;
 pub mod run;
 pub mod simulate;
 pub mod topics;
@@ -31,14 +33,15 @@ use crate::local::rerun::{Log, Replayed};
 use crate::units::Timestamp;
 use crate::wire::Format;
 
-/// Exit code: some input lines were rejected (`EX_DATAERR`).
+/// Exit code: some input lines were rejected, or a model file cannot be read (`EX_DATAERR`).
 pub const EXIT_REJECTED: u8 = 65;
 /// Exit code: the configuration has problems (`EX_CONFIG`).
 pub const EXIT_CONFIG: u8 = 78;
 
 /// Churn signals from usage and billing events: alerts and live retention gauges, exactly once.
 ///
-/// Exit codes: 0 success, 1 failure, 2 wrong usage, 65 some input lines were rejected, 78 the configuration has problems.
+/// Exit codes: 0 success, 1 failure, 2 wrong usage, 65 some input lines were rejected or a model file is no use, 78 the
+/// configuration has problems.
 #[derive(Debug, Parser)]
 #[command(name = "churnwatch", version)]
 pub struct Arguments {
@@ -60,6 +63,10 @@ pub enum Command {
     Backtest(backtest::Args),
     /// Tell why an account was judged as it was, at any time in a log.
     Explain(explain::Args),
+    /// Learn weights from the outcomes in a log, for a run to start from.
+    Calibrate(calibrate::Args),
+    /// Show what the fleet has taught, or make the service forget it.
+    Model(model::Args),
     /// Check a configuration and report every problem at once.
     Validate(validate::Args),
     /// Show, create or dump the topics that the product needs.
@@ -190,6 +197,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(args),
         Command::Backtest(args) => backtest::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Calibrate(args) => calibrate::run(args),
+        Command::Model(args) => model::run(args),
         Command::Validate(args) => validate::run(args),
         Command::Topics(args) => topics::run(args),
     }

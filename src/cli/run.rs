@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::model::{self, ModelFile};
 use super::{ConfigArgs, EXIT_REJECTED, Output};
 use crate::config::{Config, LogFormat};
 use crate::http::{self, TokenHash};
@@ -48,6 +49,10 @@ pub struct Args {
     /// Write the gauges as they stand at the end of the file, in the Prometheus text format, to this file.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub metrics: Option<PathBuf>,
+    /// Start from this model, as `calibrate` writes it: a file of events from its first line, the service where it has never
+    /// learned before. A dumped canonical log has learned already and is not changed by it.
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
     /// How the summary of a file is printed.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -85,18 +90,24 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         LogFormat::Json => LogStyle::Json,
     };
     logging::start(style, &config.log.level)?;
+    let model = match args.model.as_deref().map(|path| model::read(path, &config)).transpose()? {
+        Some(Ok(file)) => Some(file),
+        Some(Err(code)) => return Ok(code),
+        None => None,
+    };
     match &args.input {
-        Some(input) => run_over_file(args, input, &config),
-        None => run_service(args, &config),
+        Some(input) => run_over_file(args, input, model, &config),
+        None => run_service(args, model, &config),
     }
 }
 
 /// The same engine over a file or standard input.
-fn run_over_file(args: &Args, input: &Path, config: &Config) -> anyhow::Result<ExitCode> {
+fn run_over_file(args: &Args, input: &Path, model: Option<ModelFile>, config: &Config) -> anyhow::Result<ExitCode> {
     let input = if input == Path::new("-") { local::Input::Stdin } else { local::Input::File(input.to_owned()) };
     let mut options = local::Options::new(input, super::wall_time());
     options.format = super::format_of(config, args.source.as_deref())?;
     options.rules = Arc::new(config.rules.clone());
+    options.model = model.map(|file| file.learner.undated());
     let alerts = args.alerts.clone().filter(|path| path.as_path() != Path::new("-"));
     options.alerts = alerts.map_or(local::Alerts::Stdout, local::Alerts::File);
     options.health.clone_from(&args.health);
@@ -121,7 +132,7 @@ fn run_over_file(args: &Args, input: &Path, config: &Config) -> anyhow::Result<E
 }
 
 /// The service, until `SIGTERM` or Ctrl-C; a second signal ends the process at once.
-fn run_service(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
+fn run_service(args: &Args, model: Option<ModelFile>, config: &Config) -> anyhow::Result<ExitCode> {
     let mut roles: Vec<Role> = args.role.iter().map(|name| name.role()).collect();
     roles.sort_unstable();
     roles.dedup();
@@ -141,7 +152,7 @@ fn run_service(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), roles = ?roles, "churnwatch starts");
     if roles.iter().any(|role| role.reads()) {
-        service::run(config, &roles, telemetry, Arc::clone(&stop))?;
+        service::run(config, &roles, model.map(|file| file.text), telemetry, Arc::clone(&stop))?;
     }
     // Serving alone: nothing else ends the process.
     while !stop.load(Ordering::Relaxed) {

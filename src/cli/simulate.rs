@@ -143,7 +143,7 @@ fn to_kafka(population: &mut Population, config: &Config) -> anyhow::Result<Writ
     let writer = SourceWriter::new(config)?;
     let written = each_event::<anyhow::Error>(population, |arrival, line| {
         let topic = if arrival.stream == Stream::Billing { billing } else { usage };
-        Ok(writer.write(topic, &arrival.event.account_id, line)?)
+        Ok(writer.write(topic, arrival.event.account_id.as_bytes(), line)?)
     })?;
     writer.finish()?;
     Ok(written)

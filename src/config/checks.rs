@@ -168,10 +168,14 @@ fn property<'c>(config: &'c Config, written: &Written, name: &str) -> Option<(St
 }
 
 fn groups(config: &Config, written: &Written) -> Option<Problem> {
-    if config.ingest.group_id != config.engine.group_id {
+    let engine = &config.engine.group_id;
+    let message = if config.ingest.group_id == *engine {
+        format!("`ingest.group_id` and `engine.group_id` are both {engine:?}")
+    } else if config.ingest.learner_group_id() == *engine {
+        format!("`engine.group_id` is {engine:?}, the group of the learner that `ingest.group_id` gives")
+    } else {
         return None;
-    }
-    let message = format!("`ingest.group_id` and `engine.group_id` are both {:?}", config.engine.group_id);
+    };
     written
         .problem(&["ingest.group_id", "engine.group_id"], message)
         .map(|problem| problem.hint("the roles read different topics and need a group each"))

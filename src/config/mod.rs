@@ -279,6 +279,14 @@ impl Default for Topics {
     }
 }
 
+impl Ingest {
+    /// The consumer group of the fleet's learner, which runs beside the ingest workers.
+    #[must_use]
+    pub fn learner_group_id(&self) -> String {
+        format!("{}-learner", self.group_id)
+    }
+}
+
 impl Default for Ingest {
     fn default() -> Ingest {
         Ingest { group_id: "churnwatch-ingest".to_owned(), workers: 1 }

@@ -17,7 +17,7 @@ use super::client::{self, Consume};
 use super::error::WorkerError;
 use super::identity::{self, Identity};
 use super::shell::{Shape, WorkerContext};
-use super::{engine_worker, ingest_worker, topics};
+use super::{engine_worker, ingest_worker, learner_worker, topics};
 use crate::config::Config;
 use crate::engine::input::SourceTopic;
 use crate::telemetry::{Readiness, Role, Telemetry};
@@ -53,6 +53,17 @@ pub enum ServiceError {
         /// Its partitions.
         second_partitions: i32,
     },
+    /// The topic of reports cannot be read by one.
+    #[error(
+        "topic {topic} has {partitions} partitions but must have one, for one reader adds up the reports of all; recreate \
+         it (`churnwatch topics` shows it)"
+    )]
+    FleetPartitions {
+        /// The topic.
+        topic: String,
+        /// Its partitions.
+        partitions: i32,
+    },
     /// A thread could not be started.
     #[error("cannot start a worker thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -61,20 +72,31 @@ pub enum ServiceError {
     Died(String),
 }
 
-/// Runs the ingest and engine workers among `roles` until `stop` is set. Returns once they have committed and left their
-/// groups, or after ten seconds at most.
-pub fn run(config: &Config, roles: &[Role], telemetry: Telemetry, stop: Arc<AtomicBool>) -> Result<(), ServiceError> {
+/// Runs the ingest and engine workers among `roles` until `stop` is set; with ingest, the fleet's learner, which begins
+/// from the text of a model file, where there is one and it has never worked before. Returns once they have committed and
+/// left their groups, or after ten seconds at most.
+pub fn run(
+    config: &Config,
+    roles: &[Role],
+    model: Option<String>,
+    telemetry: Telemetry,
+    stop: Arc<AtomicBool>,
+) -> Result<(), ServiceError> {
     let observer = client::observer(config)?;
     let Some(shape) = await_topics(config, roles, &observer, &stop)? else { return Ok(()) };
     drop(observer);
     // Held until the workers have left their groups.
     let identity = identity(config);
     let name = config.engine.instance_id.clone().or_else(|| identity.as_ref().map(|known| known.name().to_owned()));
-    let shared = Arc::new(Shared { config: config.clone(), name, shape, telemetry, stop, began: Instant::now() });
+    let shared =
+        Arc::new(Shared { config: config.clone(), name, shape, model, telemetry, stop, began: Instant::now() });
     let mut workers = Vec::new();
-    for role in [Role::Ingest, Role::Engine].into_iter().filter(|role| roles.contains(role)) {
-        let count = if role == Role::Ingest { config.ingest.workers } else { config.engine.workers };
-        for index in 0..count {
+    for (role, of, count) in [
+        (Role::Ingest, Role::Ingest, config.ingest.workers),
+        (Role::Learner, Role::Ingest, 1),
+        (Role::Engine, Role::Engine, config.engine.workers),
+    ] {
+        for index in 0..if roles.contains(&of) { count } else { 0 } {
             let shared = Arc::clone(&shared);
             let name = format!("{}-{index}", role.name());
             let thread = std::thread::Builder::new().name(name.clone());
@@ -106,6 +128,7 @@ struct Shared {
     config: Config,
     name: Option<String>,
     shape: Shape,
+    model: Option<String>,
     telemetry: Telemetry,
     stop: Arc<AtomicBool>,
     began: Instant,
@@ -117,6 +140,7 @@ fn supervise(shared: &Shared, role: Role, index: usize) {
         config: &shared.config,
         name: shared.name.as_deref(),
         shape: &shared.shape,
+        model: shared.model.as_deref(),
         telemetry: &shared.telemetry,
         stop: &shared.stop,
         began: shared.began,
@@ -128,6 +152,7 @@ fn supervise(shared: &Shared, role: Role, index: usize) {
         let started = Instant::now();
         let result: Result<(), WorkerError> = match role {
             Role::Ingest => ingest_worker::run(context),
+            Role::Learner => learner_worker::run(context),
             _ => engine_worker::run(context),
         };
         let Err(error) = result else { return };
@@ -269,12 +294,16 @@ fn shape(config: &Config, roles: &[Role], counts: &[(String, i32)]) -> Result<Fo
     }
     shape.partitions = count(&topics.events);
     shape.dead_letter_partitions = count(&topics.dead_letters);
+    let fleet_partitions = count(&topics.fleet);
     let mut same = Vec::new();
     if roles.contains(&Role::Engine) {
         same = [&topics.state, &topics.alerts, &topics.health].map(|topic| (topic, count(topic))).to_vec();
     }
     if !missing.is_empty() {
         return Ok(Found::Missing(missing));
+    }
+    if fleet_partitions != 1 {
+        return Err(ServiceError::FleetPartitions { topic: topics.fleet.clone(), partitions: fleet_partitions });
     }
     match same.into_iter().find(|(_, partitions)| *partitions != shape.partitions) {
         None => Ok(Found::Complete(shape)),
@@ -307,7 +336,8 @@ mod tests {
             .chain(config.sources.iter().map(|source| &source.topic))
             .filter(|name| !without.contains(&name.as_str()))
             .map(|name| {
-                (name.clone(), odd.iter().find(|(odd, _)| odd == name).map_or(4, |(_, partitions)| *partitions))
+                let usual = if *name == topics.fleet { 1 } else { 4 };
+                (name.clone(), odd.iter().find(|(odd, _)| odd == name).map_or(usual, |(_, partitions)| *partitions))
             })
             .collect()
     }
@@ -334,5 +364,8 @@ mod tests {
         let error = shape(&Config::default(), &[Role::Engine], &counts).unwrap_err();
         expect_test::expect!["topics churnwatch.events.v1 and churnwatch.alerts.v1 have 4 and 3 partitions but must have equally many; recreate the one that is wrong (`churnwatch topics` shows them)"]
             .assert_eq(&error.to_string());
+        let counts = existing(&[], &[("churnwatch.fleet.v1", 2)]);
+        let error = shape(&Config::default(), &[Role::Ingest], &counts).unwrap_err();
+        expect_test::expect!["topic churnwatch.fleet.v1 has 2 partitions but must have one, for one reader adds up the reports of all; recreate it (`churnwatch topics` shows it)"].assert_eq(&error.to_string());
     }
 }

@@ -49,6 +49,8 @@ pub struct WorkerContext<'a> {
     pub name: Option<&'a str>,
     /// What the topics look like.
     pub shape: &'a Shape,
+    /// Text of the model file that the fleet's learner begins from where it has never worked before.
+    pub model: Option<&'a str>,
     /// Where it reports.
     pub telemetry: &'a Telemetry,
     /// Set when the process is to stop.
@@ -86,8 +88,9 @@ impl WorkerContext<'_> {
     #[must_use]
     pub fn transactional_id(&self) -> String {
         let group = match self.role {
-            Role::Ingest => &self.config.ingest.group_id,
-            _ => &self.config.engine.group_id,
+            Role::Ingest => self.config.ingest.group_id.clone(),
+            Role::Learner => self.config.ingest.learner_group_id(),
+            _ => self.config.engine.group_id.clone(),
         };
         if let Some(process) = self.name {
             return format!("{group}-{process}-{}", self.index);

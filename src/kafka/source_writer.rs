@@ -1,6 +1,7 @@
 //! Writes events to source topics, as a user's own producers would: keyed, idempotent, in no transaction.
 //!
-//! For simulations and trials; the service itself never writes to a source topic.
+//! For simulations and trials, and for the record that makes the fleet's learner begin anew; the service itself never
+//! writes this way.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +61,7 @@ impl SourceWriter {
     }
 
     /// Hands a record over; waits while too many are on their way.
-    pub fn write(&self, topic: &str, key: &str, value: &[u8]) -> Result<(), SourceWriterError> {
+    pub fn write(&self, topic: &str, key: &[u8], value: &[u8]) -> Result<(), SourceWriterError> {
         let began = Instant::now();
         let mut record = BaseRecord::to(topic).key(key).payload(value);
         loop {

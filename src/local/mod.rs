@@ -8,6 +8,7 @@
 
 pub mod backtest;
 pub mod gate;
+pub mod learn;
 pub mod lines;
 mod output;
 pub mod reject;
@@ -28,6 +29,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::desk;
 use crate::engine::alert::action;
+use crate::engine::fleet::learner::Learner;
 use crate::engine::rules::Rules;
 use crate::telemetry::view::PartitionView;
 use crate::units::{Span, Timestamp};
@@ -50,6 +52,8 @@ pub struct Options {
     pub format: Format,
     /// The rules in force.
     pub rules: Arc<Rules>,
+    /// What the fleet has taught elsewhere, to begin from; a dumped canonical log has records of its own.
+    pub model: Option<Learner>,
     /// Where alerts go.
     pub alerts: Alerts,
     /// The file for account health; none is written when absent.
@@ -154,6 +158,7 @@ impl Options {
             input,
             format: Format::Canonical,
             rules: Arc::new(Rules::default()),
+            model: None,
             alerts: Alerts::Stdout,
             health: None,
             desk: None,
@@ -181,6 +186,9 @@ pub fn run(options: &Options) -> Result<Summary, LocalError> {
         event_bytes_max: options.event_bytes_max,
         start: options.start,
     });
+    if let Some(model) = &options.model {
+        replay.begin_from(model.clone());
+    }
     let result = read_all(LineReader::new(input, LINE_BYTES_MAX), &mut replay, &mut outputs);
     bar.finish_and_clear();
     Ok(summarise(&replay, result?, began.elapsed()))

@@ -18,6 +18,7 @@ use super::story::Moments;
 use super::summary::Tally;
 use crate::desk::{self, Desk, Outgoing};
 use crate::engine::effect::{AlertChange, Effect, Transition};
+use crate::engine::fleet::Fleet;
 use crate::engine::fleet::learner::Learner;
 use crate::engine::fleet::report::FleetReport;
 use crate::engine::input::{Input, Progress, Record};
@@ -47,6 +48,8 @@ pub struct Found {
     pub rejected: Vec<Rejected>,
     /// The alerts that were raised, for judging them; absent where nobody wants that.
     pub raised: Option<Vec<Raised>>,
+    /// What the engines of a dumped canonical log have reported of their fleet; absent where nobody learns from it.
+    pub reports: Option<Vec<FleetReport>>,
     /// What happened to the one account that is watched; absent where none is.
     pub moments: Option<Moments>,
 }
@@ -75,6 +78,8 @@ pub struct Replay {
     reached: Option<Timestamp>,
     lanes: BTreeMap<PartitionIndex, Lane>,
     effects: Vec<Effect>,
+    /// What new engines know of their fleet, where that is not the shipped record.
+    beginning: Option<Arc<Fleet>>,
     /// Learns what the fleet teaches; in the dump of a canonical log that has been done already.
     learner: Learner,
     desk: Desk,
@@ -144,6 +149,7 @@ impl Replay {
             reached: None,
             lanes: BTreeMap::new(),
             effects: Vec::new(),
+            beginning: None,
             tally: Tally::default(),
             gate: None,
         }
@@ -153,6 +159,18 @@ impl Replay {
     #[must_use]
     pub fn with_stops(settings: Settings, gate: Gate) -> Replay {
         Replay { gate: Some(gate), ..Replay::new(settings) }
+    }
+
+    /// Goes on from what was learned elsewhere, before the first line. The dump of a canonical log has records of its own.
+    pub fn begin_from(&mut self, learner: Learner) {
+        self.beginning = Some(Arc::new(learner.fleet().clone()));
+        self.learner = learner;
+    }
+
+    /// What has been learned of a fleet of plain events.
+    #[must_use]
+    pub fn learner(&self) -> &Learner {
+        &self.learner
     }
 
     /// Takes in the line with this index (from 0) and adds what follows from it to `found`.
@@ -338,7 +356,8 @@ impl Replay {
     }
 
     /// Whether the input is a dump of the canonical log, with progress records of its own.
-    fn is_log(&self) -> bool {
+    #[must_use]
+    pub fn is_log(&self) -> bool {
         matches!(self.layout, Layout::Dump { .. }) && self.settings.format == Format::Canonical
     }
 
@@ -373,9 +392,15 @@ impl Replay {
     }
 
     fn lane(&mut self, partition: PartitionIndex) -> &mut Lane {
-        self.lanes.entry(partition).or_insert_with(|| Lane {
-            engine: Engine::new(Arc::clone(&self.settings.rules), Journal::Off),
-            next_offset: NextOffset(0),
+        let beginning = self.beginning.clone().filter(|_| !self.is_log());
+        self.lanes.entry(partition).or_insert_with(|| {
+            let mut engine = Engine::new(Arc::clone(&self.settings.rules), Journal::Off);
+            if let Some(fleet) = beginning {
+                let position = Position { partition, offset: Offset(0) };
+                let record = Record { position, received_at: self.settings.start, input: Input::Fleet(fleet) };
+                engine.step(&record, &mut Vec::new());
+            }
+            Lane { engine, next_offset: NextOffset(0) }
         })
     }
 
@@ -417,16 +442,18 @@ impl Replay {
                     }
                 }
                 Effect::Reject(reason) => self.reject(index, reason.name(), reason.message().to_owned(), found),
-                Effect::Fleet(report) => self.learn(record.position, record.received_at, *report),
+                Effect::Fleet(report) => self.learn(record.position, record.received_at, *report, found),
             }
         }
         self.effects = effects;
     }
 
     /// Gives the engine of plain events what its own reports teach, at once; a canonical log has its fleet records.
-    fn learn(&mut self, position: Position, received_at: Timestamp, report: FleetReport) {
-        let is_log = matches!((&self.layout, &self.settings.format), (Layout::Dump { .. }, Format::Canonical));
-        if is_log {
+    fn learn(&mut self, position: Position, received_at: Timestamp, report: FleetReport, found: &mut Found) {
+        if self.is_log() {
+            if let Some(reports) = &mut found.reports {
+                reports.push(report);
+            }
             return;
         }
         if let Some(fleet) = self.learner.take(report, &self.settings.rules) {

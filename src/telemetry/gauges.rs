@@ -13,6 +13,7 @@ use super::metric::{Kind, Metric};
 use super::status::{Readiness, Status};
 use super::view::PartitionView;
 use crate::engine::effect::{Band, Severity};
+use crate::engine::fleet::Population;
 use crate::engine::quality::{LEAD_DAYS_MIN, Quality, RESOLUTIONS_MAX};
 use crate::engine::totals::{Movement, SegmentTotals, Totals};
 use crate::units::{Currency, PartitionIndex, Timestamp};
@@ -73,6 +74,7 @@ impl Collector for Gauges {
             let quality = views.values().filter(|view| view.clock.is_some()).map(|view| &view.quality);
             alert_quality(&quality.collect::<Vec<_>>(), &settings.alert_types, &mut page);
         }
+        fleet(&views, self.status.settings.uses_learned, &mut page);
         page.into_families()
     }
 }
@@ -226,6 +228,24 @@ fn alert_quality(known: &[&Quality], alert_types: &[&'static str], page: &mut Pa
     }
     let lead_days: u64 = known.iter().map(|quality| quality.lead_days).sum();
     page.gauge(Metric::ForetoldLead, &[], whole(lead_days * 86_400));
+}
+
+/// What the fleet teaches, as the partition knows it that has read furthest: all get the same records.
+fn fleet(views: &BTreeMap<PartitionIndex, Arc<PartitionView>>, uses_learned: bool, page: &mut Page) {
+    let Some(fleet) = views.values().map(|view| &view.fleet).max_by_key(|fleet| fleet.day) else { return };
+    if let Some(day) = fleet.day {
+        page.gauge(Metric::FleetDay, &[], seconds(day.start()));
+    }
+    for population in Population::ALL {
+        let (name, model) = (population.name(), fleet.model(population));
+        page.gauge(Metric::LearnedInForce, &[name], f64::from(u8::from(uses_learned && model.is_some())));
+        let Some(model) = model else { continue };
+        page.gauge(Metric::LearnedOutcomes, &[name], model.record.outcomes);
+        page.gauge(Metric::LearnedChurned, &[name], model.record.churned);
+        if let Some(error) = model.record.calibration_error() {
+            page.gauge(Metric::CalibrationError, &[name], error);
+        }
+    }
 }
 
 fn add_segment(sum: &mut SegmentTotals, segment: &SegmentTotals) {

@@ -59,6 +59,11 @@ pub enum Metric {
     MrrMovements,
     ActiveUsers,
     NpsRespondents,
+    FleetDay,
+    LearnedOutcomes,
+    LearnedChurned,
+    CalibrationError,
+    LearnedInForce,
 }
 
 /// How a metric behaves over time.
@@ -85,6 +90,8 @@ pub enum Unit {
     Bytes,
     /// Major units (dollars, not cents) of the currency in the `currency` label.
     CurrencyAmount,
+    /// A share, from 0 to 1.
+    Ratio,
     /// Always 1; the labels carry the information.
     Info,
 }
@@ -107,6 +114,8 @@ pub enum Aggregation {
     Sum,
     /// `min`: the slowest decides.
     Min,
+    /// `max`: all tell of the same thing; who knows more is ahead.
+    Max,
     /// Each instance for itself.
     PerInstance,
 }
@@ -130,14 +139,14 @@ pub struct Declaration {
     pub help: &'static str,
 }
 
-use Aggregation::{Min, PerInstance, Sum};
+use Aggregation::{Max, Min, PerInstance, Sum};
 use Kind::{Counter, Gauge, Histogram};
 use Origin::{State, Status, Work};
-use Unit::{Bytes, Count, CurrencyAmount, Info, Seconds, TimestampSeconds};
+use Unit::{Bytes, Count, CurrencyAmount, Info, Ratio, Seconds, TimestampSeconds};
 
 impl Metric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Metric; 47] = [
+    pub const ALL: [Metric; 52] = [
         Metric::BuildInfo,
         Metric::Ready,
         Metric::RecordsRead,
@@ -185,6 +194,11 @@ impl Metric {
         Metric::MrrMovements,
         Metric::ActiveUsers,
         Metric::NpsRespondents,
+        Metric::FleetDay,
+        Metric::LearnedOutcomes,
+        Metric::LearnedChurned,
+        Metric::CalibrationError,
+        Metric::LearnedInForce,
     ];
 
     /// Its declaration.
@@ -289,6 +303,16 @@ impl Metric {
                 "Distinct users seen in the 1, 7 or 30 days that end with the clock's day."),
             Metric::NpsRespondents => declare("churnwatch_nps_respondents", Gauge, Count, &["class"], State, Sum,
                 "Users by the class of their latest valid NPS answer: promoter (9-10), passive (7-8), detractor (0-6)."),
+            Metric::FleetDay => declare("churnwatch_fleet_timestamp_seconds", Gauge, TimestampSeconds, &[], State, Max,
+                "Up to when the fleet record in force knows the fleet. Absent while the shipped one holds."),
+            Metric::LearnedOutcomes => declare("churnwatch_learned_outcomes", Gauge, Count, &["population"], State, Max,
+                "Outcomes that the weights were learned from, by population. Absent until enough have been seen."),
+            Metric::LearnedChurned => declare("churnwatch_learned_churned", Gauge, Count, &["population"], State, Max,
+                "Those of the outcomes learned from that were churn."),
+            Metric::CalibrationError => declare("churnwatch_calibration_error", Gauge, Ratio, &["population"], State, Max,
+                "Mean distance between the risk foretold and the share that left, before the outcomes were learned from."),
+            Metric::LearnedInForce => declare("churnwatch_learned_weights_in_force", Gauge, Count, &["population"], State, Max,
+                "1 when risks are reckoned with learned weights, 0 when with those of the configuration."),
         }
     }
 }

@@ -25,7 +25,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, Tex
 
 use crate::engine::alert::action::{ACTIONS, RESULTS};
 use crate::engine::effect::Transition;
-use crate::engine::rules::Rules;
+use crate::engine::rules::{Learning, Rules};
 use crate::engine::{Counts, alert};
 use crate::units::{Currency, PartitionIndex};
 use gauges::Gauges;
@@ -46,6 +46,8 @@ pub struct Settings {
     pub currency: Currency,
     /// Alert type names by alert type index, as [`crate::engine::totals::Totals::open_alerts`] counts them.
     pub alert_types: Vec<&'static str>,
+    /// Whether learned weights are used once there are any.
+    pub uses_learned: bool,
     /// Hash of the rules in force, 16 hexadecimal digits: a label of `churnwatch_build_info`.
     pub rules_hash: String,
     /// While the process holds more partitions than this of one kind, series by partition give way to their sum or
@@ -63,6 +65,7 @@ impl Settings {
             roles: roles.to_vec(),
             currency: in_force.currency,
             alert_types: alert::type_names().collect(),
+            uses_learned: in_force.risk.learning != Learning::Off,
             rules_hash: format!("{:016x}", in_force.hash()),
             partition_series_max: 256,
             // Room for `unknown` and `other` beside the segments that each partition keeps.
@@ -287,7 +290,8 @@ impl Counters {
 
     /// Shows series at 0 before the first event, since a rate needs the value before.
     fn begin(&self, settings: &Settings) {
-        for role in settings.roles.iter().filter(|role| role.reads()) {
+        let learner = settings.roles.contains(&Role::Ingest).then_some(&Role::Learner);
+        for role in settings.roles.iter().chain(learner).filter(|role| role.reads()) {
             for by_role in [&self.records_read, &self.read_bytes, &self.unknown_types] {
                 by_role.with_label_values(&[role.name()]);
             }

@@ -13,7 +13,7 @@ Generated from the declarations in `src/telemetry/metric.rs`; after a change the
 - Counters and histograms begin at 0 with the process. Gauges from the state are the same after a restart.
 - Gauges of a partition are absent, not 0, until its clock is known: until every source has been heard of.
 - Instances add up where the table says `sum`: divide sums by sums, never average ratios of instances. Where it says
-  `min`, the slowest decides.
+  `min`, the slowest decides; where it says `max`, all tell of the same thing.
 - Instants are Unix timestamps in seconds, so `time() - churnwatch_clock_timestamp_seconds` is how far the engine is behind.
 - Amounts are in major units (dollars, not cents) of the one reporting currency, which is in the `currency` label.
 - No label carries an account, a user or the text of an error. While a process holds more partitions or segments than
@@ -54,12 +54,14 @@ fn row(declared: &Declaration) -> String {
             Unit::TimestampSeconds => "Unix time, seconds",
             Unit::Bytes => "bytes",
             Unit::CurrencyAmount => "currency, major units",
+            Unit::Ratio => "ratio",
             Unit::Info => "1",
         },
         labels.join(", "),
         match declared.aggregation {
             Aggregation::Sum => "sum",
             Aggregation::Min => "min",
+            Aggregation::Max => "max",
             Aggregation::PerInstance => "each",
         },
         declared.help,

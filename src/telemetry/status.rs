@@ -18,6 +18,8 @@ use crate::units::PartitionIndex;
 pub enum Role {
     /// Source topics to the canonical log.
     Ingest,
+    /// Reports on the fleet to fleet records in the canonical log; runs wherever `ingest` does, one at a time.
+    Learner,
     /// The canonical log to alerts and health.
     Engine,
     /// HTTP for people and programs.
@@ -26,13 +28,14 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Role; 3] = [Role::Ingest, Role::Engine, Role::Serve];
+    pub const ALL: [Role; 4] = [Role::Ingest, Role::Learner, Role::Engine, Role::Serve];
 
     /// Stable snake-case name: metric label and command-line value.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Role::Ingest => "ingest",
+            Role::Learner => "learner",
             Role::Engine => "engine",
             Role::Serve => "serve",
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_raw_string_hashes)] // expect-test writes them
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::{Expect, expect, expect_file};
@@ -12,10 +13,13 @@ use super::view::PartitionView;
 use super::{Readiness, RebalanceKind, RestoreProgress, Role, Settings, Telemetry, reference};
 use crate::engine::Counts;
 use crate::engine::effect::Transition;
+use crate::engine::fleet::Fleet;
+use crate::engine::fleet::features::FEATURES;
+use crate::engine::fleet::model::{Model, TrackRecord};
 use crate::engine::input::SourceReport;
 use crate::engine::quality::{Quality, Resolutions, TypeQuality};
 use crate::engine::totals::{ACTIVE_DAYS, SegmentTotals, Totals};
-use crate::units::{Currency, PartitionIndex, Timestamp};
+use crate::units::{Currency, Day, PartitionIndex, Timestamp};
 
 /// 2026-03-02T12:00:00Z.
 const NOON: i64 = 1_772_452_800_000;
@@ -25,6 +29,7 @@ fn settings() -> Settings {
         roles: vec![Role::Ingest, Role::Engine],
         currency: Currency::USD,
         alert_types: vec!["usage_frequency", "churn_risk"],
+        uses_learned: true,
         rules_hash: "00000000deadbeef".to_owned(),
         partition_series_max: 256,
         segment_series_max: 52,
@@ -77,6 +82,7 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
             lead_days: 60,
             resolutions: vec![Resolutions { kind: 0, reason: "renewed".into(), count: 2 }],
         },
+        fleet: Arc::default(),
         counts: Counts {
             accepted: 10,
             duplicates: 1,
@@ -89,6 +95,15 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
         accounts: usize::try_from(accounts).unwrap(),
         state_bytes: Some(1000),
     }
+}
+
+/// A fleet record with a model of accounts without a subscription.
+fn fleet(day: u16, outcomes: f64) -> Arc<Fleet> {
+    let mut record = TrackRecord { outcomes, churned: outcomes / 4.0, ..TrackRecord::default() };
+    (0..10).for_each(|index| record.note(0.25, index < 4));
+    let (zeros, ones) = ([0.0; FEATURES], [1.0; FEATURES]);
+    let model = Model { intercept: 0.0, weights: zeros, means: zeros, scales: ones, record };
+    Arc::new(Fleet { day: Some(Day::new(day)), models: [None, Some(model)], ..Fleet::default() })
 }
 
 /// The page without comments, buckets and what differs from machine to machine.
@@ -128,6 +143,43 @@ fn feed(telemetry: &Telemetry) {
 }
 
 #[test]
+fn what_the_fleet_teaches_is_shown_once_however_many_partitions_know_it() {
+    let telemetry = telemetry();
+    let names = ["churnwatch_fleet", "churnwatch_learned", "churnwatch_calibration"];
+    check(&telemetry, &names, &expect![""]);
+    let with = |fleet| PartitionView { fleet, ..view(NOON, Vec::new()) };
+    telemetry.publish(PartitionIndex(0), with(fleet(20_511, 400.0)));
+    telemetry.publish(PartitionIndex(1), with(fleet(20_512, 500.0)));
+    telemetry.publish(PartitionIndex(2), view(NOON, Vec::new()));
+    check(
+        &telemetry,
+        &names,
+        &expect![[r#"
+        churnwatch_calibration_error{population="unsubscribed"} 0.15
+        churnwatch_fleet_timestamp_seconds 1772236800
+        churnwatch_learned_churned{population="unsubscribed"} 125
+        churnwatch_learned_outcomes{population="unsubscribed"} 500
+        churnwatch_learned_weights_in_force{population="subscribed"} 0
+        churnwatch_learned_weights_in_force{population="unsubscribed"} 1
+    "#]],
+    );
+}
+
+#[test]
+fn weights_that_are_switched_off_are_not_in_force() {
+    let telemetry = Telemetry::new(Settings { uses_learned: false, ..settings() }).unwrap();
+    telemetry.publish(PartitionIndex(0), view(NOON, Vec::new()));
+    check(
+        &telemetry,
+        &["churnwatch_learned_weights"],
+        &expect![[r#"
+        churnwatch_learned_weights_in_force{population="subscribed"} 0
+        churnwatch_learned_weights_in_force{population="unsubscribed"} 0
+    "#]],
+    );
+}
+
+#[test]
 fn the_documentation_follows_the_declarations() {
     expect_file!["../../docs/metrics.md"].assert_eq(&reference::document());
 }
@@ -136,6 +188,7 @@ fn the_documentation_follows_the_declarations() {
 fn every_declared_metric_is_exported_once_and_nothing_else() {
     let telemetry = telemetry();
     feed(&telemetry);
+    telemetry.publish(PartitionIndex(2), PartitionView { fleet: fleet(20_512, 500.0), ..view(NOON, Vec::new()) });
     let text = telemetry.render().unwrap();
     let exported: Vec<&str> = text
         .lines()
@@ -172,6 +225,7 @@ fn names_and_labels_keep_the_conventions() {
         "movement",
         "window",
         "class",
+        "population",
     ];
     let mut names = BTreeSet::new();
     for (place, metric) in Metric::ALL.into_iter().enumerate() {
@@ -184,7 +238,7 @@ fn names_and_labels_keep_the_conventions() {
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
         assert_eq!(name.ends_with("_total"), declared.kind == Kind::Counter, "{name}");
         let suffix = match declared.unit {
-            Unit::Count => "",
+            Unit::Count | Unit::Ratio => "",
             Unit::Seconds => "_seconds",
             Unit::TimestampSeconds => "_timestamp_seconds",
             Unit::Bytes => "_bytes",
@@ -279,6 +333,8 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_commit_duration_seconds_count{role="engine"} 1
         churnwatch_commit_duration_seconds_sum{role="ingest"} 0
         churnwatch_commit_duration_seconds_count{role="ingest"} 0
+        churnwatch_commit_duration_seconds_sum{role="learner"} 0
+        churnwatch_commit_duration_seconds_count{role="learner"} 0
         churnwatch_event_to_alert_seconds_sum 0.06
         churnwatch_event_to_alert_seconds_count 1
         churnwatch_events_accepted_total 20
@@ -289,6 +345,8 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_foretold_lead_seconds 10368000
         churnwatch_judgements_total 60
         churnwatch_lag_records{role="engine",topic="churnwatch.events.v1"} 12
+        churnwatch_learned_weights_in_force{population="subscribed"} 0
+        churnwatch_learned_weights_in_force{population="unsubscribed"} 0
         churnwatch_left_accounts 12
         churnwatch_left_accounts_foretold{lead="0-6d"} 2
         churnwatch_left_accounts_foretold{lead="14-27d"} 4
@@ -329,16 +387,21 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_paying_customers{segment="pro"} 6
         churnwatch_read_bytes_total{role="engine"} 0
         churnwatch_read_bytes_total{role="ingest"} 27000
+        churnwatch_read_bytes_total{role="learner"} 0
         churnwatch_ready{role="engine"} 1
         churnwatch_ready{role="ingest"} 0
         churnwatch_rebalances_total{kind="assigned",role="engine"} 1
         churnwatch_rebalances_total{kind="assigned",role="ingest"} 0
+        churnwatch_rebalances_total{kind="assigned",role="learner"} 0
         churnwatch_rebalances_total{kind="lost",role="engine"} 0
         churnwatch_rebalances_total{kind="lost",role="ingest"} 0
+        churnwatch_rebalances_total{kind="lost",role="learner"} 0
         churnwatch_rebalances_total{kind="revoked",role="engine"} 0
         churnwatch_rebalances_total{kind="revoked",role="ingest"} 0
+        churnwatch_rebalances_total{kind="revoked",role="learner"} 0
         churnwatch_records_read_total{role="engine"} 0
         churnwatch_records_read_total{role="ingest"} 100
+        churnwatch_records_read_total{role="learner"} 0
         churnwatch_records_rejected_total{reason="not_json",role="ingest"} 3
         churnwatch_restore_remaining_records 0
         churnwatch_restored_records 50
@@ -359,6 +422,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_transactions_aborted_total{cause="illegal_generation",role="engine"} 1
         churnwatch_unknown_type_records_total{role="engine"} 4
         churnwatch_unknown_type_records_total{role="ingest"} 0
+        churnwatch_unknown_type_records_total{role="learner"} 0
     "#]]
     .assert_eq(&page(&telemetry));
 }

@@ -1,5 +1,8 @@
 //! What is shown of one partition: a copy of its sums as of the last commit. No account is named here.
 
+use std::sync::Arc;
+
+use crate::engine::fleet::Fleet;
 use crate::engine::input::SourceReport;
 use crate::engine::quality::Quality;
 use crate::engine::totals::Totals;
@@ -17,6 +20,8 @@ pub struct PartitionView {
     pub totals: Totals,
     /// How good the alerts have been.
     pub quality: Quality,
+    /// The fleet record in force.
+    pub fleet: Arc<Fleet>,
     /// What the engine has counted since it was created or restored.
     pub counts: Counts,
     /// Accounts held.
@@ -34,6 +39,7 @@ impl PartitionView {
             sources: engine.partition().reports.clone(),
             totals: engine.totals().clone(),
             quality: Quality::clone(&engine.partition().quality),
+            fleet: Arc::clone(&engine.partition().fleet),
             counts: *engine.counts(),
             accounts: engine.accounts_len(),
             state_bytes: None,

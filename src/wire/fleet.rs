@@ -5,11 +5,13 @@
 //! record leaves out keeps the shipped default, and features that it does not know yet weigh nothing.
 
 mod learner;
+mod message;
 mod report;
 
 use serde::{Deserialize, Serialize};
 
 pub use learner::{ModelError, decode_learner, decode_model, encode_learner, encode_model};
+pub use message::{BEGIN_KEY, FleetMessage, MessageError, decode_message, encode_begin};
 pub use report::{decode_report, encode_report};
 
 use crate::engine::fleet::calendar::{Calendar, DayWeight};

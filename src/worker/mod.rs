@@ -12,6 +12,7 @@
 pub mod dead_letter;
 pub mod engine;
 pub mod ingest;
+pub mod learner;
 pub mod outbox;
 pub mod policy;
 pub mod progress;

@@ -11,6 +11,7 @@ mod support;
 
 mod crash;
 mod exactly_once;
+mod fleet;
 mod lifecycle;
 mod metrics;
 mod purchases;

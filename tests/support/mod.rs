@@ -121,11 +121,13 @@ pub struct Settings {
     pub head: String,
     /// What each source says about its format.
     pub format: String,
+    /// Input records in one transaction.
+    pub events_max: usize,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { workers: 2, head: String::new(), format: "format = \"canonical\"".to_owned() }
+        Settings { workers: 2, head: String::new(), format: "format = \"canonical\"".to_owned(), events_max: 2_000_000 }
     }
 }
 
@@ -146,7 +148,7 @@ impl Site {
         site
     }
 
-    /// A topic of this site: `events`, `alerts`, `health`, `state`, `dead-letters`, `usage` or `billing`.
+    /// A topic of this site: `events`, `alerts`, `health`, `state`, `dead-letters`, `fleet`, `usage` or `billing`.
     pub fn topic(&self, kind: &str) -> String {
         format!("{}.{kind}", self.name)
     }
@@ -165,19 +167,20 @@ impl Site {
     /// `stable` says so, a stable name in the group.
     pub fn config(&self, instance: &str, port: u16, membership: Membership) -> PathBuf {
         let topic = |kind| self.topic(kind);
-        let Settings { workers, head, format } = &self.settings;
+        let Settings { workers, head, format, events_max } = &self.settings;
         let mut text = format!(
             "{head}\n[kafka]\nbrokers = \"{}\"\n[kafka.consumer]\n\"session.timeout.ms\" = \"14000\"\n\"heartbeat.interval.ms\" = \"500\"\n",
             self.brokers
         );
         let _ = write!(
             text,
-            "[topics]\nevents = \"{}\"\nalerts = \"{}\"\nhealth = \"{}\"\nstate = \"{}\"\ndead_letters = \"{}\"\npartitions = {PARTITIONS}\n",
+            "[topics]\nevents = \"{}\"\nalerts = \"{}\"\nhealth = \"{}\"\nstate = \"{}\"\ndead_letters = \"{}\"\nfleet = \"{}\"\npartitions = {PARTITIONS}\n",
             topic("events"),
             topic("alerts"),
             topic("health"),
             topic("state"),
-            topic("dead-letters")
+            topic("dead-letters"),
+            topic("fleet")
         );
         for source in ["usage", "billing"] {
             let _ = write!(text, "[[sources]]\ntopic = \"{}\"\n{format}\n", topic(source));
@@ -193,7 +196,7 @@ impl Site {
         }
         let _ = write!(
             text,
-            "[commit]\ninterval_lagging_ms = 200\ntransaction_timeout_ms = 4000\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"info\"\n"
+            "[commit]\nevents_max = {events_max}\ninterval_lagging_ms = 200\ntransaction_timeout_ms = 4000\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"info\"\n"
         );
         let path = self.path(&format!("{instance}.toml"));
         fs::write(&path, text).unwrap();

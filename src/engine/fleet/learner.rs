@@ -1,7 +1,7 @@
 //! Adds up the reports of all partitions and learns from them: priors, curve, calendar, weights.
 //!
-//! Pure, and a function of the reports in their order. A day is closed when every partition has reported on it; then the
-//! next fleet record follows. Weights are learned as outcomes mature, each batch once: a Bayesian logistic regression
+//! Pure, and a function of the reports in their order. A day is closed when every partition has reported on it or on a
+//! later one (partitions need not begin on the same day); then the next fleet record follows. Weights are learned as outcomes mature, each batch once: a Bayesian logistic regression
 //! whose Gaussian posterior (Laplace approximation: Newton's method with step halving) is the prior of the next batch,
 //! with a little forgetting towards the first prior (assumed-density filtering; see `MacKay` 1992, *The evidence framework
 //! applied to classification networks*; West and Harrison on discounting).
@@ -22,9 +22,9 @@ use crate::engine::signals::SIGNALS;
 use crate::units::{Day, PartitionIndex};
 
 /// Outcomes below which the weights of the configuration hold.
-const OUTCOMES_MIN: f64 = 300.0;
+pub const OUTCOMES_MIN: f64 = 300.0;
 /// As many of either kind must be among them.
-const KIND_MIN: f64 = 30.0;
+pub const KIND_MIN: f64 = 30.0;
 /// Rows from which the deviations of the features are taken, at the last snapshot before the first outcomes.
 const SCALE_ROWS_MIN: usize = 50;
 /// Deviations below this count as this: a feature that hardly varies is not blown up.
@@ -65,6 +65,8 @@ pub struct Learner {
     pub snapshots: VecDeque<Snapshot>,
     /// Reports on days not closed yet.
     open: BTreeMap<Day, Vec<FleetReport>>,
+    /// The last day each partition has reported on.
+    reported: BTreeMap<PartitionIndex, Day>,
     /// The fleet record as of the last closed day.
     fleet: Fleet,
 }
@@ -202,6 +204,7 @@ impl Learner {
             learned: [Learned::new(), Learned::new()],
             snapshots: VecDeque::new(),
             open: BTreeMap::new(),
+            reported: BTreeMap::new(),
             fleet: Fleet::default(),
         }
     }
@@ -217,21 +220,34 @@ impl Learner {
         self.fleet = fleet;
     }
 
+    /// What it knows, without when it came to know it: to go on from at the beginning of another log.
+    #[must_use]
+    pub fn undated(mut self) -> Learner {
+        self.closed = None;
+        self.days.clear();
+        self.snapshots.clear();
+        self.open.clear();
+        self.reported.clear();
+        self.fleet.day = None;
+        self.fleet.calendar = Calendar::default();
+        self
+    }
+
     /// Takes in a report. When it closes days, the fleet record that follows.
     ///
-    /// Reports on days closed already, and second ones of a partition on the same day, are left out.
+    /// Reports of a partition come by ascending day; others, and those on days closed already, are left out.
     pub fn take(&mut self, report: FleetReport, rules: &Rules) -> Option<Arc<Fleet>> {
-        if self.closed.is_some_and(|closed| report.day <= closed) {
+        let known = self.reported.get(&report.partition).copied();
+        if known.max(self.closed).is_some_and(|last| report.day <= last) {
             return None;
         }
-        let reports = self.open.entry(report.day).or_default();
-        if reports.iter().any(|known| known.partition == report.partition) {
-            return None;
-        }
-        reports.push(report);
+        self.reported.insert(report.partition, report.day);
+        self.open.entry(report.day).or_default().push(report);
         let mut has_closed = false;
         while let Some(entry) = self.open.first_entry() {
-            let complete = entry.get().len() >= self.partitions;
+            let day = *entry.key();
+            let passed = self.reported.values().filter(|reported| **reported >= day).count();
+            let complete = passed >= self.partitions;
             // A partition that stays behind for more than a year is not waited for.
             if !complete && self.open.len() <= OPEN_DAYS_MAX {
                 break;
@@ -244,11 +260,11 @@ impl Learner {
         has_closed.then(|| Arc::new(self.fleet.clone()))
     }
 
-    /// The partitions whose report on the earliest open day is missing, of those numbered from 0.
+    /// The partitions that hold up the earliest open day, of those numbered from 0.
     pub fn awaited(&self) -> impl Iterator<Item = PartitionIndex> + '_ {
-        let reported = self.open.first_key_value().map(|(_, reports)| reports);
+        let open = self.open.first_key_value().map(|(day, _)| *day);
         let all = (0_i32..).take(self.partitions).map(PartitionIndex);
-        all.filter(move |index| reported.is_some_and(|known| known.iter().all(|report| report.partition != *index)))
+        all.filter(move |index| open.is_some_and(|day| self.reported.get(index).is_none_or(|last| *last < day)))
     }
 
     fn close(&mut self, day: Day, reports: &[FleetReport], rules: &Rules) {
