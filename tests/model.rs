@@ -67,14 +67,43 @@ fn check(folder: &Path, arguments: &str, code: i32, expected: &Expect) {
 #[test]
 fn what_teaches_nothing_makes_no_model() {
     let (_held, folder) = company(20);
-    check(&folder, "calibrate --input events.ndjson --model model.json", 1, &expect!["churnwatch: events.ndjson teaches nothing: of subscribed accounts 0 outcomes are known (at least 300 are needed), 0 left and 0 stayed (at least 30 of each); of unsubscribed accounts 0 outcomes are known (at least 300 are needed), 0 left and 0 stayed (at least 30 of each); give a longer log, or one in which more is known"]);
+    check(
+        &folder,
+        "calibrate --input events.ndjson --model model.json",
+        1,
+        &expect![
+            "churnwatch: events.ndjson teaches nothing: of subscribed accounts 0 outcomes are known (at least 300 are needed), 0 left and 0 stayed (at least 30 of each); of unsubscribed accounts 0 outcomes are known (at least 300 are needed), 0 left and 0 stayed (at least 30 of each); give a longer log, or one in which more is known"
+        ],
+    );
     assert!(!folder.join("model.json").exists());
-    check(&folder, "calibrate --input events.ndjson --model events.ndjson", 1, &expect!["churnwatch: events.ndjson is named twice; give the input and the model a file of its own"]);
+    check(
+        &folder,
+        "calibrate --input events.ndjson --model events.ndjson",
+        1,
+        &expect!["churnwatch: events.ndjson is named twice; give the input and the model a file of its own"],
+    );
     fs::write(folder.join("frozen.toml"), "[rules.risk]\nlearning = \"frozen\"\n").unwrap();
-    check(&folder, "calibrate -c frozen.toml --input events.ndjson --model model.json", 1, &expect![[r#"churnwatch: rules.risk.learning is not "on", so nothing is learned from outcomes; set it to "on" to calibrate"#]]);
+    check(
+        &folder,
+        "calibrate -c frozen.toml --input events.ndjson --model model.json",
+        1,
+        &expect![[
+            r#"churnwatch: rules.risk.learning is not "on", so nothing is learned from outcomes; set it to "on" to calibrate"#
+        ]],
+    );
     fs::write(folder.join("empty.ndjson"), "\n").unwrap();
-    check(&folder, "calibrate --input empty.ndjson --model model.json", 1, &expect!["churnwatch: empty.ndjson has 1 lines and no event; --source names the format of other events"]);
-    check(&folder, "model show --input empty.ndjson", 1, &expect!["churnwatch: empty.ndjson has 1 lines and no event; --source names the format of other events"]);
+    check(
+        &folder,
+        "calibrate --input empty.ndjson --model model.json",
+        1,
+        &expect!["churnwatch: empty.ndjson has 1 lines and no event; --source names the format of other events"],
+    );
+    check(
+        &folder,
+        "model show --input empty.ndjson",
+        1,
+        &expect!["churnwatch: empty.ndjson has 1 lines and no event; --source names the format of other events"],
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod gate;
 pub mod learn;
 pub mod lines;
 mod output;
+pub mod place;
 pub mod reject;
 pub mod replay;
 pub mod rerun;

@@ -9,10 +9,10 @@
 //! as it stood then: see [`super::gate`].
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use super::gate::{Gate, Held};
+use super::place::Place;
 use super::reject::{LineError, Rejected};
 use super::story::Moments;
 use super::summary::Tally;
@@ -96,24 +96,6 @@ pub struct Stop<'a> {
     /// The engine of the partition, with everything from before the cut-off and nothing else; absent while it has had
     /// no record.
     pub engine: Option<&'a Engine>,
-}
-
-/// Where a record is found in the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The line with this number, from 1.
-    Line(u64),
-    /// The record at this position of the dumped log.
-    Record(Position),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Line(line) => write!(f, "line {line}"),
-            Place::Record(Position { partition, offset }) => write!(f, "partition {} offset {}", partition.0, offset.0),
-        }
-    }
 }
 
 /// How the input is laid out.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Story, day};
 use crate::engine::effect::Evidence;
-use crate::local::replay::Place;
+use crate::local::place::Place;
 use crate::local::story::{Moments, Week};
 use crate::units::{Day, Timestamp};
 
