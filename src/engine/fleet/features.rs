@@ -24,8 +24,8 @@ pub const FACTS: [&str; 15] = [
     "intensity",
     "magnitude",
     "other_events",
-    "breadth",
-    "users",
+    "distinct_features",
+    "distinct_users",
     "price",
     "segment",
 ];
