@@ -116,7 +116,8 @@ fn prometheus_reads_the_values_that_file_mode_computes() {
     let mut open: std::collections::HashMap<String, (String, bool)> = std::collections::HashMap::new();
     for alert in lines(&replayed.alerts) {
         let text = |name: &str| alert[name].as_str().unwrap_or_else(|| panic!("no {name} in {alert}")).to_owned();
-        open.insert(text("alert_id"), (text("alert_type"), text("transition") != "resolved"));
+        let is_closed = ["resolved", "retracted", "churned", "retained"].contains(&text("transition").as_str());
+        open.insert(text("alert_id"), (text("alert_type"), !is_closed));
     }
     let mut types: std::collections::BTreeMap<String, f64> = std::collections::BTreeMap::new();
     for (kind, is_open) in open.into_values() {
