@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use crate::engine::exclusions::PATTERN_BYTES_MAX;
+use crate::engine::rules::{Learning, Target};
 use crate::units::Currency;
 
 /// What a text must be.
@@ -47,12 +48,14 @@ pub(super) const LOG_FORMAT: TextRule =
 /// What leaving means.
 pub(super) const TARGET: TextRule = TextRule {
     allowed: "\"auto\", \"cancellation\" or \"silence\"",
-    accepts: |text| matches!(text, "auto" | "cancellation" | "silence"),
+    accepts: |text| Target::ALL.into_iter().any(|target| target.name() == text),
 };
 
 /// What happens with outcomes.
-pub(super) const LEARNING: TextRule =
-    TextRule { allowed: "\"on\", \"frozen\" or \"off\"", accepts: |text| matches!(text, "on" | "frozen" | "off") };
+pub(super) const LEARNING: TextRule = TextRule {
+    allowed: "\"on\", \"frozen\" or \"off\"",
+    accepts: |text| Learning::ALL.into_iter().any(|learning| learning.name() == text),
+};
 
 /// What is logged.
 pub(super) const LOG_LEVEL: TextRule = TextRule {

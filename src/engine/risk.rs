@@ -86,7 +86,9 @@ fn case<'a>(
     Case { account, now, parameters: &settings.parameters, currency: rules.currency }
 }
 
-fn sigmoid(logit: f64) -> f64 {
+/// The probability with these log-odds.
+#[must_use]
+pub(super) fn sigmoid(logit: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-logit))
 }
 

@@ -74,6 +74,21 @@ pub enum Target {
     Silence,
 }
 
+impl Target {
+    /// All of them.
+    pub const ALL: [Target; 3] = [Target::Auto, Target::Cancellation, Target::Silence];
+
+    /// Stable name, as the configuration and model files write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Target::Auto => "auto",
+            Target::Cancellation => "cancellation",
+            Target::Silence => "silence",
+        }
+    }
+}
+
 /// What happens with outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Learning {
@@ -83,6 +98,21 @@ pub enum Learning {
     Frozen,
     /// The default weights hold.
     Off,
+}
+
+impl Learning {
+    /// All of them.
+    pub const ALL: [Learning; 3] = [Learning::On, Learning::Frozen, Learning::Off];
+
+    /// Stable name, as the configuration and model files write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Learning::On => "on",
+            Learning::Frozen => "frozen",
+            Learning::Off => "off",
+        }
+    }
 }
 
 /// Default weights of the terms that tell how little activity is to be expected: see [`crate::engine::risk`].

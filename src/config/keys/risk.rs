@@ -41,20 +41,11 @@ pub(super) fn keys() -> Vec<Key> {
 fn target() -> Key {
     let access = Access::Text {
         rule: text::TARGET,
-        get: Box::new(|config| {
-            let name = match config.rules.risk.target {
-                Target::Auto => "auto",
-                Target::Cancellation => "cancellation",
-                Target::Silence => "silence",
-            };
-            Some(name.to_owned())
-        }),
+        get: Box::new(|config| Some(config.rules.risk.target.name().to_owned())),
         set: Box::new(|config, value| {
-            config.rules.risk.target = match value.as_str() {
-                "cancellation" => Target::Cancellation,
-                "silence" => Target::Silence,
-                _ => Target::Auto,
-            };
+            if let Some(target) = Target::ALL.into_iter().find(|target| target.name() == value) {
+                config.rules.risk.target = target;
+            }
         }),
     };
     key(
@@ -68,20 +59,11 @@ fn target() -> Key {
 fn learning() -> Key {
     let access = Access::Text {
         rule: text::LEARNING,
-        get: Box::new(|config| {
-            let name = match config.rules.risk.learning {
-                Learning::On => "on",
-                Learning::Frozen => "frozen",
-                Learning::Off => "off",
-            };
-            Some(name.to_owned())
-        }),
+        get: Box::new(|config| Some(config.rules.risk.learning.name().to_owned())),
         set: Box::new(|config, value| {
-            config.rules.risk.learning = match value.as_str() {
-                "frozen" => Learning::Frozen,
-                "off" => Learning::Off,
-                _ => Learning::On,
-            };
+            if let Some(learning) = Learning::ALL.into_iter().find(|learning| learning.name() == value) {
+                config.rules.risk.learning = learning;
+            }
         }),
     };
     key(

@@ -17,6 +17,7 @@ use super::model::{Model, TrackRecord, scale};
 use super::prior::PriorSums;
 use super::report::{FleetReport, Row, SNAPSHOT_DAYS};
 use super::{Fleet, Population, SEGMENTS_MAX};
+use crate::engine::risk::sigmoid;
 use crate::engine::rules::{Learning, Rules};
 use crate::engine::signals::SIGNALS;
 use crate::units::{Day, PartitionIndex};
@@ -404,10 +405,6 @@ fn log_odds(values: &[f64], weights: &[f64]) -> f64 {
     values.iter().zip(weights).map(|(value, weight)| value * weight).sum()
 }
 
-fn churn_probability(log_odds: f64) -> f64 {
-    1.0 / (1.0 + libm::exp(-log_odds))
-}
-
 /// Log-loss of the rows plus the quadratic form of the prior.
 fn posterior_loss(rows: &[Case], weights: &[f64], prior: &[f64], precision: &Symmetric) -> f64 {
     let data: f64 = rows
@@ -428,7 +425,7 @@ fn slope(rows: &[Case], weights: &[f64], prior: &[f64], precision: &Symmetric) -
     let mut gradient = precision.times(&away);
     let mut hessian = precision.clone();
     for row in rows {
-        let p = churn_probability(log_odds(&row.values, weights));
+        let p = sigmoid(log_odds(&row.values, weights));
         let error = row.weight * (p - row.churned);
         gradient.iter_mut().zip(&row.values).for_each(|(slope, value)| *slope += error * value);
         hessian.add_outer(&row.values, row.weight * p * (1.0 - p));
@@ -496,7 +493,7 @@ mod tests {
     /// Log-odds of leaving: 3 x scarcity - 1.
     fn leaves(account: u64) -> bool {
         let odds = 3.0 * f64::from(row(account).features[2]) - 1.0;
-        share(account, "die") < churn_probability(odds)
+        share(account, "die") < sigmoid(odds)
     }
 
     fn learn(partitions: i32, accounts: u64, days: u16, rules: &Rules) -> Learner {
@@ -520,7 +517,7 @@ mod tests {
         assert!(model.weights[5].abs() < 0.7, "{:?}", model.weights);
         let risk = |account: u64| {
             let features = row(account).features.map(f64::from);
-            churn_probability(model.terms(&features).iter().sum::<f64>() + model.intercept)
+            sigmoid(model.terms(&features).iter().sum::<f64>() + model.intercept)
         };
         let foretold: f64 = (0..400).map(risk).sum::<f64>() / 400.0;
         let came = (0..400).filter(|account| leaves(*account)).count();

@@ -6,7 +6,7 @@
 //! after the features were taken on, so that nothing the features could have seen is among them.
 
 use super::curve::{self, CurveSums};
-use super::features::{self, FEATURES, Scarcity};
+use super::features::{self, FEATURES};
 use super::prior::PriorSums;
 use super::{Fleet, Population};
 use crate::engine::account::Account;
@@ -194,9 +194,8 @@ fn has_churned(account: &Account, population: Population, snapshot: Day, rules: 
 }
 
 fn row(hash: u64, account: &Account, population: Population, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Row {
-    let scarcity = Scarcity::of(account, now, rules, fleet);
     let assessment = risk::assess(account, now, rules, fleet);
-    let values = features::read(account, now, &scarcity, &assessment.readings, rules, fleet);
+    let values = features::read(account, now, &assessment.scarcity, &assessment.readings, rules, fleet);
     #[allow(clippy::cast_possible_truncation)] // seven digits are plenty
     Row {
         account: hash,

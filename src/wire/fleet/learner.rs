@@ -14,7 +14,7 @@ use crate::engine::fleet::curve::{BINS, CurveSums, STRATA};
 use crate::engine::fleet::features::FEATURES;
 use crate::engine::fleet::learner::{Learned, Learner, Waiting};
 use crate::engine::fleet::linear::Symmetric;
-use crate::engine::rules::{Rules, Target};
+use crate::engine::rules::Rules;
 use crate::units::Day;
 use crate::wire::state::{self, StateError};
 
@@ -87,14 +87,6 @@ pub enum ModelError {
     },
 }
 
-fn target_name(target: Target) -> &'static str {
-    match target {
-        Target::Auto => "auto",
-        Target::Cancellation => "cancellation",
-        Target::Silence => "silence",
-    }
-}
-
 fn horizon_days(rules: &Rules) -> i64 {
     rules.horizon.ms() / crate::units::DAY_MS
 }
@@ -104,7 +96,7 @@ fn horizon_days(rules: &Rules) -> i64 {
 pub fn encode_model(learner: &Learner, rules: &Rules) -> String {
     let file = ModelFile {
         churnwatch_model: VERSION,
-        target: target_name(rules.risk.target).to_owned(),
+        target: rules.risk.target.name().to_owned(),
         horizon_days: horizon_days(rules),
         learner: LearnerForm { snapshots: Vec::new(), ..LearnerForm::of(learner) },
     };
@@ -124,7 +116,7 @@ pub fn decode_model(text: &str, partitions: usize, rules: &Rules) -> Result<Lear
         return Err(ModelError::Version { found });
     }
     let file: ModelFile = serde_json::from_str(text).map_err(malformed)?;
-    let (wanted, wanted_days) = (target_name(rules.risk.target), horizon_days(rules));
+    let (wanted, wanted_days) = (rules.risk.target.name(), horizon_days(rules));
     if (file.target.as_str(), file.horizon_days) != (wanted, wanted_days) {
         return Err(ModelError::Other { found: file.target, found_days: file.horizon_days, wanted, wanted_days });
     }
