@@ -227,6 +227,9 @@ impl Ratio {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
+/// Decimal digits of the minor unit of most currencies.
+const MINOR_DIGITS: &[u8] = b"2";
+
 /// Circulating ISO 4217 currencies with the digits of their minor unit.
 const CURRENCIES: &[(&str, &[u8])] = &[
     (
@@ -235,7 +238,7 @@ const CURRENCIES: &[(&str, &[u8])] = &[
          JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN \
          NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP \
          SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW ZWG",
-        b"2",
+        MINOR_DIGITS,
     ),
     ("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF", b"0"),
     ("BHD IQD JOD KWD LYD OMR TND", b"3"),
@@ -260,7 +263,12 @@ impl Currency {
         if currency == Currency::USD {
             return Some(currency);
         }
-        CURRENCIES.iter().any(|(codes, _)| codes.split(' ').any(|known| known == currency.code())).then_some(currency)
+        CURRENCIES.iter().any(|(codes, _)| currency.is_among(codes)).then_some(currency)
+    }
+
+    /// Whether it stands in a list of codes, three letters and a space each.
+    fn is_among(self, codes: &str) -> bool {
+        codes.as_bytes().chunks(4).any(|code| code.starts_with(&self.0))
     }
 
     /// Its three letters.
@@ -272,11 +280,10 @@ impl Currency {
     /// Decimal digits of its minor unit: 2 for most, 0 for JPY, 3 for KWD.
     #[must_use]
     pub fn minor_digits(&self) -> u8 {
-        CURRENCIES
-            .iter()
-            .find(|(codes, _)| codes.split(' ').any(|known| known == self.code()))
-            .and_then(|(_, digits)| digits.first())
-            .map_or(2, |digit| digit - b'0')
+        // Nearly all have two: only the short lists of the others are searched.
+        let unusual = CURRENCIES.iter().filter(|(_, digits)| *digits != MINOR_DIGITS);
+        let digits = unusual.filter(|(codes, _)| self.is_among(codes)).find_map(|(_, digits)| digits.first());
+        digits.map_or(2, |digit| digit - b'0')
     }
 }
 
@@ -292,22 +299,28 @@ pub struct Money {
 impl fmt::Display for Money {
     /// Major units with grouping, such as `12,340.50 USD`; whole amounts lose their zeros: `12,340 USD`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scale = 10_u64.pow(u32::from(self.currency.minor_digits()));
+        let minor_digits = self.currency.minor_digits();
+        let scale = 10_u64.pow(u32::from(minor_digits));
         let (whole, part) = (self.minor.unsigned_abs() / scale, self.minor.unsigned_abs() % scale);
         if self.minor < 0 {
             f.write_str("-")?;
         }
         let digits = whole.to_string();
-        for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index).is_multiple_of(3) {
-                f.write_str(",")?;
-            }
-            write!(f, "{digit}")?;
+        let (mut group, mut rest) = digits.split_at(digits.len() % 3);
+        if group.is_empty() {
+            (group, rest) = rest.split_at(3);
+        }
+        f.write_str(group)?;
+        while let Some((group, more)) = rest.split_at_checked(3) {
+            f.write_str(",")?;
+            f.write_str(group)?;
+            rest = more;
         }
         if part > 0 {
-            write!(f, ".{part:0width$}", width = usize::from(self.currency.minor_digits()))?;
+            write!(f, ".{part:0width$}", width = usize::from(minor_digits))?;
         }
-        write!(f, " {}", self.currency.code())
+        f.write_str(" ")?;
+        f.write_str(self.currency.code())
     }
 }
 

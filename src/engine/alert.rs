@@ -137,8 +137,9 @@ pub fn settle_alerts(
         return;
     }
     let judgement = &mut account.judgement;
+    let leading = assessment.leading_signal();
     for kind in (1..=u8::MAX).take(SIGNALS.len()) {
-        let wanted = wanted(kind, judgement.band, assessment, rules);
+        let wanted = wanted(kind, judgement.band, assessment, leading, rules);
         judgement.settle(kind, wanted, assessment.now, rules, quality, changes);
     }
     let speaks_for_it = |alert: &AlertState| {
@@ -146,7 +147,7 @@ pub fn settle_alerts(
             alert.closed_by == ClosedBy::Person && assessment.now.since(alert.closed_at) < cooldown(alert.kind, rules);
         alert.kind != CHURN_RISK && (alert.open.is_some() || resolved)
     };
-    let wanted = match wanted(CHURN_RISK, judgement.band, assessment, rules) {
+    let wanted = match wanted(CHURN_RISK, judgement.band, assessment, leading, rules) {
         Wanted::Open if judgement.alerts.iter().any(speaks_for_it) => Wanted::AsIs,
         wanted => wanted,
     };
@@ -162,13 +163,14 @@ enum Wanted {
     Closed,
 }
 
-/// What `assessment` wants of the alert of type `kind` while the account is in `band`.
-fn wanted(kind: u8, band: Band, assessment: &Assessment, rules: &Rules) -> Wanted {
+/// What `assessment` wants of the alert of type `kind` while the account is in `band`; `leading` is the signal that adds
+/// most to its risk.
+fn wanted(kind: u8, band: Band, assessment: &Assessment, leading: Option<usize>, rules: &Rules) -> Wanted {
     let Some(index) = usize::from(kind).checked_sub(1) else {
         return if band >= Band::AtRisk { Wanted::Open } else { Wanted::Closed };
     };
     let strength = assessment.strength(index);
-    let leads = band >= Band::AtRisk && assessment.leading_signal() == Some(index);
+    let leads = band >= Band::AtRisk && leading == Some(index);
     let speaks = band >= Band::Watch && strength >= rules.alert_enter;
     if leads || speaks {
         Wanted::Open

@@ -55,7 +55,8 @@ pub fn assess(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -
         }
         None => default_terms(&scarcity, &readings, population, rules),
     };
-    let logit = terms.iter().fold(base, |sum, term| sum + term);
+    // Places past the last signal hold nothing.
+    let logit = terms.iter().take(FACTS.len() + SIGNALS.len()).fold(base, |sum, term| sum + term);
     Assessment { now, risk: Ratio::clamped(sigmoid(logit)), scarcity, readings, base, terms }
 }
 
@@ -98,7 +99,7 @@ impl Assessment {
     #[must_use]
     pub fn contributions(&self) -> Vec<Contribution> {
         let mut base = self.base;
-        let mut terms = Vec::new();
+        let mut terms = Vec::with_capacity(FACTS.len() + SIGNALS.len() + 1);
         for (index, logit) in self.terms.iter().copied().enumerate() {
             match features::name(index).filter(|_| logit.abs() >= LISTED_MIN) {
                 Some(term) => terms.push(Contribution { term, logit }),

@@ -48,10 +48,11 @@ pub fn retract(
 ) {
     let kept = band_by(without.assessment.risk.get(), |band| rules.bands.exit(band)).min(judgement.band);
     let anew = band_by(with.risk.get(), |band| rules.bands.enter(band));
+    let (led, leads) = (without.assessment.leading_signal(), with.leading_signal());
     let before = changes.len();
     for alert in judgement.alerts.iter_mut().filter(|alert| alert.open.is_some()) {
-        let stood = wanted(alert.kind, kept, &without.assessment, rules) != Wanted::Closed;
-        let stands = wanted(alert.kind, anew, with, rules) != Wanted::Closed;
+        let stood = wanted(alert.kind, kept, &without.assessment, led, rules) != Wanted::Closed;
+        let stands = wanted(alert.kind, anew, with, leads, rules) != Wanted::Closed;
         if without.event_at < alert.raised_at && stood && !stands {
             alert.close(with.now, ClosedBy::LateData);
             alert.is_settled = true;

@@ -100,6 +100,28 @@ pub struct Rhythm {
     pub before: Evidence,
 }
 
+/// What is left of weights that decay: the share since the first usage, since the day they are summed up to, and since
+/// the first day.
+#[derive(Clone, Copy)]
+struct Decay {
+    exposure: f64,
+    day: f64,
+    first_day: f64,
+}
+
+impl Decay {
+    /// The same by the short half-life: `2^(-x/14) = (2^(-x/182))^13`.
+    fn shortened(self) -> Decay {
+        let short = |left: f64| {
+            let (third, fourth) = (left * left * left, left * left * left * left);
+            third * third * third * fourth
+        };
+        Decay { exposure: short(self.exposure), day: short(self.day), first_day: short(self.first_day) }
+    }
+}
+
+const _: () = assert!(LONG_DAYS == 13.0 * SHORT_DAYS);
+
 /// Gaps between successive active days within the bitmap.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Gaps {
@@ -156,10 +178,12 @@ impl Activity {
     pub fn take(&mut self, time: Timestamp, quantity: u32, offset: Offset) -> Taken {
         let day = time.day();
         self.first_at = self.first_at.min(time);
+        // As nearly always.
+        let is_newest = self.active_days > 0 && day > self.last_day;
         if self.active_days == 0 {
             self.last_day = day;
             self.first_day = day;
-        } else if day > self.last_day {
+        } else if is_newest {
             self.advance_to(day);
         } else if self.last_day.since(day) >= HORIZON_DAYS {
             return Taken::TooLate;
@@ -170,8 +194,15 @@ impl Activity {
         self.first_day = self.first_day.min(day);
         self.uses = self.uses.saturating_add(1);
         self.magnitude = self.magnitude.saturating_add(magnitude(quantity));
-        let age = self.last_day.since(day);
         let uses = u16::try_from(quantity).unwrap_or(u16::MAX);
+        if is_newest {
+            let end = self.volumes.len();
+            super::insert(&mut self.volumes, end, uses);
+            self.days |= 1;
+            self.active_days = self.active_days.saturating_add(1);
+            return Taken::NewDay;
+        }
+        let age = self.last_day.since(day);
         let older = self.days_from(age + 1);
         if self.days >> age & 1 == 1 {
             if let Some(volume) = self.volumes.get_mut(older) {
@@ -215,16 +246,20 @@ impl Activity {
     /// `A_14` and `A_182` as of `day`, which is one of the bitmap's; later activity is left out.
     fn decayed(&self, day: Day) -> [f64; 2] {
         let mut sums = [0.0_f64; 2];
-        let [short, long] = &*decay::WEIGHTS;
-        let mut rest = self.days.checked_shr(self.last_day.since(day).into()).unwrap_or(0);
-        for (short, long) in short.iter().zip(long) {
-            if rest == 0 {
-                break;
+        let rest = self.days.checked_shr(self.last_day.since(day).into()).unwrap_or(0);
+        #[allow(clippy::cast_possible_truncation)] // its two halves
+        let halves = [rest as u64, (rest >> 64) as u64];
+        for (mut rest, weights) in halves.into_iter().zip(decay::WEIGHTS.iter()) {
+            for weights in weights {
+                if rest == 0 {
+                    break;
+                }
+                if let Some([short, long]) = weights.get((rest & 15) as usize) {
+                    sums[0] += short;
+                    sums[1] += long;
+                }
+                rest >>= 4;
             }
-            let bits = (rest & 15) as usize;
-            sums[0] += short.get(bits).copied().unwrap_or_default();
-            sums[1] += long.get(bits).copied().unwrap_or_default();
-            rest >>= 4;
         }
         if self.folded > 0.0 {
             sums[1] += self.folded * half(day.since(self.folded_day), LONG_DAYS);
@@ -252,11 +287,14 @@ impl Activity {
     #[must_use]
     pub fn rhythm(&self, now: Timestamp) -> Rhythm {
         let [short, long] = self.decayed(self.last_day);
-        let silence_began = f64::from(self.last_day.number()) + 1.0;
+        let at_now = self.decay(self.last_day, now.days());
+        // Before the silence, all of it stood a whole silence higher.
+        let Decay { exposure, day, first_day } = at_now;
+        let at_last = Decay { exposure: (exposure / day).min(1.0), day: 1.0, first_day: first_day / day };
         Rhythm {
-            short: self.evidence(short, self.last_day, now.days(), SHORT_DAYS),
-            long: self.evidence(long, self.last_day, now.days(), LONG_DAYS),
-            before: self.evidence(long, self.last_day, silence_began, LONG_DAYS),
+            short: self.evidence(short, at_now.shortened(), SHORT_DAYS),
+            long: self.evidence(long, at_now, LONG_DAYS),
+            before: self.evidence(long, at_last, LONG_DAYS),
         }
     }
 
@@ -264,21 +302,29 @@ impl Activity {
     #[must_use]
     pub fn evidence_through(&self, day: Day) -> Evidence {
         let [_, long] = self.decayed(day);
-        self.evidence(long, day, f64::from(day.number()) + 1.0, LONG_DAYS)
+        self.evidence(long, self.decay(day, f64::from(day.number()) + 1.0), LONG_DAYS)
     }
 
-    /// The evidence at `moment` (days since the epoch) of `decayed` active days as of `day`.
-    fn evidence(&self, decayed: f64, day: Day, moment: f64, half_life: f64) -> Evidence {
+    /// What is left of the 182-day weights at `moment` (days since the epoch), of active days up to `day`.
+    fn decay(&self, day: Day, moment: f64) -> Decay {
+        let left = |days: f64| libm::exp2(-days / LONG_DAYS);
+        Decay {
+            exposure: left((moment - self.first_at.days()).max(0.0)),
+            day: left(moment - 1.0 - f64::from(day.number())),
+            first_day: left(moment - 1.0 - f64::from(self.first_at.day().number())),
+        }
+    }
+
+    /// The evidence of `decayed` active days, of which this much is left.
+    fn evidence(&self, decayed: f64, left: Decay, half_life: f64) -> Evidence {
         if !self.is_used() {
             return Evidence { active: 0.0, exposure: 0.0 };
         }
-        let known = (moment - self.first_at.days()).max(0.0);
-        let exposure = (1.0 - libm::exp2(-known / half_life)) * half_life / std::f64::consts::LN_2;
-        let mut active = decayed * libm::exp2(-(moment - 1.0 - f64::from(day.number())) / half_life);
-        let first_day = self.first_at.day();
-        if self.first_day == first_day {
-            active -= libm::exp2(-(moment - 1.0 - f64::from(first_day.number())) / half_life);
+        let mut active = decayed * left.day;
+        if self.first_day == self.first_at.day() {
+            active -= left.first_day;
         }
+        let exposure = (1.0 - left.exposure) * half_life / std::f64::consts::LN_2;
         Evidence { active: active.max(0.0), exposure }
     }
 
@@ -396,19 +442,19 @@ mod decay {
 
     use super::{LONG_DAYS, SHORT_DAYS, half};
 
-    type Table = [[f64; 16]; 32];
+    /// By half of the bitmap, by four days in it, by which of these are active: their weights by half-life.
+    type Weights = [[[[f64; 2]; 16]; 16]; 2];
 
-    pub static WEIGHTS: LazyLock<[Table; 2]> = LazyLock::new(|| [SHORT_DAYS, LONG_DAYS].map(table));
-
-    fn table(half_life: f64) -> Table {
-        let mut table = [[0.0; 16]; 32];
-        for (first, sums) in (0_u16..).step_by(4).zip(&mut table) {
-            for (bits, sum) in sums.iter_mut().enumerate() {
-                *sum = (0..4).filter(|bit| bits >> bit & 1 == 1).map(|bit| half(first + bit, half_life)).sum();
+    pub static WEIGHTS: LazyLock<Weights> = LazyLock::new(|| {
+        let mut weights = [[[[0.0; 2]; 16]; 16]; 2];
+        for (first, sums) in (0_u16..).step_by(4).zip(weights.as_flattened_mut()) {
+            for (bits, sums) in sums.iter_mut().enumerate() {
+                let active = || (0..4).filter(|bit| bits >> bit & 1 == 1);
+                *sums = [SHORT_DAYS, LONG_DAYS].map(|half_life| active().map(|bit| half(first + bit, half_life)).sum());
             }
         }
-        table
-    }
+        weights
+    });
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! An account is sampled by the leading bits of the hash of its id: as many bits must be zero as it takes to keep the
 //! sample within [`SAMPLE_MAX`]. So the sample is a function of the set of accounts, whatever the order of their arrival.
 
+use std::collections::BTreeSet;
+
 use crate::engine::store::Slot;
 
 /// Accounts sampled.
@@ -11,7 +13,7 @@ pub const SAMPLE_MAX: usize = 8192;
 /// The sampled accounts, by ascending hash of their ids.
 #[derive(Debug, Default)]
 pub struct Sample {
-    members: Vec<(u64, Slot)>,
+    members: BTreeSet<(u64, Slot)>,
     /// Leading zero bits a hash must have.
     zeros: u32,
 }
@@ -22,8 +24,7 @@ impl Sample {
         if hash.leading_zeros() < self.zeros {
             return;
         }
-        let index = self.members.partition_point(|member| *member < (hash, slot));
-        self.members.insert(index, (hash, slot));
+        self.members.insert((hash, slot));
         while self.members.len() > SAMPLE_MAX {
             self.zeros += 1;
             let zeros = self.zeros;
