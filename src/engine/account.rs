@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 
+use super::close;
 use super::dedup::Dedup;
 use super::effect::{Band, Severity};
 use super::event::{Event, Kind};
@@ -413,6 +414,50 @@ impl Account {
         let stated = self.profile.as_ref().and_then(|profile| profile.value(&rules.segment_by));
         let plan = || self.billing.as_ref().filter(|_| rules.segment_by == "plan")?.ledger.plan();
         stated.or_else(plan).unwrap_or("unknown")
+    }
+
+    /// Brings it close: every line of the cache that it lies in.
+    pub(super) fn bring_close(&self) {
+        let Account { activity, judgement, standing, dedup, .. } = self;
+        close::item(&self.id);
+        close::item(&activity.days);
+        close::item(&activity.first_at);
+        close::item(&activity.last_offset);
+        close::item(&activity.volumes);
+        close::item(&activity.last_day);
+        close::item(&self.users);
+        close::item(&self.features);
+        close::item(&self.people);
+        close::item(&self.profile);
+        close::item(&dedup.window);
+        close::item(&dedup.ids);
+        close::item(&judgement.at);
+        close::item(&judgement.below_since);
+        close::item(&judgement.alerts);
+        close::item(&judgement.band);
+        close::item(&standing.mrr_minor);
+        close::item(&standing.answered);
+        close::item(&standing.is_unpaid);
+    }
+
+    /// Brings the lists close that nearly every event looks at. Waits for the account itself.
+    pub(super) fn bring_lists_close(&self) {
+        close::list(&self.users.members);
+        close::list(&self.features.members);
+        close::list(&self.activity.volumes);
+        close::list(self.dedup.ids.as_slice());
+        close::list(&self.judgement.alerts);
+    }
+
+    /// Brings close where what is told of it begins, beside what every event looks at.
+    pub(super) fn bring_story_close(&self) {
+        if let Some(billing) = self.billing.as_deref() {
+            close::item(&billing.first_at);
+            close::item(&billing.ledger.subscriptions);
+        }
+        if let Some(profile) = self.profile.as_deref() {
+            close::item(profile);
+        }
     }
 
     /// The latest episode of an alert type.

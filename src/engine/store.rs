@@ -3,44 +3,32 @@
 //! Accounts are never removed but by taking back their creation, so a slot stays valid. Memory grows in fixed chunks,
 //! which never move.
 
-use hashbrown::HashTable;
+use std::num::NonZeroU32;
 
 use super::Journal;
 use super::account::Account;
-use super::effect::Band;
-use super::facts::crowd::Member;
-use crate::units::stable_hash;
+use super::index::{Fingerprint, Index};
 
 /// Accounts in one chunk.
 const CHUNK: usize = 256;
 /// Accounts brought close at a time: enough reads to overlap, few enough to stay in the first cache.
 pub const ANTICIPATED_MAX: usize = 64;
 
-/// Half the hash of an account's id: with the whole of it, the index would be twice as large and miss the cache more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fingerprint(u32);
-
-impl Fingerprint {
-    #[allow(clippy::cast_possible_truncation)] // a half of a good hash
-    fn of(id: &str) -> Fingerprint {
-        Fingerprint((stable_hash(id.as_bytes()) >> 32) as u32)
-    }
-
-    /// Spread over 64 bits, all of which the table uses.
-    fn hash(self) -> u64 {
-        u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
 /// Where an account is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Slot(u32);
+pub struct Slot(NonZeroU32);
 
 impl Slot {
+    /// The slot with this index from 0; past 2^32 - 2 the last.
+    #[must_use]
+    pub fn of(index: u32) -> Slot {
+        Slot(NonZeroU32::MIN.saturating_add(index))
+    }
+
     /// As an index from 0, dense.
     #[must_use]
     pub fn index(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize - 1
     }
 }
 
@@ -50,7 +38,7 @@ pub struct Store {
     chunks: Vec<Vec<Account>>,
     len: usize,
     /// By fingerprint of the id; the account itself tells which of equal ones it is.
-    index: HashTable<(Fingerprint, Slot)>,
+    index: Index,
     journal: Journal,
     /// Accounts changed since the last commit, with what they were; `None`: they were not there.
     changed: Vec<(Slot, Option<Box<Account>>)>,
@@ -66,7 +54,7 @@ impl Store {
         Store {
             chunks: Vec::new(),
             len: 0,
-            index: HashTable::new(),
+            index: Index::default(),
             journal,
             changed: Vec::new(),
             changed_in: Vec::new(),
@@ -87,7 +75,7 @@ impl Store {
 
     /// All slots.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        (0..u32::try_from(self.len).unwrap_or(u32::MAX)).map(Slot)
+        (0..u32::try_from(self.len).unwrap_or(u32::MAX)).map(Slot::of)
     }
 
     /// The account in `slot`.
@@ -103,9 +91,7 @@ impl Store {
     }
 
     fn find_by(&self, fingerprint: Fingerprint, id: &str) -> Option<Slot> {
-        let is_same = |account: &Account| account.id == id;
-        let entry = |(known, slot): &(Fingerprint, Slot)| *known == fingerprint && self.get(*slot).is_some_and(is_same);
-        self.index.find(fingerprint.hash(), entry).map(|(_, slot)| *slot)
+        self.index.find(fingerprint, |slot| self.get(slot).is_some_and(|account| account.id == id))
     }
 
     /// Where the account of `id` is kept, made when it is new.
@@ -124,60 +110,31 @@ impl Store {
 
     fn add(&mut self, fingerprint: Fingerprint, account: Account) -> Slot {
         let slot = self.push(account);
-        self.index.insert_unique(fingerprint.hash(), (fingerprint, slot), |(known, _)| known.hash());
+        self.index.insert(fingerprint, slot);
         slot
     }
 
-    /// Where the accounts of `ids` are kept, as far as they are there; at most [`ANTICIPATED_MAX`].
+    /// Where the accounts of `ids` are kept, as far as they are there; at most [`ANTICIPATED_MAX`]. Leaves the accounts
+    /// themselves alone, so that one of the same fingerprint may be taken for another.
     pub fn find_all<'a>(&self, ids: impl Iterator<Item = &'a str>) -> [Option<Slot>; ANTICIPATED_MAX] {
-        let mut slots = [None; ANTICIPATED_MAX];
-        for (slot, id) in slots.iter_mut().zip(ids) {
+        let mut fingerprints = [None; ANTICIPATED_MAX];
+        for (place, id) in fingerprints.iter_mut().zip(ids) {
             let fingerprint = Fingerprint::of(id);
-            // Leaves the account itself alone; the rare wrong one does no harm here.
-            *slot = self.index.find(fingerprint.hash(), |(known, _)| *known == fingerprint).map(|(_, slot)| *slot);
+            self.index.anticipate(fingerprint);
+            *place = Some(fingerprint);
         }
-        slots
+        fingerprints.map(|fingerprint| self.index.find(fingerprint?, |_| true))
     }
 
-    /// Reads the accounts in `slots`, at most [`ANTICIPATED_MAX`] of them, so that they are in the processor's cache when
-    /// they are needed.
-    ///
-    /// A million accounts do not fit any cache, and one miss after the other is what costs an event most. Reads that do
-    /// not wait for one another overlap: first the accounts themselves, then what they point to.
-    pub fn warm(&self, slots: impl Iterator<Item = Slot>) {
-        let mut places = [None; ANTICIPATED_MAX];
-        for (place, slot) in places.iter_mut().zip(slots) {
-            *place = self.get(slot);
-        }
-        let accounts = || places.iter().copied().flatten();
-        let mut read = 0_u64;
-        for account in accounts() {
-            read ^= u64::from(account.activity.last_day.number()) ^ account.activity.latest_at.ms().unsigned_abs();
-            read ^= account.dedup.window.unsigned_abs() ^ u64::from(account.standing.told);
-            read ^= account.id.len() as u64 ^ account.judgement.band as u64 ^ u64::from(account.users.sampled);
-        }
-        for account in accounts() {
-            // One of eight: each line of the cache that they are in.
-            let lines = |list: &[Member]| list.iter().step_by(8).fold(0, |read, member| read ^ u64::from(member.hash));
-            read ^= lines(&account.users.members) ^ lines(&account.features.members);
-            read ^= account.dedup.ids.as_slice().first().copied().unwrap_or_default();
-            read ^= account.activity.volumes.last().copied().map_or(0, u64::from);
-        }
-        // Who is in trouble is about to be judged, mostly by these.
-        for account in accounts().filter(|account| account.judgement.band > Band::Healthy) {
-            let standing = &account.standing;
-            let answers = account.voice.as_ref().filter(|_| standing.is_outspoken).map(|voice| voice.answers.first());
-            let failures =
-                account.billing.as_ref().filter(|_| standing.is_unpaid).map(|billing| billing.failures.first());
-            read ^= answers.flatten().map_or(0, |answer| u64::from(answer.respondent));
-            read ^= failures.flatten().map_or(0, |failure| u64::from(failure.attempt));
-            read ^= account.judgement.alerts.first().map_or(0, |alert| u64::from(alert.episode));
-        }
-        std::hint::black_box(read);
+    /// Brings the accounts in `slots` close: first themselves, then what every event looks at of what they point to.
+    pub fn bring_close(&self, slots: impl Iterator<Item = Slot> + Clone) {
+        let accounts = || slots.clone().filter_map(|slot| self.get(slot));
+        accounts().for_each(Account::bring_close);
+        accounts().for_each(Account::bring_lists_close);
     }
 
     fn push(&mut self, account: Account) -> Slot {
-        let slot = Slot(u32::try_from(self.len).unwrap_or(u32::MAX));
+        let slot = Slot::of(u32::try_from(self.len).unwrap_or(u32::MAX));
         if self.len.is_multiple_of(CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
@@ -259,11 +216,8 @@ impl Store {
         let Some(chunk) = self.chunks.last_mut() else { return };
         if let Some(account) = chunk.pop() {
             self.len -= 1;
-            let hash = Fingerprint::of(&account.id).hash();
-            let slot = Slot(u32::try_from(self.len).unwrap_or(u32::MAX));
-            if let Ok(entry) = self.index.find_entry(hash, |(_, known)| *known == slot) {
-                entry.remove();
-            }
+            let slot = Slot::of(u32::try_from(self.len).unwrap_or(u32::MAX));
+            self.index.remove(Fingerprint::of(&account.id), slot);
         }
         if chunk.is_empty() {
             self.chunks.pop();

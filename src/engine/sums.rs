@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::alert;
+use super::close;
 use super::effect::{Band, Severity};
 use super::facts::crowd::{Crowd, Seen};
 use super::rules::Rules;
@@ -33,6 +34,11 @@ struct Counted {
 }
 
 impl Sums {
+    /// Brings what the account in `slot` adds close.
+    pub fn bring_close(&self, slot: Slot) {
+        close::at(&self.counted, slot.index());
+    }
+
     /// Brings the totals in step with the account in `slot`.
     pub fn recount(&mut self, slot: Slot, account: &Account, rules: &Rules) {
         if slot.index() >= self.counted.len() {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::close;
 use super::store::Slot;
 use crate::units::{HOUR_MS, Timestamp, stable_hash};
 
@@ -113,9 +114,8 @@ impl Timers {
     }
 
     /// Brings the timers of `slots` close.
-    pub fn warm(&self, slots: &[Option<Slot>]) {
-        let timers = slots.iter().flatten().filter_map(|slot| self.slots.get(slot.index()));
-        std::hint::black_box(timers.fold(0, |read, timer| read ^ timer.queued));
+    pub fn bring_close(&self, slots: impl Iterator<Item = Slot>) {
+        slots.for_each(|slot| close::at(&self.slots, slot.index()));
     }
 
     /// Forgets slots from `len` on, which have ceased to exist.

@@ -294,7 +294,7 @@ impl EngineMachine {
     pub fn step_all(&mut self, records: &[RawRecord<'_>], outbox: &mut Outbox) {
         for records in records.chunks(ANTICIPATED_MAX) {
             let mut decoded: Vec<_> = records.iter().map(decode).collect();
-            for partition in &self.partitions {
+            for partition in &mut self.partitions {
                 let theirs = records.iter().zip(&decoded).filter(|(record, _)| record.partition == partition.index);
                 partition.engine.anticipate(theirs.filter_map(|(_, decoded)| match decoded {
                     Ok(Decoded::Input(input)) => Some(input),
