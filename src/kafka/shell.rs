@@ -1,4 +1,4 @@
-//! What ingest and engine workers share: context, clock, the transactional producer with the resolution of unknown
+//! What all workers share: context, clock, the transactional producer with the resolution of unknown
 //! outcomes, and the counters.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -166,18 +166,18 @@ impl<'a> Shell<'a> {
     }
 
     /// Ends the transaction: commits `offsets` with what was sent. However the broker behaved, the answer is certain.
-    pub fn commit(&mut self, offsets: &Offsets, mut member: Option<&mut Member>) -> Result<End, WorkerError> {
+    pub fn commit(&mut self, offsets: &Offsets, member: &mut Member) -> Result<End, WorkerError> {
         let began = Instant::now();
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (topic, partition, NextOffset(next)) in offsets {
             list.add_partition_offset(topic, partition.0, KafkaOffset::Offset(*next))
                 .map_err(WorkerError::client("note the offsets to commit"))?;
         }
-        let end = match self.transactions.commit(&list, member.as_mut().and_then(|member| member.group())) {
+        let end = match self.transactions.commit(&list, member.group()) {
             Ok(end) => end,
             Err(Broken::Indefinite(error)) => {
                 tracing::warn!(error = error.to_string(), "commit timed out; asking the group how it ended");
-                self.resolve(offsets, member.as_deref())?
+                self.resolve(offsets, member)?
             }
             Err(broken) => return Err(broken.into()),
         };
@@ -222,13 +222,13 @@ impl<'a> Shell<'a> {
     }
 
     /// Learns how the last transaction ended: a new producer settles it, the group's offsets tell which way.
-    fn resolve(&mut self, offsets: &Offsets, member: Option<&Member>) -> Result<End, WorkerError> {
+    fn resolve(&mut self, offsets: &Offsets, member: &Member) -> Result<End, WorkerError> {
         self.restart_producer()?;
         let unknown = || End::Aborted { cause: "timeout", detail: "outcome asked from the group".to_owned() };
-        let Some(member) = member.filter(|_| !offsets.is_empty()) else {
+        if offsets.is_empty() {
             // Progress alone: written twice it says the same.
             return Ok(unknown());
-        };
+        }
         let asked: Vec<_> = offsets.iter().map(|(topic, partition, _)| (topic.clone(), *partition)).collect();
         let told = member.committed(&asked)?;
         let moved = told.iter().zip(offsets).filter(|(told, (_, _, next))| **told == Some(*next)).count();
