@@ -26,7 +26,7 @@ pub struct Args {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Parts to run in this process.
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES", default_value = "ingest,engine,serve")]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES", default_value = "ingest,engine,notify,serve")]
     pub role: Vec<RoleName>,
     /// Run over this file of NDJSON events instead of Kafka; `-` is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "role")]
@@ -65,6 +65,8 @@ pub enum RoleName {
     Ingest,
     /// Canonical log to alerts, health and state.
     Engine,
+    /// Alerts to what each owner is given.
+    Notify,
     /// The HTTP server.
     Serve,
 }
@@ -74,6 +76,7 @@ impl RoleName {
         match self {
             RoleName::Ingest => Role::Ingest,
             RoleName::Engine => Role::Engine,
+            RoleName::Notify => Role::Notify,
             RoleName::Serve => Role::Serve,
         }
     }
@@ -112,7 +115,7 @@ fn run_over_file(args: &Args, input: &Path, model: Option<ModelFile>, config: &C
     options.alerts = alerts.map_or(local::Alerts::Stdout, local::Alerts::File);
     options.health.clone_from(&args.health);
     options.desk.clone_from(&args.desk);
-    options.desk_settings = super::desk_settings(config);
+    options.desk_settings = config.alerts.desk();
     options.rejects.clone_from(&args.rejects);
     options.event_bytes_max = config.limits.event_bytes_max;
     let summary = local::run(&options)?;

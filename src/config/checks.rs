@@ -94,6 +94,8 @@ fn topics(config: &Config, sources: &[Placed], written: &Written) -> Vec<Option<
         ("topics.state", &topics.state),
         ("topics.dead_letters", &topics.dead_letters),
         ("topics.fleet", &topics.fleet),
+        ("topics.deliveries", &topics.deliveries),
+        ("topics.desk", &topics.desk),
     ];
     let mut problems = Vec::new();
     for (index, (path, name)) in own.iter().enumerate() {
@@ -168,16 +170,23 @@ fn property<'c>(config: &'c Config, written: &Written, name: &str) -> Option<(St
 }
 
 fn groups(config: &Config, written: &Written) -> Option<Problem> {
-    let engine = &config.engine.group_id;
-    let message = if config.ingest.group_id == *engine {
-        format!("`ingest.group_id` and `engine.group_id` are both {engine:?}")
-    } else if config.ingest.learner_group_id() == *engine {
-        format!("`engine.group_id` is {engine:?}, the group of the learner that `ingest.group_id` gives")
+    let learner = config.ingest.learner_group_id();
+    let groups = [
+        ("ingest.group_id", &config.ingest.group_id, ""),
+        ("engine.group_id", &config.engine.group_id, ""),
+        ("notify.group_id", &config.notify.group_id, ""),
+        ("ingest.group_id", &learner, ", the group of the learner that `ingest.group_id` gives"),
+    ];
+    let pairs = (0..groups.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
+    let found = pairs.filter_map(|(first, second)| Some((groups.get(first)?, groups.get(second)?)));
+    let (first, second) = found.into_iter().find(|(first, second)| first.1 == second.1)?;
+    let message = if second.2.is_empty() {
+        format!("`{}` and `{}` are both {:?}", first.0, second.0, first.1)
     } else {
-        return None;
+        format!("`{}` is {:?}{}", first.0, first.1, second.2)
     };
     written
-        .problem(&["ingest.group_id", "engine.group_id"], message)
+        .problem(&[first.0, second.0], message)
         .map(|problem| problem.hint("the roles read different topics and need a group each"))
 }
 

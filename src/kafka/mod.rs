@@ -22,6 +22,7 @@ pub mod identity;
 pub mod ingest_worker;
 pub mod learner_worker;
 pub mod member;
+pub mod notify_worker;
 pub mod restore;
 pub mod service;
 pub mod shell;

@@ -90,6 +90,7 @@ impl WorkerContext<'_> {
         let group = match self.role {
             Role::Ingest => self.config.ingest.group_id.clone(),
             Role::Learner => self.config.ingest.learner_group_id(),
+            Role::Notify => self.config.notify.group_id.clone(),
             _ => self.config.engine.group_id.clone(),
         };
         if let Some(process) = self.name {

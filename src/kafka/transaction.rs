@@ -237,6 +237,8 @@ impl Transactions {
             OutTopic::State => &self.topics.state,
             OutTopic::DeadLetters => &self.topics.dead_letters,
             OutTopic::Fleet => &self.topics.fleet,
+            OutTopic::Deliveries => &self.topics.deliveries,
+            OutTopic::Desk => &self.topics.desk,
         }
     }
 }

@@ -42,6 +42,7 @@ pub enum Metric {
     StateBytes,
     AlertTransitions,
     AlertActions,
+    GoneOut,
     OpenAlerts,
     AlertsMatured,
     AlertsFollowedByChurn,
@@ -146,7 +147,7 @@ use Unit::{Bytes, Count, CurrencyAmount, Info, Ratio, Seconds, TimestampSeconds}
 
 impl Metric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Metric; 52] = [
+    pub const ALL: [Metric; 53] = [
         Metric::BuildInfo,
         Metric::Ready,
         Metric::RecordsRead,
@@ -177,6 +178,7 @@ impl Metric {
         Metric::StateBytes,
         Metric::AlertTransitions,
         Metric::AlertActions,
+        Metric::GoneOut,
         Metric::OpenAlerts,
         Metric::AlertsMatured,
         Metric::AlertsFollowedByChurn,
@@ -268,6 +270,8 @@ impl Metric {
                 "Changes of alerts committed, by alert type and transition."),
             Metric::AlertActions => declare("churnwatch_alert_actions_total", Counter, Count, &["action", "result"], Work, Sum,
                 "What people did with alerts over the log, by action and result; only `taken` and `other_reason` changed anything."),
+            Metric::GoneOut => declare("churnwatch_deliveries_total", Counter, Count, &["kind"], Work, Sum,
+                "What went out to owners: new and promoted alerts, further changes of them, digests, and digests to catch up."),
             Metric::AlertsMatured => declare("churnwatch_alerts_matured", Gauge, Count, &["type"], State, Sum,
                 "Alerts whose outcome is known: their account left, or the horizon passed since they were raised. Denominator of precision."),
             Metric::AlertsFollowedByChurn => declare("churnwatch_alerts_followed_by_churn", Gauge, Count, &["type"], State, Sum,

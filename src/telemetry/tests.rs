@@ -128,6 +128,7 @@ fn feed(telemetry: &Telemetry) {
     telemetry.skipped_unknown_type(Role::Engine, 4);
     telemetry.committed(Role::Engine, Duration::from_millis(12));
     telemetry.aborted(Role::Engine, "illegal_generation");
+    telemetry.gone_out("new", 3);
     telemetry.rebalanced(Role::Engine, RebalanceKind::Assigned);
     telemetry.alert("churn_risk", Transition::Raised);
     telemetry.event_to_alert(Duration::from_millis(60));
@@ -335,6 +336,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_commit_duration_seconds_count{role="ingest"} 0
         churnwatch_commit_duration_seconds_sum{role="learner"} 0
         churnwatch_commit_duration_seconds_count{role="learner"} 0
+        churnwatch_deliveries_total{kind="new"} 3
         churnwatch_event_to_alert_seconds_sum 0.06
         churnwatch_event_to_alert_seconds_count 1
         churnwatch_events_accepted_total 20

@@ -10,6 +10,7 @@
 mod support;
 
 mod crash;
+mod desk;
 mod exactly_once;
 mod fleet;
 mod lifecycle;

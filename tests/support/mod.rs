@@ -148,12 +148,13 @@ impl Site {
         site
     }
 
-    /// A topic of this site: `events`, `alerts`, `health`, `state`, `dead-letters`, `fleet`, `usage` or `billing`.
+    /// A topic of this site: `events`, `alerts`, `health`, `state`, `dead-letters`, `fleet`, `deliveries`, `desk`, `usage` or
+    /// `billing`.
     pub fn topic(&self, kind: &str) -> String {
         format!("{}.{kind}", self.name)
     }
 
-    /// A consumer group of this site: `ingest` or `engine`.
+    /// A consumer group of this site: `ingest`, `engine` or `notify`.
     pub fn group(&self, role: &str) -> String {
         format!("{}-{role}", self.name)
     }
@@ -174,21 +175,24 @@ impl Site {
         );
         let _ = write!(
             text,
-            "[topics]\nevents = \"{}\"\nalerts = \"{}\"\nhealth = \"{}\"\nstate = \"{}\"\ndead_letters = \"{}\"\nfleet = \"{}\"\npartitions = {PARTITIONS}\n",
+            "[topics]\nevents = \"{}\"\nalerts = \"{}\"\nhealth = \"{}\"\nstate = \"{}\"\ndead_letters = \"{}\"\nfleet = \"{}\"\ndeliveries = \"{}\"\ndesk = \"{}\"\npartitions = {PARTITIONS}\n",
             topic("events"),
             topic("alerts"),
             topic("health"),
             topic("state"),
             topic("dead-letters"),
-            topic("fleet")
+            topic("fleet"),
+            topic("deliveries"),
+            topic("desk")
         );
         for source in ["usage", "billing"] {
             let _ = write!(text, "[[sources]]\ntopic = \"{}\"\n{format}\n", topic(source));
         }
         let _ = write!(
             text,
-            "[ingest]\ngroup_id = \"{}\"\n[engine]\ngroup_id = \"{}\"\nworkers = {workers}\n",
+            "[ingest]\ngroup_id = \"{}\"\n[notify]\ngroup_id = \"{}\"\n[engine]\ngroup_id = \"{}\"\nworkers = {workers}\n",
             self.group("ingest"),
+            self.group("notify"),
             self.group("engine")
         );
         if membership == Membership::Stable {
