@@ -139,6 +139,9 @@ pub struct AlertState {
     pub is_overdue: bool,
     /// Whether its outcome is known: the account has left, or the horizon has passed since it was raised.
     pub is_settled: bool,
+    /// For which reason it was resolved, until its outcome is known: see [`super::quality::Resolutions::number`]; 0 for
+    /// none.
+    pub reason_number: u8,
 }
 
 /// What closed an alert.

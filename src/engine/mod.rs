@@ -303,7 +303,7 @@ impl Engine {
         }
         self.counts.judgements += 1;
         let assessment = assess(account, now, rules, &self.partition.fleet);
-        account.judgement.at = Some(now);
+        let judged_before = account.judgement.at.replace(now);
         let (quality, changes) = (&mut self.partition.quality, &mut self.alert_changes);
         if left {
             if is_known {
@@ -311,6 +311,7 @@ impl Engine {
                 alert::outcome::leave(&mut account.judgement, left_at, now, rules, quality, changes);
             }
         } else {
+            alert::outcome::fall_silent(account, judged_before, now, rules, quality);
             if let Some(without) = without {
                 correction::retract(&mut account.judgement, without, &assessment, rules, changes);
             }

@@ -49,6 +49,7 @@ pub enum Metric {
     AlertsAcknowledged,
     AlertsAcknowledgeDelay,
     AlertResolutions,
+    ResolutionOutcomes,
     LeftAccounts,
     LeftAccountsForetold,
     ForetoldLead,
@@ -147,7 +148,7 @@ use Unit::{Bytes, Count, CurrencyAmount, Info, Ratio, Seconds, TimestampSeconds}
 
 impl Metric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Metric; 53] = [
+    pub const ALL: [Metric; 54] = [
         Metric::BuildInfo,
         Metric::Ready,
         Metric::RecordsRead,
@@ -185,6 +186,7 @@ impl Metric {
         Metric::AlertsAcknowledged,
         Metric::AlertsAcknowledgeDelay,
         Metric::AlertResolutions,
+        Metric::ResolutionOutcomes,
         Metric::LeftAccounts,
         Metric::LeftAccountsForetold,
         Metric::ForetoldLead,
@@ -282,8 +284,10 @@ impl Metric {
                 "Sum of the times from the raise of those alerts to that; divide by their number."),
             Metric::AlertResolutions => declare("churnwatch_alert_resolutions", Gauge, Count, &["type", "reason"], State, Sum,
                 "Alerts resolved, by type and resolution reason; `recovered` where the cause was gone by itself."),
+            Metric::ResolutionOutcomes => declare("churnwatch_alert_resolution_outcomes", Gauge, Count, &["type", "reason", "outcome"], State, Sum,
+                "Alerts resolved whose outcome is known, by type, resolution reason and what became of the account: churned or retained."),
             Metric::LeftAccounts => declare("churnwatch_left_accounts", Gauge, Count, &[], State, Sum,
-                "Times an account left that had been judged before. Denominator of recall."),
+                "Times an account left, by cancellation or by silence, that had been judged before. Denominator of recall."),
             Metric::LeftAccountsForetold => declare("churnwatch_left_accounts_foretold", Gauge, Count, &["lead"], State, Sum,
                 "Those of them for which an alert stood within the horizon before, by days from its raise to the leaving. Numerator of recall."),
             Metric::ForetoldLead => declare("churnwatch_foretold_lead_seconds", Gauge, Seconds, &[], State, Sum,

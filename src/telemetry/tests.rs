@@ -80,7 +80,14 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
             left: 6,
             foretold: [1, 0, 2, 1],
             lead_days: 60,
-            resolutions: vec![Resolutions { kind: 0, reason: "renewed".into(), count: 2 }],
+            resolutions: vec![Resolutions {
+                kind: 0,
+                reason: "renewed".into(),
+                count: 2,
+                number: 1,
+                churned: 0,
+                retained: 1,
+            }],
         },
         fleet: Arc::default(),
         counts: Counts {
@@ -227,6 +234,7 @@ fn names_and_labels_keep_the_conventions() {
         "window",
         "class",
         "population",
+        "outcome",
     ];
     let mut names = BTreeSet::new();
     for (place, metric) in Metric::ALL.into_iter().enumerate() {
@@ -295,6 +303,8 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_alert_actions_total{action="snoozed",result="past_time"} 0
         churnwatch_alert_actions_total{action="snoozed",result="taken"} 0
         churnwatch_alert_actions_total{action="snoozed",result="unknown_alert"} 0
+        churnwatch_alert_resolution_outcomes{outcome="churned",reason="renewed",type="usage_frequency"} 0
+        churnwatch_alert_resolution_outcomes{outcome="retained",reason="renewed",type="usage_frequency"} 2
         churnwatch_alert_resolutions{reason="renewed",type="usage_frequency"} 4
         churnwatch_alert_transitions_total{transition="acknowledged",type="churn_risk"} 0
         churnwatch_alert_transitions_total{transition="acknowledged",type="usage_frequency"} 0
@@ -626,22 +636,24 @@ fn alert_quality_adds_up_over_partitions() {
         &telemetry,
         &prefixes,
         &expect![[r#"
-        churnwatch_alert_resolutions{reason="renewed",type="usage_frequency"} 4
-        churnwatch_alerts_acknowledge_delay_seconds{type="churn_risk"} 0
-        churnwatch_alerts_acknowledge_delay_seconds{type="usage_frequency"} 180
-        churnwatch_alerts_acknowledged{type="churn_risk"} 0
-        churnwatch_alerts_acknowledged{type="usage_frequency"} 4
-        churnwatch_alerts_followed_by_churn{type="churn_risk"} 0
-        churnwatch_alerts_followed_by_churn{type="usage_frequency"} 6
-        churnwatch_alerts_matured{type="churn_risk"} 0
-        churnwatch_alerts_matured{type="usage_frequency"} 8
-        churnwatch_foretold_lead_seconds 10368000
-        churnwatch_left_accounts 12
-        churnwatch_left_accounts_foretold{lead="0-6d"} 2
-        churnwatch_left_accounts_foretold{lead="14-27d"} 4
-        churnwatch_left_accounts_foretold{lead="28d+"} 2
-        churnwatch_left_accounts_foretold{lead="7-13d"} 0
-    "#]],
+            churnwatch_alert_resolution_outcomes{outcome="churned",reason="renewed",type="usage_frequency"} 0
+            churnwatch_alert_resolution_outcomes{outcome="retained",reason="renewed",type="usage_frequency"} 2
+            churnwatch_alert_resolutions{reason="renewed",type="usage_frequency"} 4
+            churnwatch_alerts_acknowledge_delay_seconds{type="churn_risk"} 0
+            churnwatch_alerts_acknowledge_delay_seconds{type="usage_frequency"} 180
+            churnwatch_alerts_acknowledged{type="churn_risk"} 0
+            churnwatch_alerts_acknowledged{type="usage_frequency"} 4
+            churnwatch_alerts_followed_by_churn{type="churn_risk"} 0
+            churnwatch_alerts_followed_by_churn{type="usage_frequency"} 6
+            churnwatch_alerts_matured{type="churn_risk"} 0
+            churnwatch_alerts_matured{type="usage_frequency"} 8
+            churnwatch_foretold_lead_seconds 10368000
+            churnwatch_left_accounts 12
+            churnwatch_left_accounts_foretold{lead="0-6d"} 2
+            churnwatch_left_accounts_foretold{lead="14-27d"} 4
+            churnwatch_left_accounts_foretold{lead="28d+"} 2
+            churnwatch_left_accounts_foretold{lead="7-13d"} 0
+        "#]],
     );
     let actions = page(&telemetry).lines().filter(|line| line.starts_with("churnwatch_alert_actions")).count();
     assert_eq!(actions, 20);

@@ -23,7 +23,7 @@ use crate::engine::facts::activity::Activity;
 use crate::engine::facts::crowd::{Crowd, Member};
 use crate::engine::facts::people::People;
 use crate::engine::input::{SourceReport, SourceTopic};
-use crate::engine::quality::{LEAD_DAYS_MIN, Quality, Resolutions, TypeQuality};
+use crate::engine::quality::{LEAD_DAYS_MIN, Quality, REASON_NUMBERS_MAX, Resolutions, TypeQuality};
 use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
 
 /// An account.
@@ -102,7 +102,7 @@ struct AlertForm {
     /// 0 recovery, 1 a person, 2 late data.
     closed_by: u8,
     snoozed_until_ms: Option<i64>,
-    /// Acknowledged, overdue, settled: bits 0 to 2.
+    /// Acknowledged, overdue, settled: bits 0 to 2. The number of the reason it was resolved for: bits 3 to 7.
     flags: u8,
 }
 
@@ -130,8 +130,8 @@ struct QualityForm {
     left: u64,
     foretold: [u64; LEAD_DAYS_MIN.len()],
     lead_days: u64,
-    /// Alert type, reason, count.
-    resolutions: Vec<(u8, Text, u64)>,
+    /// Alert type, reason, its number, count, churned, retained.
+    resolutions: Vec<(u8, Text, u8, [u64; 3])>,
 }
 
 impl<'a> AccountForm<'a> {
@@ -261,7 +261,10 @@ impl JudgementForm {
             closed_ms: alert.closed_at.ms(),
             closed_by: alert.closed_by as u8,
             snoozed_until_ms: alert.snoozed_until.map(Timestamp::ms),
-            flags: u8::from(alert.is_acknowledged) | u8::from(alert.is_overdue) << 1 | u8::from(alert.is_settled) << 2,
+            flags: u8::from(alert.is_acknowledged)
+                | u8::from(alert.is_overdue) << 1
+                | u8::from(alert.is_settled) << 2
+                | alert.reason_number.min(REASON_NUMBERS_MAX) << 3,
         };
         JudgementForm {
             at_ms: judgement.at.map(Timestamp::ms),
@@ -291,6 +294,7 @@ impl JudgementForm {
                 is_acknowledged: form.flags & 1 != 0,
                 is_overdue: form.flags & 2 != 0,
                 is_settled: form.flags & 4 != 0,
+                reason_number: form.flags >> 3,
             })
         };
         let published = match self.published {
@@ -369,7 +373,10 @@ impl QualityForm {
             resolutions: quality
                 .resolutions
                 .iter()
-                .map(|known| (known.kind, known.reason.clone(), known.count))
+                .map(|known| {
+                    let counts = [known.count, known.churned, known.retained];
+                    (known.kind, known.reason.clone(), known.number, counts)
+                })
                 .collect(),
         }
     }
@@ -381,13 +388,15 @@ impl QualityForm {
             acknowledged,
             acknowledge_seconds,
         };
-        let resolutions = self.resolutions.into_iter();
+        let resolutions = self.resolutions.into_iter().map(|(kind, reason, number, [count, churned, retained])| {
+            Resolutions { kind, reason, count, number, churned, retained }
+        });
         Quality {
             types: self.types.into_iter().map(of_type).collect(),
             left: self.left,
             foretold: self.foretold,
             lead_days: self.lead_days,
-            resolutions: resolutions.map(|(kind, reason, count)| Resolutions { kind, reason, count }).collect(),
+            resolutions: resolutions.collect(),
         }
     }
 }
