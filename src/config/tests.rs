@@ -80,7 +80,7 @@ fn unknown_keys_are_refused_with_what_was_meant() {
             c.toml:1: unknown key `colour`; remove it
             c.toml:3: unknown key `kafka.broker`; did you mean `kafka.brokers`?
             c.toml:5: unknown key `rules.lateness`; did you mean `rules.lateness_s`?
-            c.toml:6: unknown key `rules.frobnicate`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, segment_by, segments_max, currency, health_step, bands, alerts, risk, rates
+            c.toml:6: unknown key `rules.frobnicate`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, excluded_roles, segment_by, segments_max, currency, health_step, bands, silence_guard, alerts, risk, rates
             c.toml:7: unknown key `rules.band`; did you mean `rules.bands`?
             c.toml:10: unknown key `engine."work.ers"`; write the key without quotes
             c.toml:12: unknown key `rules.bands.whatever`; known here: watch_enter, watch_exit, at_risk_enter, at_risk_exit, critical_enter, critical_exit, dwell_hours
@@ -317,7 +317,7 @@ fn problems_of_the_environment_name_the_variable() {
         ("CHURNWATCH__RULES__RATES__EUR", "much"),
     ];
     expect![[r#"
-        c.toml:2: unknown key `rules.foo`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, segment_by, segments_max, currency, health_step, bands, alerts, risk, rates
+        c.toml:2: unknown key `rules.foo`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, excluded_roles, segment_by, segments_max, currency, health_step, bands, silence_guard, alerts, risk, rates
         CHURNWATCH__HTTP__TOKEN_SHA256_FILE: `http.token_sha256_file`: none cannot be read: entity not found
         CHURNWATCH__KAFKA__PRODUCER__ACKS: `kafka.producer.acks` cannot be set; transactions need idempotence and acks of all replicas
         CHURNWATCH__RULES__HORIZON_DAYS: `rules.horizon_days`: found "a month", allowed: whole number from 1 to 112

@@ -195,6 +195,10 @@ impl Engine {
             self.sample.consider(stable_hash(event.account_id.as_bytes()), slot);
         }
         let Some(account) = self.store.change(slot) else { return };
+        if account.standing.has_people_apart && self.rules.exclusions.is_excluded_by_role(event, account) {
+            self.counts.excluded += 1;
+            return;
+        }
         let event_hash = stable_hash(event.id.as_bytes());
         if account.dedup.is_repeated(event_hash, event.time, self.rules.dedup_window) {
             self.counts.duplicates += 1;

@@ -230,7 +230,7 @@ impl Metric {
             Metric::EventsTooLate => declare("churnwatch_events_too_late_total", Counter, Count, &[], Work, Sum,
                 "Events too old for the activity windows; they still reached billing and identity."),
             Metric::EventsExcluded => declare("churnwatch_events_excluded_total", Counter, Count, &[], Work, Sum,
-                "Events left out because their user or source does not count by configuration."),
+                "Events left out because their user, source or role does not count by configuration."),
             Metric::EventsUnpriced => declare("churnwatch_events_unpriced_total", Counter, Count, &[], Work, Sum,
                 "Subscription events in a currency without a configured rate; their MRR was left as it was."),
             Metric::Judgements => declare("churnwatch_judgements_total", Counter, Count, &[], Work, Sum,

@@ -221,6 +221,13 @@ pub(super) fn keys() -> Vec<Key> {
              such as billing, holds whoever says it.",
             |c| &mut c.rules.exclusions.sources,
         ),
+        texts(
+            "rules.excluded_roles",
+            text::ROLE_APART,
+            "Roles (`role` of user.added and user.role_changed) whose users do not count, likewise, from the time on at which \
+             the role is stated.",
+            |c| &mut c.rules.exclusions.roles,
+        ),
         text(
             "rules.segment_by",
             text::TRAIT,
