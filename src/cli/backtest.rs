@@ -109,12 +109,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.alerts {
         to_file(path, |out| write_alerts(&answers, out))?;
     }
+    let run = measure(&answers, &tables, config.rules.horizon, args);
     let comparison = match &against {
         Some(other) => {
             let settings = local::replay::Settings { rules: Arc::new(other.rules.clone()), ..log.settings.clone() };
             let other_log = Log { settings, ..log.clone() };
             let others = ask(&other_log, &scan, cutoffs, tables.pairs.as_deref())?;
-            Some(Comparison::of(&answers, &others, measure(&others, &tables, other.rules.horizon, args)))
+            let of_others = measure(&others, &tables, other.rules.horizon, args);
+            Some(Comparison::of((&answers, &run), (&others, of_others), args.resamples))
         }
         None => None,
     };
@@ -123,7 +125,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         first,
         last,
         horizon: config.rules.horizon,
-        run: measure(&answers, &tables, config.rules.horizon, args),
+        run,
         loads: crate::evaluation::alerts::loads(&answers.raised, begin, last),
         tally: answers.replayed.replay.tally().clone(),
         accounts: answers.replayed.replay.engines().map(crate::engine::Engine::accounts_len).sum(),
