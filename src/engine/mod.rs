@@ -16,6 +16,7 @@ pub mod event;
 pub mod exclusions;
 pub mod facts;
 pub mod fleet;
+pub mod guard;
 mod health;
 pub mod input;
 pub mod playbook;
@@ -38,6 +39,7 @@ use event::{Event, Kind};
 use fleet::Fleet;
 use fleet::report::FleetReport;
 use fleet::sample::Sample;
+use guard::Guard;
 use input::{Input, Record, SourceReport, SourceTopic};
 use quality::Quality;
 use risk::assess;
@@ -94,6 +96,8 @@ pub struct PartitionState {
     pub fleet: Arc<Fleet>,
     /// How good the alerts have been.
     pub quality: Box<Quality>,
+    /// Whether silence says anything.
+    pub guard: Box<Guard>,
 }
 
 /// What the engine has counted since it was created or restored; each becomes a counter metric.
@@ -164,6 +168,8 @@ impl Engine {
             }
             Input::Progress(progress) => {
                 self.partition.advance(progress, &self.rules);
+                let sampled = self.sample.iter().take(guard::ACCOUNTS_MAX).filter_map(|(_, slot)| self.store.get(slot));
+                self.partition.guard(&self.rules.guard, sampled);
                 self.fire(effects);
                 self.report(effects);
             }
@@ -250,9 +256,10 @@ impl Engine {
         }
     }
 
-    /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time.
+    /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time; nobody while the
+    /// guard holds silence.
     fn fire(&mut self, effects: &mut Vec<Effect>) {
-        let Some(clock) = self.partition.clock else { return };
+        let Some(clock) = self.partition.clock.filter(|_| !self.partition.guard.is_holding()) else { return };
         while let Some(due) = self.timers.pop(clock) {
             for some in due.chunks(ANTICIPATED_MAX) {
                 self.store.warm(some.iter().map(|(_, slot)| *slot));

@@ -40,6 +40,8 @@ struct EngineWorker<'a> {
     /// Whether the latest read found nothing.
     drained: bool,
     published: Moment,
+    /// Whether silence is held in one of its partitions.
+    holds_silence: bool,
 }
 
 /// Runs until the process is to stop, or until nothing but a new worker helps.
@@ -74,6 +76,7 @@ impl<'a> Worker<'a> for EngineWorker<'a> {
             joined: false,
             drained: false,
             published: Moment::default(),
+            holds_silence: false,
         })
     }
 
@@ -252,8 +255,20 @@ impl<'a> Worker<'a> for EngineWorker<'a> {
 impl EngineWorker<'_> {
     fn publish(&mut self, now: Moment) {
         self.published = now;
+        let mut held_since = None;
         for (index, engine) in self.machine.running() {
+            held_since = held_since.max(engine.partition().guard.held_since);
             self.frame.context.telemetry.publish(index, PartitionView::of(engine));
         }
+        match held_since {
+            Some(since) if !self.holds_silence => tracing::warn!(
+                since = since.to_string(),
+                "far fewer accounts are active than usual: nobody is judged for being silent until they are back; is a \
+                 source out?"
+            ),
+            None if self.holds_silence => tracing::info!("accounts are active as usual again: silence is judged"),
+            _ => {}
+        }
+        self.holds_silence = held_since.is_some();
     }
 }

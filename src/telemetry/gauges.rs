@@ -68,6 +68,8 @@ impl Collector for Gauges {
         let known: Vec<(Timestamp, &Totals)> =
             views.values().filter_map(|view| Some((view.clock?, &view.totals))).collect();
         if !known.is_empty() {
+            let held = views.values().filter(|view| view.silence_held_since.is_some()).count();
+            page.gauge(Metric::SilenceHeld, &[], whole(held as u64));
             let settings = &self.status.settings;
             segments(&known, settings.segment_series_max, settings.currency, &mut page);
             business(&known, settings.currency, &settings.alert_types, &mut page);

@@ -33,6 +33,7 @@ pub enum Metric {
     Clock,
     PartitionClock,
     SourceReached,
+    SilenceHeld,
     Partitions,
     RestoredRecords,
     RestoreRemaining,
@@ -148,7 +149,7 @@ use Unit::{Bytes, Count, CurrencyAmount, Info, Ratio, Seconds, TimestampSeconds}
 
 impl Metric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Metric; 54] = [
+    pub const ALL: [Metric; 55] = [
         Metric::BuildInfo,
         Metric::Ready,
         Metric::RecordsRead,
@@ -170,6 +171,7 @@ impl Metric {
         Metric::Clock,
         Metric::PartitionClock,
         Metric::SourceReached,
+        Metric::SilenceHeld,
         Metric::Partitions,
         Metric::RestoredRecords,
         Metric::RestoreRemaining,
@@ -253,6 +255,8 @@ impl Metric {
                 "Engine clock of the partition. Absent until every source has reported."),
             Metric::SourceReached => declare("churnwatch_source_reached_timestamp_seconds", Gauge, TimestampSeconds, &["topic"], State, Min,
                 "Event time that the slowest partition of the source topic has reached; the source with the smallest holds the clock."),
+            Metric::SilenceHeld => declare("churnwatch_silence_held_partitions", Gauge, Count, &[], State, Sum,
+                "Partitions in which far fewer accounts are active than usual, so that nobody is judged for being silent: a source is probably out."),
             Metric::Partitions => declare("churnwatch_partitions", Gauge, Count, &[], Status, Sum,
                 "Engine partitions whose state is held by this process."),
             Metric::RestoredRecords => declare("churnwatch_restored_records", Gauge, Count, &[], Status, Sum,

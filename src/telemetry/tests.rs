@@ -90,6 +90,7 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
             }],
         },
         fleet: Arc::default(),
+        silence_held_since: Some(clock),
         counts: Counts {
             accepted: 10,
             duplicates: 1,
@@ -428,6 +429,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_series_omitted{dimension="engine_partition"} 0
         churnwatch_series_omitted{dimension="lag_partition"} 0
         churnwatch_series_omitted{dimension="segment"} 0
+        churnwatch_silence_held_partitions 2
         churnwatch_source_reached_timestamp_seconds{topic="product.usage"} 1772452799.5
         churnwatch_state_accounts 20
         churnwatch_state_bytes 2000

@@ -36,6 +36,10 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
          which stands in every commit record and on every alert.",
     ),
     ("rules.bands", "Bands by risk. Each is entered at one level and left below a lower one."),
+    (
+        "rules.silence_guard",
+        "When a whole partition goes quiet, a source is out rather than everybody gone: nobody is judged for being silent then.",
+    ),
     ("rules.alerts", "Alerts that a single signal raises, whatever the band."),
 ];
 
@@ -259,6 +263,19 @@ pub(super) fn keys() -> Vec<Key> {
             0..=2_160,
             "A band is left for a better one only after the risk stayed below its exit level for this long.",
             |c| &mut c.rules.bands.dwell,
+        ),
+        number(
+            "rules.silence_guard.share",
+            0.0..=0.9,
+            "Silence is held while fewer accounts are active than this share of what is usual at that time of the week; 0: never.",
+            |c| &mut c.rules.guard.share,
+        ),
+        span(
+            "rules.silence_guard.hold_days_max",
+            DAY_MS,
+            1..=60,
+            "For no longer than this: then the silence is believed.",
+            |c| &mut c.rules.guard.hold_max,
         ),
         level("rules.alerts.enter", "A signal this strong raises an alert.", |c| &mut c.rules.alert_enter),
         level(

@@ -22,6 +22,7 @@ use crate::engine::facts::Stamp;
 use crate::engine::facts::activity::Activity;
 use crate::engine::facts::crowd::{Crowd, Member};
 use crate::engine::facts::people::People;
+use crate::engine::guard::Guard;
 use crate::engine::input::{SourceReport, SourceTopic};
 use crate::engine::quality::{LEAD_DAYS_MIN, Quality, REASON_NUMBERS_MAX, Resolutions, TypeQuality};
 use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
@@ -120,6 +121,17 @@ pub struct CommitForm {
     /// The last day reported on.
     reported: Option<u16>,
     quality: QualityForm,
+    guard: GuardForm,
+}
+
+/// Whether silence says anything.
+#[derive(Serialize, Deserialize)]
+struct GuardForm {
+    usual: Vec<u16>,
+    looked: Option<u32>,
+    held_since_ms: Option<i64>,
+    returned_ms: Option<i64>,
+    is_given_up: bool,
 }
 
 /// How good the alerts have been.
@@ -319,7 +331,7 @@ impl JudgementForm {
 impl CommitForm {
     pub fn of(commit: &CommitRecord) -> CommitForm {
         // The fleet record has a key of its own: it is large, and changes once a day.
-        let PartitionState { index, clock, sources, reports, reported, fleet: _, quality } = &commit.partition;
+        let PartitionState { index, clock, sources, reports, reported, fleet: _, quality, guard } = &commit.partition;
         CommitForm {
             next_offset: commit.next_offset.0,
             transaction: commit.transaction,
@@ -333,6 +345,13 @@ impl CommitForm {
                 .collect(),
             reported: reported.map(Day::number),
             quality: QualityForm::of(quality),
+            guard: GuardForm {
+                usual: guard.usual.clone(),
+                looked: guard.looked,
+                held_since_ms: guard.held_since.map(Timestamp::ms),
+                returned_ms: guard.returned_at.map(Timestamp::ms),
+                is_given_up: guard.is_given_up,
+            },
         }
     }
 
@@ -356,6 +375,13 @@ impl CommitForm {
                 reported: self.reported.map(Day::new),
                 fleet: Arc::default(),
                 quality: Box::new(self.quality.into_quality()),
+                guard: Box::new(Guard {
+                    usual: self.guard.usual,
+                    looked: self.guard.looked,
+                    held_since: maybe_time(self.guard.held_since_ms)?,
+                    returned_at: maybe_time(self.guard.returned_ms)?,
+                    is_given_up: self.guard.is_given_up,
+                }),
             },
         })
     }
