@@ -154,6 +154,9 @@ fn check(args: &Args) -> anyhow::Result<()> {
     if args.labels.is_none() && args.pairs.is_none() && args.scores.is_none() && args.against.is_none() {
         bail!("nothing to measure by: give --labels, --pairs with labels, or --scores to write the risks");
     }
+    if [&args.scores, &args.alerts].into_iter().flatten().any(|path| path == Path::new("-")) {
+        bail!("standard output carries the report: give --scores and --alerts a file each");
+    }
     let files = [&Some(args.input.clone()), &args.labels, &args.cutoffs, &args.pairs, &args.scores, &args.alerts];
     match local::named_twice(files.into_iter().flatten().map(PathBuf::as_path)) {
         // A file of pairs or labels may well serve as cut-offs too.

@@ -1,12 +1,13 @@
 //! `churnwatch run`: the service against Kafka, or the same engine over a file.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -34,7 +35,7 @@ pub struct Args {
     /// The lines are what this source topic carries, read by its format; without it they are canonical events.
     #[arg(long, value_name = "TOPIC", requires = "input")]
     pub source: Option<String>,
-    /// Write alerts as NDJSON to this file instead of standard output, which `-` names as well.
+    /// Write alerts as NDJSON to this file instead of standard output, which `-` names here and for every other output.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub alerts: Option<PathBuf>,
     /// Write account health as NDJSON to this file, each time it changes enough to be told.
@@ -118,13 +119,23 @@ fn run_over_file(args: &Args, input: &Path, model: Option<ModelFile>, config: &C
     options.desk_settings = config.alerts.desk();
     options.rejects.clone_from(&args.rejects);
     options.event_bytes_max = config.limits.event_bytes_max;
+    if let Some(path) = &args.metrics {
+        let stdout = PathBuf::from("-");
+        let others = [Some(args.alerts.as_ref().unwrap_or(&stdout)), args.health.as_ref(), args.desk.as_ref()];
+        let outputs = others.into_iter().chain([args.rejects.as_ref(), Some(path)]).flatten();
+        if local::named_twice(outputs.map(PathBuf::as_path)).is_some() {
+            bail!("{} is named twice; give each output a file of its own (`-` is standard output)", path.display());
+        }
+    }
     let summary = local::run(&options)?;
     if let Some(path) = &args.metrics {
         let telemetry = Telemetry::new(Settings::new(&[Role::Engine], &config.rules))?;
         for (partition, view) in &summary.views {
             telemetry.publish(*partition, view.clone());
         }
-        std::fs::write(path, telemetry.render()?).with_context(|| format!("cannot write {}", path.display()))?;
+        let page = telemetry.render()?;
+        let written = local::create(path).and_then(|mut out| out.write_all(page.as_bytes()));
+        written.with_context(|| format!("cannot write {}", path.display()))?;
     }
     match args.output {
         // Standard output may be carrying the alerts.
