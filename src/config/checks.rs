@@ -135,27 +135,18 @@ fn time_outs(config: &Config, written: &Written) -> Vec<Option<Problem>> {
             problems.push(written.problem(&[path, interval_path], message).map(|problem| problem.hint(hint)));
         }
     }
-    let consumer_protocol = property(config, written, "group.protocol").is_some_and(|(_, value)| value == "consumer");
     let session = property(config, written, "session.timeout.ms");
     let session_path = session.as_ref().map_or("kafka.consumer.session.timeout.ms", |(path, _)| path.as_str());
     let session_timeout = session
         .as_ref()
         .map_or(Some(SESSION_TIMEOUT_DEFAULT), |(_, value)| value.trim().parse().ok().map(Duration::from_millis));
-    if !consumer_protocol && session_timeout.is_some_and(|session| timeout + ABORT_SCAN > session) {
+    if session_timeout.is_some_and(|session| timeout + ABORT_SCAN > session) {
         let (timeout, session) = (timeout.as_millis(), session_timeout.unwrap_or_default().as_millis());
         let message = format!(
             "`{path}` ({timeout}) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` ({session})"
         );
         let hint = "the successor of a dead worker would wait for its transaction to end";
         problems.push(written.problem(&[path, session_path], message).map(|problem| problem.hint(hint)));
-    }
-    if consumer_protocol {
-        for name in ["session.timeout.ms", "heartbeat.interval.ms"] {
-            if let Some((path, _)) = property(config, written, name) {
-                let message = format!("`{path}` cannot be set with `group.protocol` = \"consumer\"");
-                problems.push(written.problem(&[&path], message).map(|problem| problem.hint("the broker decides it")));
-            }
-        }
     }
     problems
 }
