@@ -166,6 +166,10 @@ impl Engine {
                     self.take(event, record.position.offset, effects);
                 }
             }
+            // Ingest never runs ahead of its broker: one wrong record would fire every timer.
+            Input::Progress(progress) if progress.is_ahead_of(record.received_at.plus(self.rules.future_skew)) => {
+                effects.push(Effect::Reject(Reject::FutureTime));
+            }
             Input::Progress(progress) => {
                 self.partition.advance(progress, &self.rules);
                 let sampled = self.sample.iter().take(guard::ACCOUNTS_MAX).filter_map(|(_, slot)| self.store.get(slot));
