@@ -16,6 +16,7 @@ pub mod client;
 pub mod dump;
 pub mod engine_worker;
 pub mod error;
+pub mod failpoint;
 pub mod fleet_topic;
 pub mod frame;
 pub mod identity;

@@ -12,6 +12,7 @@ use rdkafka::TopicPartitionList;
 use super::batch::Fetched;
 use super::client::OffsetReset;
 use super::error::WorkerError;
+use super::failpoint::{self, Point};
 use super::frame::{self, Frame, Worker};
 use super::member::Member;
 use super::shell::{BATCH_RECORDS_MAX, Offsets, WorkerContext, wall_time};
@@ -296,6 +297,9 @@ impl NotifyWorker<'_> {
                 if record.offset.0 < restore.target.0 {
                     self.machine.restore(record.key, record.value)?;
                 }
+            }
+            if !batch.is_empty() {
+                let _ = failpoint::is_hit(Role::Notify, Point::Restoring);
             }
             let is_it = |place: &&(String, PartitionIndex, _)| place.0 == *topic && place.1 == DESK;
             // The position passes the markers of transactions, which no record tells of.

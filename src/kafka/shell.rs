@@ -156,7 +156,7 @@ impl<'a> Shell<'a> {
     /// Starts the producer, which ends what a predecessor left open.
     pub fn start(context: WorkerContext<'a>) -> Result<Shell<'a>, WorkerError> {
         let transactional_id = context.transactional_id();
-        let transactions = Transactions::start(context.config, &transactional_id, INIT_TIMEOUT)
+        let transactions = Transactions::start(context.config, context.role, &transactional_id, INIT_TIMEOUT)
             .map_err(WorkerError::client("start the transactional producer"))?;
         Ok(Shell { context, transactional_id, transactions, aborts_in_a_row: 0 })
     }
@@ -244,8 +244,9 @@ impl<'a> Shell<'a> {
 
     fn restart_producer(&mut self) -> Result<(), WorkerError> {
         self.transactions.abandon();
-        self.transactions = Transactions::start(self.context.config, &self.transactional_id, INIT_TIMEOUT)
-            .map_err(WorkerError::client("start the transactional producer anew"))?;
+        self.transactions =
+            Transactions::start(self.context.config, self.context.role, &self.transactional_id, INIT_TIMEOUT)
+                .map_err(WorkerError::client("start the transactional producer anew"))?;
         Ok(())
     }
 }

@@ -16,4 +16,5 @@ mod fleet;
 mod lifecycle;
 mod metrics;
 mod purchases;
+mod steps;
 mod topics;

@@ -221,6 +221,11 @@ impl Site {
 
     /// Starts a process of the product with the roles `roles`; it may not be ready yet.
     pub fn start(&self, instance: &str, roles: &str, membership: Membership) -> Service {
+        self.start_failing(instance, roles, membership, "")
+    }
+
+    /// Starts one that fails at a point, such as `engine:committed:2`; see `kafka::failpoint`.
+    pub fn start_failing(&self, instance: &str, roles: &str, membership: Membership, fail_at: &str) -> Service {
         let port = free_port();
         let config = self.config(instance, port, membership);
         let log = self.path(&format!("{instance}-{port}.log"));
@@ -228,6 +233,7 @@ impl Site {
         let child = churnwatch()
             .args(["run", "--role", roles, "--config"])
             .arg(config)
+            .env("CHURNWATCH_FAIL_AT", fail_at)
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
@@ -294,6 +300,16 @@ impl Service {
             assert!(started.elapsed() < SOON, "waited in vain for {what}; the service's log:\n{}", self.log());
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Whether it still runs.
