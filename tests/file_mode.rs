@@ -18,6 +18,7 @@ use churnwatch::engine::rules::Rules;
 use churnwatch::engine::{Engine, Journal, effect::Effect};
 use churnwatch::local::{self, Alerts, Ending, Input, LocalError, Options, Summary};
 use churnwatch::units::{DAY_MS, HOUR_MS, Offset, PartitionIndex, Position, Span, Timestamp};
+use churnwatch::wire::dump::{DumpRecord, encode_line};
 use churnwatch::wire::{alert, canonical, dump, health};
 use expect_test::{Expect, expect};
 
@@ -367,4 +368,96 @@ fn control_records_among_plain_events_move_no_clock() {
     let ran = run(&input);
     assert_eq!(ran.summary.tally.unknown_types.values().sum::<u64>(), 1);
     assert!(ran.summary.clock.unwrap() < Timestamp::clamped(MONDAY_MS + DAY_MS));
+}
+
+/// The built program in `folder`: its exit code, standard output and standard error.
+fn program(folder: &Path, arguments: &str) -> (Option<i32>, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_churnwatch"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CHURNWATCH__")) {
+        command.env_remove(name);
+    }
+    let output = command.current_dir(folder).args(arguments.split(' ')).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn standard_output_is_named_by_a_dash_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    fs::write(folder.join("in"), lines(&story())).unwrap();
+    let written = |option: &str| {
+        let (code, to_file, _) = program(folder, &format!("run --input in --alerts alerts {option} file"));
+        assert_eq!((code, to_file.as_str()), (Some(0), ""), "{option}");
+        let (code, to_stdout, _) = program(folder, &format!("run --input in --alerts alerts {option} -"));
+        assert_eq!((code, &to_stdout), (Some(0), &fs::read_to_string(folder.join("file")).unwrap()), "{option}");
+        to_stdout
+    };
+    assert!(written("--health").contains("\"band\""));
+    assert!(written("--metrics").contains("churnwatch_state_accounts"));
+    assert!(written("--desk").contains("\"record\""));
+    assert_eq!(written("--rejects"), "");
+    let simulate = "simulate --accounts 3 --days 5 --events e";
+    assert!(program(folder, &format!("{simulate} --truth -")).1.starts_with("account,"));
+    assert!(program(folder, &format!("{simulate} --labels -")).1.starts_with("account,"));
+
+    for refused in [
+        "run --input in --health -",
+        "run --input in --alerts alerts --health - --desk -",
+        "run --input in --metrics -",
+        "simulate --accounts 3 --days 5 --truth -",
+        "simulate --accounts 3 --days 5 --events e --truth - --labels -",
+    ] {
+        let (code, stdout, stderr) = program(folder, refused);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{refused}");
+        assert!(
+            stderr.contains("- is named twice") && stderr.contains("`-` is standard output"),
+            "{refused}: {stderr}"
+        );
+    }
+    for (refused, why) in [
+        ("backtest --input in --scores -", "standard output carries the report"),
+        ("backtest --input - --scores s", "the input is read twice"),
+        ("calibrate --input in --model -", "standard output tells of the model"),
+        ("calibrate --input - --model m", "the log is read from a file"),
+    ] {
+        let (code, stdout, stderr) = program(folder, refused);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{refused}");
+        assert!(stderr.contains(why), "{refused}: {stderr}");
+    }
+    assert!(!folder.join("-").exists(), "a file named `-` was made");
+}
+
+#[test]
+fn a_dump_of_the_alerts_gives_what_the_desk_gives() {
+    let directory = tempfile::tempdir().unwrap();
+    let alerts = run(&lines(&story())).alerts;
+    let mut dump = Vec::new();
+    for (offset, line) in (0..).zip(alerts.lines()) {
+        let as_of = serde_json::from_str::<serde_json::Value>(line).unwrap()["as_of"].as_str().unwrap().to_owned();
+        let ms = chrono::DateTime::parse_from_rfc3339(&as_of).unwrap().timestamp_millis();
+        let record = DumpRecord {
+            topic: "churnwatch.alerts.v1".into(),
+            partition: PartitionIndex(0),
+            offset: Offset(offset),
+            timestamp: Timestamp::from_ms(ms),
+            key: None,
+            value: Some(std::borrow::Cow::Borrowed(line.as_bytes())),
+            headers: Vec::new(),
+        };
+        encode_line(&record, &mut dump);
+    }
+    let path = directory.path().join("desk.ndjson");
+    let ran = run_with(&dump, |options| options.desk = Some(path.clone()));
+    assert_eq!((ran.alerts.as_str(), ran.summary.tally.rejected_total()), ("", 0));
+    let desk = fs::read_to_string(&path).unwrap();
+    let raised = alerts.lines().filter(|line| line.contains(r#""transition":"raised""#)).count();
+    assert_eq!(desk.lines().filter(|line| line.contains(r#""why":"new""#)).count(), raised);
+
+    // What is no alert among them is refused.
+    let damaged = String::from_utf8(dump.clone()).unwrap().replacen("alert_id", "alert_no", 2);
+    let (first, rest) = damaged.split_once('\n').unwrap();
+    let text = format!("{}\n{first}\n{rest}", String::from_utf8(dump).unwrap().lines().next().unwrap());
+    let ran = run_with(text.as_bytes(), |options| options.desk = Some(path.clone()));
+    assert_eq!(ran.summary.tally.rejected.get("unreadable_alert"), Some(&2));
 }

@@ -14,9 +14,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("engine", &["units"]),
     ("desk", &["engine", "units"]),
     ("wire", &["desk", "engine", "units"]),
-    ("worker", &["engine", "wire", "units"]),
+    ("worker", &["desk", "engine", "wire", "units"]),
     ("sim", &["engine", "wire", "units"]),
-    ("config", &["engine", "wire", "units"]),
+    ("config", &["desk", "engine", "wire", "units"]),
     ("evaluation", &["engine", "units"]),
 ];
 

@@ -109,12 +109,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.alerts {
         to_file(path, |out| write_alerts(&answers, out))?;
     }
+    let run = measure(&answers, &tables, config.rules.horizon, args);
     let comparison = match &against {
         Some(other) => {
             let settings = local::replay::Settings { rules: Arc::new(other.rules.clone()), ..log.settings.clone() };
             let other_log = Log { settings, ..log.clone() };
             let others = ask(&other_log, &scan, cutoffs, tables.pairs.as_deref())?;
-            Some(Comparison::of(&answers, &others, measure(&others, &tables, other.rules.horizon, args)))
+            let of_others = measure(&others, &tables, other.rules.horizon, args);
+            Some(Comparison::of((&answers, &run), (&others, of_others), args.resamples))
         }
         None => None,
     };
@@ -123,7 +125,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         first,
         last,
         horizon: config.rules.horizon,
-        run: measure(&answers, &tables, config.rules.horizon, args),
+        run,
         loads: crate::evaluation::alerts::loads(&answers.raised, begin, last),
         tally: answers.replayed.replay.tally().clone(),
         accounts: answers.replayed.replay.engines().map(crate::engine::Engine::accounts_len).sum(),
@@ -151,6 +153,9 @@ fn check(args: &Args) -> anyhow::Result<()> {
     }
     if args.labels.is_none() && args.pairs.is_none() && args.scores.is_none() && args.against.is_none() {
         bail!("nothing to measure by: give --labels, --pairs with labels, or --scores to write the risks");
+    }
+    if [&args.scores, &args.alerts].into_iter().flatten().any(|path| path == Path::new("-")) {
+        bail!("standard output carries the report: give --scores and --alerts a file each");
     }
     let files = [&Some(args.input.clone()), &args.labels, &args.cutoffs, &args.pairs, &args.scores, &args.alerts];
     match local::named_twice(files.into_iter().flatten().map(PathBuf::as_path)) {

@@ -38,6 +38,11 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if [&args.input, &args.model].into_iter().any(|path| path == Path::new("-")) {
+        bail!(
+            "the log is read from a file, and standard output tells of the model: give --input and --model a file each"
+        );
+    }
     if let Some(path) = local::named_twice([args.input.as_path(), args.model.as_path()]) {
         bail!("{} is named twice; give the input and the model a file of its own", path.display());
     }

@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 #[must_use]
 pub fn rules() -> Rules {
     let rates = Currency::parse("EUR").map(|euro| (euro, 1.08)).into_iter().collect();
-    let exclusions = Exclusions { users: vec!["svc-*".to_owned()], sources: Vec::new() };
+    let exclusions = Exclusions { users: vec!["svc-*".to_owned()], ..Exclusions::default() };
     Rules { exclusions, rates, ..Config::default().rules }
 }
 

@@ -26,7 +26,6 @@ use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
-use crate::desk;
 use crate::kafka;
 use crate::local::replay::{Found, Settings};
 use crate::local::rerun::{Log, Replayed};
@@ -128,14 +127,6 @@ fn format_of(config: &Config, source: Option<&str>) -> anyhow::Result<Format> {
     Ok(source.with_context(|| format!("--source {topic} is no topic of [[sources]]: {}", topics()))?.format.clone())
 }
 
-/// What the owners' desks go by.
-fn desk_settings(config: &Config) -> desk::Settings {
-    desk::Settings {
-        budget_per_owner_week: config.alerts.budget_per_owner_week,
-        deliver_max_age: config.alerts.deliver_max_age,
-    }
-}
-
 /// How `config` looks back over a log that carries what `source` does.
 fn replay_settings(config: &Config, source: Option<&str>) -> anyhow::Result<Settings> {
     Ok(Settings {
@@ -143,7 +134,7 @@ fn replay_settings(config: &Config, source: Option<&str>) -> anyhow::Result<Sett
         rules: Arc::new(config.rules.clone()),
         event_bytes_max: config.limits.event_bytes_max,
         start: wall_time(),
-        desk: desk_settings(config),
+        desk: config.alerts.desk(),
     })
 }
 

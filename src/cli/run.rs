@@ -1,12 +1,13 @@
 //! `churnwatch run`: the service against Kafka, or the same engine over a file.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -26,7 +27,7 @@ pub struct Args {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Parts to run in this process.
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES", default_value = "ingest,engine,serve")]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES", default_value = "ingest,engine,notify,serve")]
     pub role: Vec<RoleName>,
     /// Run over this file of NDJSON events instead of Kafka; `-` is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "role")]
@@ -34,7 +35,7 @@ pub struct Args {
     /// The lines are what this source topic carries, read by its format; without it they are canonical events.
     #[arg(long, value_name = "TOPIC", requires = "input")]
     pub source: Option<String>,
-    /// Write alerts as NDJSON to this file instead of standard output, which `-` names as well.
+    /// Write alerts as NDJSON to this file instead of standard output, which `-` names here and for every other output.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub alerts: Option<PathBuf>,
     /// Write account health as NDJSON to this file, each time it changes enough to be told.
@@ -65,6 +66,8 @@ pub enum RoleName {
     Ingest,
     /// Canonical log to alerts, health and state.
     Engine,
+    /// Alerts to what each owner is given.
+    Notify,
     /// The HTTP server.
     Serve,
 }
@@ -74,6 +77,7 @@ impl RoleName {
         match self {
             RoleName::Ingest => Role::Ingest,
             RoleName::Engine => Role::Engine,
+            RoleName::Notify => Role::Notify,
             RoleName::Serve => Role::Serve,
         }
     }
@@ -112,16 +116,26 @@ fn run_over_file(args: &Args, input: &Path, model: Option<ModelFile>, config: &C
     options.alerts = alerts.map_or(local::Alerts::Stdout, local::Alerts::File);
     options.health.clone_from(&args.health);
     options.desk.clone_from(&args.desk);
-    options.desk_settings = super::desk_settings(config);
+    options.desk_settings = config.alerts.desk();
     options.rejects.clone_from(&args.rejects);
     options.event_bytes_max = config.limits.event_bytes_max;
+    if let Some(path) = &args.metrics {
+        let stdout = PathBuf::from("-");
+        let others = [Some(args.alerts.as_ref().unwrap_or(&stdout)), args.health.as_ref(), args.desk.as_ref()];
+        let outputs = others.into_iter().chain([args.rejects.as_ref(), Some(path)]).flatten();
+        if local::named_twice(outputs.map(PathBuf::as_path)).is_some() {
+            bail!("{} is named twice; give each output a file of its own (`-` is standard output)", path.display());
+        }
+    }
     let summary = local::run(&options)?;
     if let Some(path) = &args.metrics {
         let telemetry = Telemetry::new(Settings::new(&[Role::Engine], &config.rules))?;
         for (partition, view) in &summary.views {
             telemetry.publish(*partition, view.clone());
         }
-        std::fs::write(path, telemetry.render()?).with_context(|| format!("cannot write {}", path.display()))?;
+        let page = telemetry.render()?;
+        let written = local::create(path).and_then(|mut out| out.write_all(page.as_bytes()));
+        written.with_context(|| format!("cannot write {}", path.display()))?;
     }
     match args.output {
         // Standard output may be carrying the alerts.

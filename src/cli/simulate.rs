@@ -3,7 +3,6 @@
 //! Events come in the order in which a log would receive them, one canonical JSON object a line. This file only
 //! arranges [`crate::sim`] and files; the company itself is drawn there.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -65,10 +64,11 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let events = Some(&args.events).filter(|path| path.as_path() != Path::new("-"));
+    // Written only where nothing else takes the events.
+    let events = Some(&args.events).filter(|_| !args.kafka && args.usage.is_none());
     let outputs = [events, args.usage.as_ref(), args.billing.as_ref(), args.truth.as_ref(), args.labels.as_ref()];
     if let Some(path) = local::named_twice(outputs.into_iter().flatten().map(PathBuf::as_path)) {
-        bail!("{} is named twice; give each output a file of its own", path.display());
+        bail!("{} is named twice; give each output a file of its own (`-` is standard output)", path.display());
     }
     let options = Options { accounts: args.accounts, days: args.days, seed: args.seed, rate: args.rate };
     let mut population = Population::new(&options);
@@ -174,8 +174,8 @@ fn each_event<E>(
     Ok(written)
 }
 
-fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+fn create(path: &Path) -> anyhow::Result<BufWriter<Box<dyn Write>>> {
+    let file = local::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     Ok(BufWriter::with_capacity(1 << 16, file))
 }
 

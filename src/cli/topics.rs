@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -20,6 +19,7 @@ use crate::config::Config;
 use crate::kafka::dump;
 use crate::kafka::topics::spec::{TopicReport, TopicState, Verdict};
 use crate::kafka::topics::{self, Scope};
+use crate::local;
 use crate::units::{Offset, PartitionIndex, Timestamp};
 use crate::wire::dump::{DumpRecord, encode_line};
 
@@ -55,7 +55,7 @@ pub enum Action {
         /// Only this partition.
         #[arg(long, value_name = "N")]
         partition: Option<i32>,
-        /// Write to this file instead of standard output.
+        /// Write to this file instead of standard output, which `-` names as well.
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
@@ -174,12 +174,8 @@ fn dump_topic(
     partition: Option<PartitionIndex>,
     to: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
-    let mut out: Box<dyn Write> = match to {
-        Some(path) => {
-            Box::new(BufWriter::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?))
-        }
-        None => Box::new(BufWriter::new(io::stdout().lock())),
-    };
+    let to = to.unwrap_or(Path::new("-"));
+    let mut out = BufWriter::new(local::create(to).with_context(|| format!("cannot write {}", to.display()))?);
     let mut line = Vec::new();
     let mut failure = None;
     dump::read(config, topic, partition, &mut |message| {

@@ -67,7 +67,7 @@ fn json(result: &Result<Config, Problems>) -> Value {
     })
 }
 
-fn topics(config: &Config) -> [(&'static str, &str); 6] {
+fn topics(config: &Config) -> [(&'static str, &str); 8] {
     let topics = &config.topics;
     [
         ("events", &topics.events),
@@ -76,6 +76,8 @@ fn topics(config: &Config) -> [(&'static str, &str); 6] {
         ("state", &topics.state),
         ("dead_letters", &topics.dead_letters),
         ("fleet", &topics.fleet),
+        ("deliveries", &topics.deliveries),
+        ("desk", &topics.desk),
     ]
 }
 
@@ -107,9 +109,9 @@ mod tests {
             configuration is valid
               brokers     127.0.0.1:9092
               sources     product.usage (canonical), billing.events (canonical)
-              topics      churnwatch.events.v1, churnwatch.alerts.v1, churnwatch.account-health.v1, churnwatch.state.v1, churnwatch.dead-letters.v1, churnwatch.fleet.v1
+              topics      churnwatch.events.v1, churnwatch.alerts.v1, churnwatch.account-health.v1, churnwatch.state.v1, churnwatch.dead-letters.v1, churnwatch.fleet.v1, churnwatch.deliveries.v1, churnwatch.desk.v1
               rules hash  HASH"#]].assert_eq(&text(&result).replace(&hash, "HASH"));
-        expect![[r#"{"brokers":"127.0.0.1:9092","rules_hash":"HASH","sources":[{"format":"canonical","topic":"product.usage"},{"format":"canonical","topic":"billing.events"}],"topics":{"alerts":"churnwatch.alerts.v1","dead_letters":"churnwatch.dead-letters.v1","events":"churnwatch.events.v1","fleet":"churnwatch.fleet.v1","health":"churnwatch.account-health.v1","state":"churnwatch.state.v1"},"valid":true}"#]].assert_eq(&json(&result).to_string().replace(&hash, "HASH"));
+        expect![[r#"{"brokers":"127.0.0.1:9092","rules_hash":"HASH","sources":[{"format":"canonical","topic":"product.usage"},{"format":"canonical","topic":"billing.events"}],"topics":{"alerts":"churnwatch.alerts.v1","dead_letters":"churnwatch.dead-letters.v1","deliveries":"churnwatch.deliveries.v1","desk":"churnwatch.desk.v1","events":"churnwatch.events.v1","fleet":"churnwatch.fleet.v1","health":"churnwatch.account-health.v1","state":"churnwatch.state.v1"},"valid":true}"#]].assert_eq(&json(&result).to_string().replace(&hash, "HASH"));
     }
 
     #[test]

@@ -94,6 +94,8 @@ fn topics(config: &Config, sources: &[Placed], written: &Written) -> Vec<Option<
         ("topics.state", &topics.state),
         ("topics.dead_letters", &topics.dead_letters),
         ("topics.fleet", &topics.fleet),
+        ("topics.deliveries", &topics.deliveries),
+        ("topics.desk", &topics.desk),
     ];
     let mut problems = Vec::new();
     for (index, (path, name)) in own.iter().enumerate() {
@@ -133,27 +135,18 @@ fn time_outs(config: &Config, written: &Written) -> Vec<Option<Problem>> {
             problems.push(written.problem(&[path, interval_path], message).map(|problem| problem.hint(hint)));
         }
     }
-    let consumer_protocol = property(config, written, "group.protocol").is_some_and(|(_, value)| value == "consumer");
     let session = property(config, written, "session.timeout.ms");
     let session_path = session.as_ref().map_or("kafka.consumer.session.timeout.ms", |(path, _)| path.as_str());
     let session_timeout = session
         .as_ref()
         .map_or(Some(SESSION_TIMEOUT_DEFAULT), |(_, value)| value.trim().parse().ok().map(Duration::from_millis));
-    if !consumer_protocol && session_timeout.is_some_and(|session| timeout + ABORT_SCAN > session) {
+    if session_timeout.is_some_and(|session| timeout + ABORT_SCAN > session) {
         let (timeout, session) = (timeout.as_millis(), session_timeout.unwrap_or_default().as_millis());
         let message = format!(
             "`{path}` ({timeout}) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` ({session})"
         );
         let hint = "the successor of a dead worker would wait for its transaction to end";
         problems.push(written.problem(&[path, session_path], message).map(|problem| problem.hint(hint)));
-    }
-    if consumer_protocol {
-        for name in ["session.timeout.ms", "heartbeat.interval.ms"] {
-            if let Some((path, _)) = property(config, written, name) {
-                let message = format!("`{path}` cannot be set with `group.protocol` = \"consumer\"");
-                problems.push(written.problem(&[&path], message).map(|problem| problem.hint("the broker decides it")));
-            }
-        }
     }
     problems
 }
@@ -168,16 +161,23 @@ fn property<'c>(config: &'c Config, written: &Written, name: &str) -> Option<(St
 }
 
 fn groups(config: &Config, written: &Written) -> Option<Problem> {
-    let engine = &config.engine.group_id;
-    let message = if config.ingest.group_id == *engine {
-        format!("`ingest.group_id` and `engine.group_id` are both {engine:?}")
-    } else if config.ingest.learner_group_id() == *engine {
-        format!("`engine.group_id` is {engine:?}, the group of the learner that `ingest.group_id` gives")
+    let learner = config.ingest.learner_group_id();
+    let groups = [
+        ("ingest.group_id", &config.ingest.group_id, ""),
+        ("engine.group_id", &config.engine.group_id, ""),
+        ("notify.group_id", &config.notify.group_id, ""),
+        ("ingest.group_id", &learner, ", the group of the learner that `ingest.group_id` gives"),
+    ];
+    let pairs = (0..groups.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
+    let found = pairs.filter_map(|(first, second)| Some((groups.get(first)?, groups.get(second)?)));
+    let (first, second) = found.into_iter().find(|(first, second)| first.1 == second.1)?;
+    let message = if second.2.is_empty() {
+        format!("`{}` and `{}` are both {:?}", first.0, second.0, first.1)
     } else {
-        return None;
+        format!("`{}` is {:?}{}", first.0, first.1, second.2)
     };
     written
-        .problem(&["ingest.group_id", "engine.group_id"], message)
+        .problem(&[first.0, second.0], message)
         .map(|problem| problem.hint("the roles read different topics and need a group each"))
 }
 

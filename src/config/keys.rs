@@ -234,12 +234,12 @@ mod tests {
                 Access::Switch { get, .. } => Raw::Switch(!get(&Config::default())),
                 Access::Text { .. } => continue,
                 Access::Texts { .. } => {
-                    Raw::List(vec![Node { origin: Origin::Default, raw: Raw::Text("a".to_owned()) }])
+                    Raw::List(vec![Node { origin: Origin::Default, raw: Raw::Text("service".to_owned()) }])
                 }
             };
             let mut config = Config::default();
             key.apply(&mut config, &Node { origin: Origin::Default, raw: raw.clone() }).unwrap();
-            let shown = if matches!(raw, Raw::List(_)) { r#"["a"]"#.to_owned() } else { raw.shown() };
+            let shown = if matches!(raw, Raw::List(_)) { r#"["service"]"#.to_owned() } else { raw.shown() };
             assert_eq!(key.value(&config), Some(shown), "{}", key.path);
             for other in all().iter().filter(|other| other.path != key.path) {
                 assert_eq!(other.value(&config), other.value(&Config::default()), "{} set by {}", other.path, key.path);

@@ -25,6 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::desk;
 use crate::engine::rules::Rules;
 use crate::units::Span;
 use crate::wire::Format;
@@ -45,6 +46,8 @@ pub struct Config {
     pub ingest: Ingest,
     /// The engine role.
     pub engine: EngineSection,
+    /// The notify role.
+    pub notify: Notify,
     /// When transactions end.
     pub commit: Commit,
     /// The HTTP server.
@@ -87,6 +90,10 @@ pub struct Topics {
     pub dead_letters: String,
     /// Daily reports of the partitions, from which the fleet's knowledge is learned; one partition.
     pub fleet: String,
+    /// What goes out to owners: deliveries and digests; one partition.
+    pub deliveries: String,
+    /// The changelog of the desk, compacted; one partition.
+    pub desk: String,
     /// Partitions of the canonical log, and with it of the others; 1 to 1,000.
     pub partitions: i32,
     /// Replicas of each partition; 1 to 10.
@@ -129,6 +136,13 @@ pub struct EngineSection {
     /// Name of this process among the group's members, stable over restarts and unique in the group. When absent the
     /// process joins as a new member each time.
     pub instance_id: Option<String>,
+}
+
+/// The notify role.
+#[derive(Clone, Debug)]
+pub struct Notify {
+    /// Its consumer group.
+    pub group_id: String,
 }
 
 /// When a transaction ends: at the first of these.
@@ -221,6 +235,7 @@ impl Default for Config {
             sources: vec![canonical("product.usage"), canonical("billing.events")],
             ingest: Ingest::default(),
             engine: EngineSection::default(),
+            notify: Notify::default(),
             commit: Commit::default(),
             http: Http::default(),
             log: Log::default(),
@@ -269,6 +284,8 @@ impl Default for Topics {
             state: "churnwatch.state.v1".to_owned(),
             dead_letters: "churnwatch.dead-letters.v1".to_owned(),
             fleet: "churnwatch.fleet.v1".to_owned(),
+            deliveries: "churnwatch.deliveries.v1".to_owned(),
+            desk: "churnwatch.desk.v1".to_owned(),
             partitions: 4,
             replication_factor: 1,
             events_retention: Span::from_days(400),
@@ -276,6 +293,14 @@ impl Default for Topics {
             dead_letters_retention: Span::from_days(30),
             fleet_retention: Span::from_days(400),
         }
+    }
+}
+
+impl Alerts {
+    /// What the owners' desks go by.
+    #[must_use]
+    pub fn desk(&self) -> desk::Settings {
+        desk::Settings { budget_per_owner_week: self.budget_per_owner_week, deliver_max_age: self.deliver_max_age }
     }
 }
 
@@ -296,6 +321,12 @@ impl Default for Ingest {
 impl Default for EngineSection {
     fn default() -> EngineSection {
         EngineSection { group_id: "churnwatch-engine".to_owned(), workers: 4, instance_id: None }
+    }
+}
+
+impl Default for Notify {
+    fn default() -> Notify {
+        Notify { group_id: "churnwatch-notify".to_owned() }
     }
 }
 

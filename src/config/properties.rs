@@ -8,9 +8,17 @@ use super::document::{Node, Raw};
 /// Properties that cannot be set, with the reason.
 const REFUSED: &[(&[&str], &str)] = &[
     (&["bootstrap.servers", "metadata.broker.list"], "set `kafka.brokers` instead"),
-    (&["group.id"], "each role has its own group: set `ingest.group_id` and `engine.group_id` instead"),
+    (
+        &["group.id"],
+        "each role has its own group: set `ingest.group_id`, `engine.group_id` and `notify.group_id` instead",
+    ),
     (&["group.instance.id"], "each worker needs its own: set `engine.instance_id` instead"),
     (&["group.protocol.type"], "the workers are consumers"),
+    (
+        &["group.protocol", "group.remote.assignor"],
+        "the workers are static members of a classic group, so that a restart after a crash goes on at once; the new protocol \
+         keeps a crashed member's place for its whole session and lets nobody take it back",
+    ),
     (
         &["enable.auto.commit", "auto.commit.enable", "auto.commit.interval.ms"],
         "offsets are committed in the transaction that carries the outputs, never beside it; \
@@ -29,8 +37,7 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["enable.partition.eof"], "librdkafka passes over records where it reports the end of a partition"),
     (
         &["partition.assignment.strategy"],
-        "workers take over and give up partitions one at a time, which is cooperative-sticky; `group.protocol` = \
-         \"consumer\" may be chosen",
+        "workers take over and give up partitions one at a time, which is cooperative-sticky",
     ),
     (
         &["transactional.id"],

@@ -80,7 +80,7 @@ fn unknown_keys_are_refused_with_what_was_meant() {
             c.toml:1: unknown key `colour`; remove it
             c.toml:3: unknown key `kafka.broker`; did you mean `kafka.brokers`?
             c.toml:5: unknown key `rules.lateness`; did you mean `rules.lateness_s`?
-            c.toml:6: unknown key `rules.frobnicate`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, segment_by, segments_max, currency, health_step, bands, alerts, risk, rates
+            c.toml:6: unknown key `rules.frobnicate`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, excluded_roles, segment_by, segments_max, currency, health_step, bands, silence_guard, alerts, risk, rates
             c.toml:7: unknown key `rules.band`; did you mean `rules.bands`?
             c.toml:10: unknown key `engine."work.ers"`; write the key without quotes
             c.toml:12: unknown key `rules.bands.whatever`; known here: watch_enter, watch_exit, at_risk_enter, at_risk_exit, critical_enter, critical_exit, dwell_hours
@@ -260,9 +260,9 @@ fn properties_that_break_the_guarantees_are_refused() {
             c.toml:6: `kafka.properties.rebalance_cb` cannot be set; callbacks are code
             c.toml:7: `kafka.properties.test.mock.num.brokers` cannot be set; it replaces the brokers by an imitation that guarantees nothing
             c.toml:8: `kafka.properties.sasl.password`: found a list, allowed: text, a number, true or false
-            c.toml:10: `kafka.consumer.group.id` cannot be set; each role has its own group: set `ingest.group_id` and `engine.group_id` instead
+            c.toml:10: `kafka.consumer.group.id` cannot be set; each role has its own group: set `ingest.group_id`, `engine.group_id` and `notify.group_id` instead
             c.toml:11: `kafka.consumer.auto.offset.reset` cannot be set; a position that is lost is recovered from the commit record or reported, never guessed: guessing skips or repeats events
-            c.toml:13: `kafka.consumer.session.timeout.ms` cannot be set with `group.protocol` = "consumer"; the broker decides it
+            c.toml:12: `kafka.consumer.group.protocol` cannot be set; the workers are static members of a classic group, so that a restart after a crash goes on at once; the new protocol keeps a crashed member's place for its whole session and lets nobody take it back
             c.toml:15: `kafka.producer.acks` cannot be set; transactions need idempotence and acks of all replicas
             c.toml:16: `kafka.producer.partitioner` cannot be set; every producer of the canonical log must agree where an account lives: murmur2 of its id
             c.toml:17: `kafka.producer.max.in.flight`: found 6, allowed: whole number from 1 to 5; beyond 5 requests in flight a broker cannot keep records in order
@@ -317,7 +317,7 @@ fn problems_of_the_environment_name_the_variable() {
         ("CHURNWATCH__RULES__RATES__EUR", "much"),
     ];
     expect![[r#"
-        c.toml:2: unknown key `rules.foo`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, segment_by, segments_max, currency, health_step, bands, alerts, risk, rates
+        c.toml:2: unknown key `rules.foo`; known here: horizon_days, lateness_s, future_skew_s, dedup_window_s, excluded_users, excluded_sources, excluded_roles, segment_by, segments_max, currency, health_step, bands, silence_guard, alerts, risk, rates
         CHURNWATCH__HTTP__TOKEN_SHA256_FILE: `http.token_sha256_file`: none cannot be read: entity not found
         CHURNWATCH__KAFKA__PRODUCER__ACKS: `kafka.producer.acks` cannot be set; transactions need idempotence and acks of all replicas
         CHURNWATCH__RULES__HORIZON_DAYS: `rules.horizon_days`: found "a month", allowed: whole number from 1 to 112

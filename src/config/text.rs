@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use crate::engine::event::Role;
 use crate::engine::exclusions::PATTERN_BYTES_MAX;
 use crate::engine::rules::{Learning, Target};
 use crate::units::Currency;
@@ -81,6 +82,12 @@ pub(super) const PATTERN: TextRule = TextRule {
     accepts: |text| (1..=PATTERN_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control),
 };
 
+/// A role whose users may be left out.
+pub(super) const ROLE_APART: TextRule = TextRule {
+    allowed: "\"internal\" or \"service\"",
+    accepts: |text| Role::ALL.into_iter().any(|role| role.is_apart() && role.name() == text),
+};
+
 /// The name of a folder.
 pub(super) const FOLDER: TextRule =
     TextRule { allowed: "the name of a folder", accepts: |text| !text.trim().is_empty() && !text.contains('\0') };
@@ -145,6 +152,7 @@ mod tests {
             (FOLDER, &["playbooks", "/etc/churnwatch/playbooks"], &["", " "]),
             (CURRENCY, &["USD", "eur"], &["", "US", "XXZ", "dollar"]),
             (PATTERN, &["*", "svc-*", "*@ours.example", "Kim Lü"], &["", "a\nb", &"x".repeat(257)]),
+            (ROLE_APART, &["internal", "service"], &["", "member", "Internal", "*"]),
             (SHA256, &[&"0aF".repeat(32)[..64]], &["", "abc", &"g".repeat(64)]),
         ];
         for (rule, good, bad) in cases {

@@ -8,16 +8,24 @@
 //! is free it takes that of the alert with the lowest revenue at risk, if its own is higher, and the other goes back to
 //! the digest. So the places end with the highest, and yet never more than twice the budget goes out. An alert in the
 //! digest tries again when it escalates or wakes. Every further change of an alert that has gone out goes out too.
+//!
+//! What is old when it becomes known does not go out: once nothing old has come for [`QUIET`], each owner gets one digest
+//! of what is open. Invariant: what goes out depends on the changes, the order they are taken in and when each became
+//! known, and on nothing else; whoever keeps the desk outside of memory is told what has changed ([`Desk::take_touched`]).
 
+pub mod notice;
 mod owner;
+pub mod state;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::engine::effect::{AlertChange, Severity, Transition};
+use crate::engine::effect::{Severity, Transition};
 use crate::units::{Day, Money, Span, Timestamp};
+use notice::Notice;
 use owner::{Owner, Verdict};
+use state::Touched;
 
 /// Owners with a desk of their own; alerts of further ones are kept for [`OTHER_OWNER`].
 pub const OWNERS_MAX: usize = 10_000;
@@ -25,6 +33,10 @@ pub const OWNERS_MAX: usize = 10_000;
 pub const OTHER_OWNER: &str = "(others)";
 /// Alerts that a digest lists; of the rest it says how many.
 pub const DIGEST_ITEMS_MAX: usize = 50;
+/// History is over when nothing that is too old to go out has become known for so long.
+pub const QUIET: Span = Span::from_seconds(600);
+/// A day's digests go out so long after its end where no change of the next day has come before.
+pub const DAY_CLOSED_AFTER: Span = Span::from_seconds(900);
 
 /// What the desk goes by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,7 +120,7 @@ pub struct Item {
     /// Its id.
     pub alert_id: String,
     /// Its type.
-    pub alert_type: &'static str,
+    pub alert_type: String,
     /// What alerts of its type are called.
     pub title: String,
     /// Its account.
@@ -132,7 +144,7 @@ pub struct Item {
 }
 
 /// The desks of all owners.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Desk {
     settings: Settings,
     owners: BTreeMap<String, Owner>,
@@ -140,31 +152,35 @@ pub struct Desk {
     owner_of: BTreeMap<String, String>,
     /// The day for which digests are being gathered.
     day: Option<Day>,
-    /// Whether there has been a change that did not go out for its age since the last digests.
-    is_catching_up: bool,
+    /// When the latest change that did not go out for its age became known, if one has since the last catching up.
+    old_until: Option<Timestamp>,
+    /// What has changed since it was last asked for; absent where nobody asks.
+    touched: Option<Touched>,
 }
 
 impl Desk {
     /// Empty desks.
     #[must_use]
     pub fn new(settings: Settings) -> Desk {
-        Desk { settings, owners: BTreeMap::new(), owner_of: BTreeMap::new(), day: None, is_catching_up: false }
+        Desk { settings, owners: BTreeMap::new(), owner_of: BTreeMap::new(), day: None, old_until: None, touched: None }
     }
 
     /// Takes in a change that became known at `present`, and appends what goes out.
-    pub fn change(&mut self, change: &AlertChange, present: Timestamp, out: &mut Vec<Outgoing>) {
-        let at = change.health.as_of;
+    pub fn change(&mut self, notice: Notice, present: Timestamp, out: &mut Vec<Outgoing>) {
+        self.catch_up(present, out);
+        let at = notice.at;
         let is_old = present.since(at) > self.settings.deliver_max_age;
-        if !is_old {
+        if is_old {
+            self.old_until = Some(self.old_until.map_or(present, |until| until.max(present)));
+        } else {
             self.advance(at, out);
         }
-        self.is_catching_up |= is_old;
-        let name = self.desk_of(&change.owner);
-        let before = self.take_away(change, &name);
+        let name = self.desk_of(&notice.owner);
+        let before = self.take_away(&notice, &name);
         let Some(owner) = self.owners.get_mut(&name) else { return };
         owner.has_news |= !is_old;
-        let mut item = item(change, before);
-        let asks = match change.transition {
+        let mut item = Item { shown: before, ..notice.item };
+        let asks = match notice.transition {
             Transition::Raised => Some(Why::New),
             Transition::Escalated | Transition::Woken => Some(Why::Promoted),
             _ => None,
@@ -173,36 +189,64 @@ impl Desk {
             _ if is_old => Verdict::Digest,
             (Shown::Delivered, _) => Verdict::Out { why: Why::FollowUp, displaced: None },
             // Whoever was told of it is told of its end.
-            (Shown::Displaced, _) if !change.is_open => Verdict::Out { why: Why::FollowUp, displaced: None },
-            (_, Some(why)) if change.is_open => {
+            (Shown::Displaced, _) if !notice.is_open => Verdict::Out { why: Why::FollowUp, displaced: None },
+            (_, Some(why)) if notice.is_open => {
                 owner.compete(&item, at.day().week(), why, self.settings.budget_per_owner_week)
             }
             _ => Verdict::Digest,
         };
         if let Verdict::Out { why, displaced } = verdict {
             item.shown = Shown::Delivered;
+            if let (Some(touched), Some(displaced)) = (&mut self.touched, &displaced) {
+                touched.alert(displaced);
+            }
             let delivery = Delivery {
-                owner: change.owner.clone(),
-                also_to: change.escalate_to.clone(),
+                owner: notice.owner,
+                also_to: notice.escalate_to,
                 at,
                 why,
-                transition: change.transition,
+                transition: notice.transition,
                 item: item.clone(),
                 displaced,
             };
             out.push(Outgoing::Delivered(Box::new(delivery)));
         }
-        if change.is_open {
-            self.owner_of.insert(change.alert_id.clone(), name);
+        if let Some(touched) = &mut self.touched {
+            touched.alert(&item.alert_id);
+            touched.owner(&name);
+        }
+        if notice.is_open {
+            self.owner_of.insert(item.alert_id.clone(), name);
             if let Some(left_out) = owner.keep(item) {
                 self.owner_of.remove(&left_out);
+                if let Some(touched) = &mut self.touched {
+                    touched.alert(&left_out);
+                }
             }
         }
     }
 
+    /// Nothing has become known up to `present`: what waits for that goes out. History is caught up with, and the digests
+    /// of yesterday are not kept waiting for a change of today.
+    pub fn tick(&mut self, present: Timestamp, out: &mut Vec<Outgoing>) {
+        self.catch_up(present, out);
+        let today = present.day();
+        let is_yesterday = self.day.is_some_and(|day| day.number().saturating_add(1) == today.number());
+        if is_yesterday && present.since(today.start()) >= DAY_CLOSED_AFTER {
+            self.advance(present, out);
+        }
+    }
+
+    /// The end: what is open goes out, to the owners for whom something has happened since their last digest.
+    pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
+        if self.old_until.take().is_some() {
+            self.digests(now, true, out);
+        }
+        self.digests(now, false, out);
+    }
+
     /// Moves on to `now`: when a day has ended, the digests of that day go out.
-    pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
-        self.catch_up(now, out);
+    fn advance(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
         let day = *self.day.get_or_insert(now.day());
         if day < now.day() {
             self.day = Some(now.day());
@@ -210,16 +254,13 @@ impl Desk {
         }
     }
 
-    /// The end: what is open goes out, to the owners for whom something has happened since their last digest.
-    pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
-        self.catch_up(now, out);
-        self.digests(now, false, out);
-    }
-
     /// After a time for which nothing went out: one digest an owner of what is open now.
-    fn catch_up(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
-        if std::mem::take(&mut self.is_catching_up) {
-            self.digests(now, true, out);
+    fn catch_up(&mut self, present: Timestamp, out: &mut Vec<Outgoing>) {
+        if let Some(over) = self.old_until.map(|until| until.plus(QUIET))
+            && over <= present
+        {
+            self.old_until = None;
+            self.digests(over, true, out);
         }
     }
 
@@ -228,10 +269,20 @@ impl Desk {
             let is_due = if is_catch_up { !owner.is_empty() } else { owner.has_news };
             if is_due {
                 owner.has_news = false;
+                if let Some(touched) = &mut self.touched {
+                    touched.owner(name);
+                }
                 out.push(Outgoing::Digest(Box::new(owner.digest(name, at, is_catch_up))));
             }
         }
-        self.owners.retain(|_, owner| !owner.is_idle(at));
+        let touched = &mut self.touched;
+        self.owners.retain(|name, owner| {
+            let is_idle = owner.is_idle(at);
+            if let Some(touched) = touched.as_mut().filter(|_| is_idle) {
+                touched.owner(name);
+            }
+            !is_idle
+        });
     }
 
     /// Under which name an owner's alerts are kept.
@@ -242,33 +293,20 @@ impl Desk {
     }
 
     /// Takes the alert off the desk it lies on, which may be that of another owner. What `name` has been shown of it.
-    fn take_away(&mut self, change: &AlertChange, name: &str) -> Shown {
-        let before = self.owner_of.remove(&change.alert_id);
-        let owner = before.as_ref().and_then(|before| self.owners.get_mut(before));
-        let Some((owner, item)) = owner.and_then(|owner| owner.take(&change.alert_id).map(|item| (owner, item))) else {
+    fn take_away(&mut self, notice: &Notice, name: &str) -> Shown {
+        let id = &notice.item.alert_id;
+        let Some(before) = self.owner_of.remove(id) else { return Shown::Waiting };
+        let owner = self.owners.get_mut(&before);
+        let Some((owner, item)) = owner.and_then(|owner| owner.take(id).map(|item| (owner, item))) else {
             return Shown::Waiting;
         };
-        if before.is_some_and(|before| before == name) {
+        if before == name {
             return item.shown;
         }
         owner.has_news = true;
+        if let Some(touched) = &mut self.touched {
+            touched.owner(&before);
+        }
         Shown::Waiting
-    }
-}
-
-fn item(change: &AlertChange, shown: Shown) -> Item {
-    Item {
-        alert_id: change.alert_id.clone(),
-        alert_type: change.alert_type,
-        title: change.title.clone(),
-        account_id: change.health.account_id.clone(),
-        name: change.health.name.clone(),
-        severity: change.severity,
-        raised_at: change.raised_at,
-        revenue_at_risk: change.health.revenue_at_risk,
-        is_acknowledged: change.is_acknowledged,
-        snoozed_until: change.snoozed_until,
-        shown,
-        link: change.link.clone(),
     }
 }

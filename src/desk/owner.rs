@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::state::OwnerMemory;
 use super::{DIGEST_ITEMS_MAX, Digest, Item, Shown, Why};
 use crate::units::{Money, Timestamp};
 
@@ -20,7 +21,7 @@ pub(super) enum Verdict {
 }
 
 /// The desk of one owner.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Owner {
     /// Whether something has happened since the last digest.
     pub(super) has_news: bool,
@@ -38,7 +39,8 @@ pub(super) struct Owner {
 impl Owner {
     /// Whether the alert gets a place in `week`.
     pub(super) fn compete(&mut self, item: &Item, week: u16, why: Why, budget: u32) -> Verdict {
-        if self.week != week {
+        // A change of an earlier week that comes late takes a place of the present one.
+        if self.week < week {
             self.week = week;
             self.places.clear();
             self.sent = 0;
@@ -85,6 +87,39 @@ impl Owner {
             self.left_out = 0;
         }
         item
+    }
+
+    /// The open alert of this id.
+    pub(super) fn item(&self, alert_id: &str) -> Option<&Item> {
+        self.open.get(alert_id)
+    }
+
+    /// What is to be remembered beside the open alerts.
+    pub(super) fn memory(&self) -> OwnerMemory {
+        OwnerMemory {
+            has_news: self.has_news,
+            left_out: self.left_out,
+            week: self.week,
+            places: self.places.iter().cloned().collect(),
+            sent: self.sent,
+        }
+    }
+
+    /// Puts back an open alert.
+    pub(super) fn restore_item(&mut self, item: Item) {
+        self.open.insert(item.alert_id.clone(), item);
+    }
+
+    /// Takes an alert back that was put back.
+    pub(super) fn forget_item(&mut self, alert_id: &str) {
+        self.open.remove(alert_id);
+    }
+
+    /// Puts back what was remembered.
+    pub(super) fn restore(&mut self, memory: OwnerMemory) {
+        let OwnerMemory { has_news, left_out, week, places, sent } = memory;
+        let places = places.into_iter().collect();
+        *self = Owner { has_news, left_out, week, places, sent, open: std::mem::take(&mut self.open) };
     }
 
     /// Whether nothing is open.

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
+use super::notice::Notice;
 use super::owner::OPEN_MAX;
 use super::{DIGEST_ITEMS_MAX, Desk, OWNERS_MAX, Outgoing, Settings, Shown, Why};
 use crate::engine::effect::{AlertChange, Band, Health, Severity, Transition};
@@ -110,7 +111,7 @@ fn check(lines: &[&str], expected: &Expect) {
             Timestamp::clamped(DAY_0 * DAY_MS + hour.trim_start_matches('@').parse::<i64>().unwrap() * HOUR_MS)
         });
         last = last.max(known_at);
-        desk.change(&change, known_at, &mut out);
+        desk.change(Notice::of(&change), known_at, &mut out);
         writeln!(text, "> {line}").unwrap();
         out.drain(..).for_each(|outgoing| writeln!(text, "{}", shown(&outgoing)).unwrap());
     }
@@ -283,10 +284,9 @@ fn history_goes_out_as_one_digest_of_what_is_open() {
             > 50 sam c raised 5 @500
             > 60 kim b resolved 30 @500
             > 490 kim d raised 40 @500
-            day 20 10h digest for kim to catch up, a 10
-            day 20 10h digest for sam to catch up, c 5
             day 20 10h to kim: d raised New
-            day 20 20h digest for kim, d 40 delivered, a 10
+            day 20 20h digest for kim to catch up, d 40 delivered, a 10
+            day 20 20h digest for sam to catch up, c 5
         "#]],
     );
     check(
@@ -305,14 +305,12 @@ fn desks_are_bounded() {
     let mut out = Vec::new();
     for n in 0..OPEN_MAX + 10 {
         let minor = i64::try_from(n).unwrap();
-        desk.change(&change(&format!("a{n}"), "kim", Transition::Raised, minor, 1), Timestamp::MIN, &mut out);
+        let change = change(&format!("a{n}"), "kim", Transition::Raised, minor, 1);
+        desk.change(Notice::of(&change), Timestamp::MIN, &mut out);
     }
     for n in 0..OWNERS_MAX + 10 {
-        desk.change(
-            &change(&format!("b{n}"), &format!("owner{n}"), Transition::Raised, 1, 1),
-            Timestamp::MIN,
-            &mut out,
-        );
+        let change = change(&format!("b{n}"), &format!("owner{n}"), Transition::Raised, 1, 1);
+        desk.change(Notice::of(&change), Timestamp::MIN, &mut out);
     }
     assert!(desk.owners.len() <= OWNERS_MAX + 1);
     assert_eq!(desk.owner_of.len(), OPEN_MAX + OWNERS_MAX + 10);
@@ -350,9 +348,9 @@ proptest! {
             };
             let change = change(&id, &owner, transition, minor, hour);
             if change.is_open { open.insert(id, owner) } else { open.remove(&id) };
-            desk.change(&change, change.health.as_of, &mut out);
+            desk.change(Notice::of(&change), change.health.as_of, &mut out);
         }
-        desk.is_catching_up = true;
+        desk.old_until = Some(Timestamp::MIN);
         desk.finish(Timestamp::clamped(DAY_0 * DAY_MS + hour * HOUR_MS), &mut out);
         let mut listed: BTreeMap<String, String> = BTreeMap::new();
         for outgoing in &out {

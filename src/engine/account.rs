@@ -74,6 +74,8 @@ pub struct Standing {
     pub is_outspoken: bool,
     /// Whether it has, or had, a champion, a sponsor or an admin.
     pub has_key_people: bool,
+    /// Whether one of its users is none of the customer's people, by role.
+    pub has_people_apart: bool,
     /// Hits of plan limits kept.
     pub limit_hits: u8,
     /// The latest of them.
@@ -140,6 +142,9 @@ pub struct AlertState {
     pub is_overdue: bool,
     /// Whether its outcome is known: the account has left, or the horizon has passed since it was raised.
     pub is_settled: bool,
+    /// For which reason it was resolved, until its outcome is known: see [`super::quality::Resolutions::number`]; 0 for
+    /// none.
+    pub reason_number: u8,
 }
 
 /// What closed an alert.
@@ -312,6 +317,7 @@ impl Account {
         self.standing.limit_hits = u8::try_from(hits.len()).unwrap_or(u8::MAX);
         self.standing.limit_hit_at = hits.last().map(|hit| hit.time);
         self.standing.has_key_people = people.iter().any(Person::is_key);
+        self.standing.has_people_apart = people.iter().any(|person| person.apart().is_some());
         self.standing.is_outspoken = self.voice.as_deref().is_some_and(Voice::is_outspoken);
         self.standing.answered = times().min().zip(times().max());
     }

@@ -136,6 +136,7 @@ pub fn settle_alerts(
     if account.judgement.band < Band::Watch && account.judgement.alerts.is_empty() {
         return;
     }
+    let leaves_silently = outcome::leaves_silently(account, rules);
     let judgement = &mut account.judgement;
     let leading = assessment.leading_signal();
     for kind in (1..=u8::MAX).take(SIGNALS.len()) {
@@ -152,7 +153,8 @@ pub fn settle_alerts(
         wanted => wanted,
     };
     judgement.settle(CHURN_RISK, wanted, assessment.now, rules, quality, changes);
-    outcome::mature(judgement, assessment.now, rules, quality, changes);
+    let activity = leaves_silently.then_some(&account.activity);
+    outcome::mature(judgement, activity, assessment.now, rules, quality, changes);
 }
 
 /// What an assessment wants of an alert.
@@ -237,7 +239,7 @@ impl Judgement {
             (None, _) => {}
             (Some(_), Wanted::Closed) => {
                 alert.close(now, ClosedBy::Recovery);
-                quality.resolved(kind, REASON_RECOVERED);
+                alert.reason_number = quality.resolved(kind, REASON_RECOVERED);
                 changes.push(Change::of(alert, Transition::Resolved).because(REASON_RECOVERED));
             }
             (Some(_), Wanted::AsIs) if is_calm && now.since(alert.raised_at) >= rules.horizon => {
@@ -281,6 +283,7 @@ impl AlertState {
             is_acknowledged: false,
             is_overdue: false,
             is_settled: false,
+            reason_number: 0,
         }
     }
 

@@ -56,10 +56,13 @@ impl PartitionState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::input::SourceTopic;
-    use crate::units::{PartitionIndex, Span};
+    use crate::engine::effect::{Effect, Reject};
+    use crate::engine::input::{Input, Record, SourceTopic};
+    use crate::engine::{Engine, Journal};
+    use crate::units::{Offset, PartitionIndex, Position, Span};
     use expect_test::{Expect, expect};
     use std::fmt::Write;
+    use std::sync::Arc;
 
     /// Lines of `topic/partition=minute ...`, one progress record each; shows the clock in minutes.
     fn check(sources: &[(&str, i32)], records: &str, expected: &Expect) {
@@ -89,6 +92,34 @@ mod tests {
             writeln!(shown, "{line} -> {minute:?}").unwrap();
         }
         expected.assert_eq(&shown);
+    }
+
+    /// Nobody has read on from a time that is not yet: a record that says so is refused, wherever it came from.
+    #[test]
+    fn progress_ahead_of_its_record_moves_nothing() {
+        let rules = Rules::default();
+        let now = Timestamp::MIN.plus(Span::from_days(100));
+        let mut engine = Engine::new(Arc::new(rules.clone()), Journal::Off);
+        let mut give = |reached: Timestamp, of_source: bool| {
+            let report =
+                SourceReport { topic: "usage".to_owned(), partition: PartitionIndex(0), reached, caught_up: true };
+            let source = SourceTopic { topic: "usage".to_owned(), partitions: 1 };
+            let progress = if of_source {
+                Progress { sources: vec![source], reports: vec![report], reached: None }
+            } else {
+                Progress { reached: Some(reached), ..Progress::default() }
+            };
+            let position = Position { partition: PartitionIndex(0), offset: Offset(0) };
+            let mut effects = Vec::new();
+            engine.step(&Record { position, received_at: now, input: Input::Progress(progress) }, &mut effects);
+            (effects, engine.partition().clock)
+        };
+        let refused = vec![Effect::Reject(Reject::FutureTime)];
+        let beyond = now.plus(rules.future_skew).plus(Span::from_ms(1));
+        assert_eq!(give(beyond, false), (refused.clone(), None));
+        assert_eq!(give(beyond, true), (refused, None));
+        let within = now.plus(rules.future_skew);
+        assert_eq!(give(within, true), (Vec::new(), Some(within.minus(rules.lateness))));
     }
 
     #[test]

@@ -157,6 +157,12 @@ impl Severity {
             Severity::Critical => "critical",
         }
     }
+
+    /// The severity of this name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Severity> {
+        [Severity::Warning, Severity::Critical].into_iter().find(|known| known.name() == name)
+    }
 }
 
 /// A change of one alert, with the whole story as it stood at that moment.

@@ -169,6 +169,35 @@ pub enum Role {
     Sponsor,
     /// `member`: everybody else.
     Member,
+    /// `internal`: one of our own people who works in the account.
+    Internal,
+    /// `service`: no person, but a program that acts as one.
+    Service,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Role; 6] =
+        [Role::Champion, Role::Admin, Role::Sponsor, Role::Member, Role::Internal, Role::Service];
+
+    /// Stable name, as events and the configuration write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::Champion => "champion",
+            Role::Admin => "admin",
+            Role::Sponsor => "sponsor",
+            Role::Member => "member",
+            Role::Internal => "internal",
+            Role::Service => "service",
+        }
+    }
+
+    /// Whether it stands for somebody who is not of the customer.
+    #[must_use]
+    pub fn is_apart(self) -> bool {
+        matches!(self, Role::Internal | Role::Service)
+    }
 }
 
 /// What happened to a subscription.

@@ -2,9 +2,12 @@
 //!
 //! What an excluded user does, or an excluded source reports, is no usage, makes nobody a user or a champion, and is no
 //! answer and no ticket of the customer's. What is said about the account itself (billing, its record, trials, the
-//! closing of tickets, actions on alerts) holds whoever says it.
+//! closing of tickets, actions on alerts) holds whoever says it. Users excluded by their role are left out from the time
+//! on at which the role is stated; what was taken in before it was known stays.
 
-use super::event::{Event, Kind};
+use super::account::Account;
+use super::event::{Event, Kind, Role};
+use super::facts::crowd::Crowd;
 
 /// Most patterns of a kind.
 pub const PATTERNS_MAX: usize = 100;
@@ -12,12 +15,21 @@ pub const PATTERNS_MAX: usize = 100;
 pub const PATTERN_BYTES_MAX: usize = 256;
 
 /// Who does not count.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Exclusions {
     /// Patterns of user ids, at most [`PATTERNS_MAX`].
     pub users: Vec<String>,
     /// Patterns of sources, likewise.
     pub sources: Vec<String>,
+    /// Names of roles whose users do not count; only such as stand apart from the customer's people.
+    pub roles: Vec<String>,
+}
+
+impl Default for Exclusions {
+    fn default() -> Exclusions {
+        let roles = Role::ALL.into_iter().filter(|role| role.is_apart()).map(|role| role.name().to_owned());
+        Exclusions { users: Vec::new(), sources: Vec::new(), roles: roles.collect() }
+    }
 }
 
 impl Exclusions {
@@ -33,6 +45,25 @@ impl Exclusions {
         };
         is_personal(&event.kind)
             && (is_by(&self.users, event.user_id.as_deref()) || is_by(&self.sources, event.source.as_deref()))
+    }
+}
+
+impl Exclusions {
+    /// Whether `event` is left out since the role of its user in the account is excluded. What is said of the user, such
+    /// as another role, is not.
+    #[must_use]
+    pub fn is_excluded_by_role(&self, event: &Event<'_>, account: &Account) -> bool {
+        let speaks_of_them =
+            matches!(event.kind, Kind::UserAdded { .. } | Kind::UserRoleChanged { .. } | Kind::UserDeactivated);
+        if speaks_of_them || !is_personal(&event.kind) {
+            return false;
+        }
+        let (Some(user_id), Some(people)) = (&event.user_id, &account.people) else { return false };
+        let hash = Crowd::hash(user_id);
+        let person = people.list.iter().find(|person| person.hash == hash && person.user_id == **user_id);
+        person.and_then(|person| person.apart()).is_some_and(|(since, role)| {
+            since.time <= event.time && self.roles.iter().any(|excluded| excluded == role.name())
+        })
     }
 }
 
@@ -88,9 +119,17 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+    use std::sync::Arc;
+
+    use expect_test::{Expect, expect};
+
     use super::*;
-    use crate::engine::event::{Role, Text};
-    use crate::units::Timestamp;
+    use crate::engine::event::Text;
+    use crate::engine::input::{Input, Record};
+    use crate::engine::rules::Rules;
+    use crate::engine::{Engine, Journal};
+    use crate::units::{Currency, DAY_MS, HOUR_MS, Money, Offset, PartitionIndex, Position, Timestamp};
 
     #[test]
     fn patterns_match_whole_texts() {
@@ -131,8 +170,11 @@ mod tests {
 
     #[test]
     fn people_are_left_out_and_facts_about_the_account_stay() {
-        let exclusions =
-            Exclusions { users: vec!["svc-*".to_owned()], sources: vec!["automation".to_owned(), "qa/*".to_owned()] };
+        let exclusions = Exclusions {
+            users: vec!["svc-*".to_owned()],
+            sources: vec!["automation".to_owned(), "qa/*".to_owned()],
+            ..Exclusions::default()
+        };
         let session = || Kind::SessionStarted { duration_s: None };
         let role = || Kind::UserAdded { role: Some(Role::Champion), title: None };
         for (user, source, kind, expected) in [
@@ -148,6 +190,99 @@ mod tests {
             let event = event(user, source, kind);
             assert_eq!(exclusions.is_excluded(&event), expected, "{event:?}");
             assert!(!Exclusions::default().is_excluded(&event));
+        }
+    }
+
+    /// Events as `HOUR USER WHAT`; shows which of them count for the engine, and the users it knows in the end.
+    fn check_roles(roles: &[&str], story: &[&str], expected: &Expect) {
+        let mut rules = Rules::default();
+        rules.exclusions.roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        let mut engine = Engine::new(Arc::new(rules), Journal::Off);
+        let mut shown = String::new();
+        for (offset, line) in (0..).zip(story) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let time = Timestamp::clamped(20_000 * DAY_MS + words[0].parse::<i64>().unwrap() * HOUR_MS);
+            let named = |name: &str| Role::ALL.into_iter().find(|role| role.name() == name);
+            let kind = match words[2] {
+                "uses" => Kind::SessionStarted { duration_s: None },
+                "answers" => Kind::NpsResponded { score: 1 },
+                "opens" => Kind::TicketOpened { ticket: "t".into(), severity: None, topic: None },
+                "pays" => Kind::InvoicePaid { amount: Money { minor: 1, currency: Currency::USD } },
+                "leaves" => Kind::UserDeactivated,
+                role => Kind::UserRoleChanged { role: named(role), title: None },
+            };
+            let user_id = Some(words[1].to_owned().into());
+            let event =
+                Event { id: line.to_string().into(), time, account_id: "acme".into(), user_id, source: None, kind };
+            let position = Position { partition: PartitionIndex(0), offset: Offset(offset) };
+            let record = Record { position, received_at: Timestamp::MAX, input: Input::Event(event) };
+            let before = engine.counts().excluded;
+            engine.step(&record, &mut Vec::new());
+            let verdict = if engine.counts().excluded > before { "left out" } else { "counts" };
+            writeln!(shown, "{line}: {verdict}").unwrap();
+        }
+        let account = engine.account("acme").unwrap();
+        writeln!(shown, "{} users, active on {} days", account.users.members.len(), account.activity.active_days)
+            .unwrap();
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn users_are_left_out_from_the_time_on_at_which_their_role_is_stated() {
+        let story = [
+            "0 kim uses",
+            "24 pat internal",
+            "25 pat uses",
+            "26 pat answers",
+            "27 pat opens",
+            "28 pat pays",
+            "12 pat uses",
+            "48 bot service",
+            "49 bot uses",
+            "72 pat member",
+            "73 pat uses",
+            "74 pat leaves",
+        ];
+        check_roles(
+            &["internal", "service"],
+            &story,
+            &expect![[r"
+                0 kim uses: counts
+                24 pat internal: counts
+                25 pat uses: left out
+                26 pat answers: left out
+                27 pat opens: left out
+                28 pat pays: counts
+                12 pat uses: counts
+                48 bot service: counts
+                49 bot uses: left out
+                72 pat member: counts
+                73 pat uses: counts
+                74 pat leaves: counts
+                2 users, active on 2 days
+            "]],
+        );
+        check_roles(
+            &["service"],
+            &story[..4],
+            &expect![[r"
+                0 kim uses: counts
+                24 pat internal: counts
+                25 pat uses: counts
+                26 pat answers: counts
+                2 users, active on 2 days
+            "]],
+        );
+    }
+
+    #[test]
+    fn an_own_person_is_nobody_who_matters_to_the_customer() {
+        let mut account = Account::new("acme");
+        let rules = Rules::default();
+        for (n, role) in (0_u64..).zip([Role::Internal, Role::Service]) {
+            let event = event(Some("pat"), None, Kind::UserAdded { role: Some(role), title: None });
+            account.take(&event, n, Offset(0), &rules);
+            assert!(!account.standing.has_key_people && account.standing.has_people_apart);
         }
     }
 }

@@ -40,6 +40,15 @@ pub struct Progress {
     pub reached: Option<Timestamp>,
 }
 
+impl Progress {
+    /// Whether it claims that something was reached after `time`.
+    #[must_use]
+    pub fn is_ahead_of(&self, time: Timestamp) -> bool {
+        let reached = self.reports.iter().map(|report| report.reached).chain(self.reached);
+        reached.max().is_some_and(|reached| reached > time)
+    }
+}
+
 /// A source topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceTopic {

@@ -17,6 +17,7 @@ pub mod event;
 pub mod exclusions;
 pub mod facts;
 pub mod fleet;
+pub mod guard;
 mod health;
 mod index;
 pub mod input;
@@ -40,6 +41,7 @@ use event::{Event, Kind};
 use fleet::Fleet;
 use fleet::report::FleetReport;
 use fleet::sample::Sample;
+use guard::Guard;
 use input::{Input, Record, SourceReport, SourceTopic};
 use quality::Quality;
 use risk::assess;
@@ -105,6 +107,8 @@ pub struct PartitionState {
     pub fleet: Arc<Fleet>,
     /// How good the alerts have been.
     pub quality: Box<Quality>,
+    /// Whether silence says anything.
+    pub guard: Box<Guard>,
 }
 
 /// What the engine has counted since it was created or restored; each becomes a counter metric.
@@ -175,8 +179,14 @@ impl Engine {
                     self.take(event, anticipated, record.position.offset, effects);
                 }
             }
+            // Ingest never runs ahead of its broker: one wrong record would fire every timer.
+            Input::Progress(progress) if progress.is_ahead_of(record.received_at.plus(self.rules.future_skew)) => {
+                effects.push(Effect::Reject(Reject::FutureTime));
+            }
             Input::Progress(progress) => {
                 self.partition.advance(progress, &self.rules);
+                let sampled = self.sample.iter().take(guard::ACCOUNTS_MAX).filter_map(|(_, slot)| self.store.get(slot));
+                self.partition.guard(&self.rules.guard, sampled);
                 self.fire(effects);
                 self.report(effects);
             }
@@ -217,6 +227,10 @@ impl Engine {
             self.sample.consider(stable_hash(event.account_id.as_bytes()), slot);
         }
         let Some(account) = self.store.change(slot) else { return };
+        if account.standing.has_people_apart && self.rules.exclusions.is_excluded_by_role(event, account) {
+            self.counts.excluded += 1;
+            return;
+        }
         let event_hash = stable_hash(event.id.as_bytes());
         if account.dedup.is_repeated(event_hash, event.time, self.rules.dedup_window) {
             self.counts.duplicates += 1;
@@ -268,9 +282,10 @@ impl Engine {
         }
     }
 
-    /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time.
+    /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time; nobody while the
+    /// guard holds silence.
     fn fire(&mut self, effects: &mut Vec<Effect>) {
-        let Some(clock) = self.partition.clock else { return };
+        let Some(clock) = self.partition.clock.filter(|_| !self.partition.guard.is_holding()) else { return };
         while let Some(due) = self.timers.pop(clock) {
             for some in due.chunks(ANTICIPATED_MAX) {
                 self.store.bring_close(some.iter().map(|(_, slot)| *slot));
@@ -328,7 +343,7 @@ impl Engine {
         self.sums.bring_close(slot);
         account.bring_story_close();
         let assessment = assess(account, now, rules, &self.partition.fleet);
-        account.judgement.at = Some(now);
+        let judged_before = account.judgement.at.replace(now);
         let (quality, changes) = (&mut self.partition.quality, &mut self.alert_changes);
         if left {
             if is_known {
@@ -336,6 +351,7 @@ impl Engine {
                 alert::outcome::leave(&mut account.judgement, left_at, now, rules, quality, changes);
             }
         } else {
+            alert::outcome::fall_silent(account, judged_before, now, rules, quality);
             if let Some(without) = without {
                 correction::retract(&mut account.judgement, without, &assessment, rules, changes);
             }

@@ -24,7 +24,7 @@ pub struct Quality {
     pub foretold: [u64; LEAD_DAYS_MIN.len()],
     /// Sum of their lead times, in whole days.
     pub lead_days: u64,
-    /// How many alerts were resolved for which reason, by alert type and reason.
+    /// How many alerts were resolved for which reason and what became of their accounts, by alert type and reason.
     pub resolutions: Vec<Resolutions>,
 }
 
@@ -41,8 +41,8 @@ pub struct TypeQuality {
     pub acknowledge_seconds: u64,
 }
 
-/// How many alerts of a type were resolved for one reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How many alerts of a type were resolved for one reason, and what became of their accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Resolutions {
     /// Index of the alert type.
     pub kind: u8,
@@ -50,14 +50,38 @@ pub struct Resolutions {
     pub reason: CompactString,
     /// How many.
     pub count: u64,
+    /// The number of the reason among those of its type, from 1 in the order in which they were first given; 0 beyond
+    /// [`REASON_NUMBERS_MAX`], where outcomes are not joined. An episode remembers it until its outcome is known.
+    pub number: u8,
+    /// Those of them whose account left within the horizon after they were raised.
+    pub churned: u64,
+    /// Those of them whose account was still there when the horizon had passed.
+    pub retained: u64,
+}
+
+/// Reasons of a type whose resolutions are joined with outcomes: as many as fit beside the flags of an episode.
+pub const REASON_NUMBERS_MAX: u8 = 31;
+
+/// What became of the account that an alert spoke of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It left within the horizon after the alert was raised.
+    Churned,
+    /// It was still there when the horizon had passed.
+    Retained,
 }
 
 impl Quality {
-    /// An episode's outcome became known.
-    pub(super) fn matured(&mut self, kind: u8, churned: bool) {
+    /// The outcome of an episode became known, which was resolved before for the reason of this number, if for any.
+    pub(super) fn matured(&mut self, kind: u8, outcome: Outcome, reason_number: u8) {
+        let has_churned = outcome == Outcome::Churned;
         if let Some(quality) = self.of(kind) {
             quality.matured += 1;
-            quality.churned += u64::from(churned);
+            quality.churned += u64::from(has_churned);
+        }
+        let is_it = |known: &&mut Resolutions| known.kind == kind && known.number == reason_number;
+        if let Some(known) = self.resolutions.iter_mut().find(is_it).filter(|_| reason_number > 0) {
+            *(if has_churned { &mut known.churned } else { &mut known.retained }) += 1;
         }
     }
 
@@ -80,8 +104,8 @@ impl Quality {
         }
     }
 
-    /// An alert was resolved for `reason`.
-    pub(super) fn resolved(&mut self, kind: u8, reason: &str) {
+    /// An alert was resolved for `reason`, whose number among those of its type comes back.
+    pub(super) fn resolved(&mut self, kind: u8, reason: &str) -> u8 {
         let place = |list: &[Resolutions], reason: &str| {
             list.binary_search_by(|known| (known.kind, known.reason.as_str()).cmp(&(kind, reason)))
         };
@@ -93,12 +117,18 @@ impl Quality {
         };
         match found {
             Ok(index) => {
-                if let Some(known) = self.resolutions.get_mut(index) {
-                    known.count += 1;
-                }
+                let Some(known) = self.resolutions.get_mut(index) else { return 0 };
+                known.count += 1;
+                known.number
             }
             // Room for one `other` of each type beyond the limit.
-            Err(index) => self.resolutions.insert(index, Resolutions { kind, reason: reason.into(), count: 1 }),
+            Err(index) => {
+                let earlier = self.resolutions.iter().filter(|known| known.kind == kind).count();
+                let number = u8::try_from(earlier + 1).ok().filter(|number| *number <= REASON_NUMBERS_MAX).unwrap_or(0);
+                let new = Resolutions { kind, reason: reason.into(), count: 1, number, ..Resolutions::default() };
+                self.resolutions.insert(index, new);
+                number
+            }
         }
     }
 
@@ -125,6 +155,27 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_is_joined_with_what_became_of_the_account() {
+        let mut quality = Quality::default();
+        let saved = quality.resolved(1, "saved");
+        let false_alarm = quality.resolved(1, "false_alarm");
+        assert_eq!((saved, false_alarm, quality.resolved(1, "saved"), quality.resolved(2, "saved")), (1, 2, 1, 1));
+        quality.matured(1, Outcome::Retained, saved);
+        quality.matured(1, Outcome::Churned, saved);
+        quality.matured(1, Outcome::Churned, false_alarm);
+        quality.matured(2, Outcome::Retained, 1);
+        // Never resolved: counts by its type alone.
+        quality.matured(1, Outcome::Churned, 0);
+        let told: Vec<_> = quality
+            .resolutions
+            .iter()
+            .map(|known| (known.kind, known.reason.as_str(), known.count, known.churned, known.retained))
+            .collect();
+        assert_eq!(told, [(1, "false_alarm", 1, 1, 0), (1, "saved", 2, 1, 1), (2, "saved", 1, 0, 1)]);
+        assert_eq!((quality.types[1].matured, quality.types[1].churned), (4, 3));
+    }
+
+    #[test]
     fn reasons_are_bounded_and_nothing_is_lost() {
         let mut quality = Quality::default();
         for n in 0..2 * RESOLUTIONS_MAX {
@@ -134,5 +185,11 @@ mod tests {
         let counted: u64 = quality.resolutions.iter().map(|known| known.count).sum();
         assert_eq!(counted, 2 * RESOLUTIONS_MAX as u64);
         assert!(quality.resolutions.is_sorted_by_key(|known| (known.kind, known.reason.clone())));
+        for kind in [0, 1] {
+            let of_kind = quality.resolutions.iter().filter(|known| known.kind == kind);
+            let mut numbers: Vec<u8> = of_kind.map(|known| known.number).filter(|number| *number > 0).collect();
+            numbers.sort_unstable();
+            assert_eq!(numbers, (1..=REASON_NUMBERS_MAX).collect::<Vec<_>>());
+        }
     }
 }

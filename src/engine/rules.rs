@@ -44,6 +44,8 @@ pub struct Rules {
     pub alert_exit: f64,
     /// After closing, an alert of the same type waits this long (7 days).
     pub alert_cooldown: Span,
+    /// When silence is held since everybody is silent.
+    pub guard: GuardRules,
     /// Who acts on alerts, by which plan, and how they may be closed (none).
     pub playbooks: Arc<Playbooks>,
     /// Settings of each signal, in the order of [`SIGNALS`].
@@ -141,6 +143,15 @@ impl RiskRules {
     }
 }
 
+/// When silence is held: see [`crate::engine::guard`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GuardRules {
+    /// Held while fewer accounts are active than this share of what is usual; 0: never.
+    pub share: f64,
+    /// For no longer than this.
+    pub hold_max: Span,
+}
+
 /// Enter and exit levels of the bands above `healthy`, as probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BandRules {
@@ -214,6 +225,7 @@ impl Default for Rules {
             alert_enter: 0.4,
             alert_exit: 0.25,
             alert_cooldown: Span::from_days(7),
+            guard: GuardRules { share: 0.25, hold_max: Span::from_days(7) },
             playbooks: Arc::default(),
             signals: SIGNALS.iter().map(|signal| signal.declaration.defaults()).collect(),
         }

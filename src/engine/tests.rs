@@ -397,7 +397,8 @@ fn a_state_whose_volumes_are_not_those_of_its_active_days_is_damaged() {
 /// Events of whom the rules leave out change nothing, as if they had never been sent, and are counted.
 #[test]
 fn whom_the_rules_leave_out_counts_for_nothing() {
-    let exclusions = Exclusions { users: vec!["svc-*".to_owned()], sources: vec!["qa".to_owned()] };
+    let exclusions =
+        Exclusions { users: vec!["svc-*".to_owned()], sources: vec!["qa".to_owned()], ..Exclusions::default() };
     let rules = Arc::new(Rules { exclusions, ..Rules::default() });
     let (mut engine, mut plain) = (Engine::new(Arc::clone(&rules), Journal::Off), Engine::new(rules, Journal::Off));
     let (mut effects, mut expected) = (Vec::new(), Vec::new());

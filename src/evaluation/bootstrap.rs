@@ -58,7 +58,7 @@ pub fn intervals(cutoffs: &[Ranking], pooled: &Ranking, subjects: u32, rounds: u
 }
 
 /// How often each subject stands in the resample of `round`.
-fn draw(subjects: u32, round: u32) -> Vec<u32> {
+pub(super) fn draw(subjects: u32, round: u32) -> Vec<u32> {
     let mut weights = vec![0_u32; subjects as usize];
     for draw in 0..subjects {
         let bits = stable_hash(&(u64::from(round) << 32 | u64::from(draw)).to_le_bytes());
@@ -71,7 +71,8 @@ fn draw(subjects: u32, round: u32) -> Vec<u32> {
     weights
 }
 
-fn interval(drawn: &[Measures]) -> Option<Interval> {
+/// The ends between which 95 % of what was drawn lie.
+pub(super) fn interval(drawn: &[Measures]) -> Option<Interval> {
     let end = |tail: f64| {
         Measures::each(|measure: Measure| {
             let mut values: Vec<f64> = drawn.iter().map(|one| one.get(measure)).collect();

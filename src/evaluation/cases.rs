@@ -52,6 +52,8 @@ pub struct Cases {
     pub cutoffs: Vec<(Timestamp, Vec<Scored>)>,
     /// How many accounts occur; their numbers lie below.
     pub subjects: u32,
+    /// The accounts by their numbers.
+    pub names: Vec<CompactString>,
     /// Rows that were asked for and measured.
     pub measured: u64,
     /// Asked for, but without a risk, since the account had no event before the cut-off; measured all the same where the
@@ -152,6 +154,9 @@ impl Cases {
 
     fn finish(mut self, numbers: &Numbers<'_>) -> Cases {
         self.subjects = u32::try_from(numbers.0.len()).unwrap_or(u32::MAX);
+        let mut names: Vec<(u32, &str)> = numbers.0.iter().map(|(name, number)| (*number, *name)).collect();
+        names.sort_unstable();
+        self.names = names.into_iter().map(|(_, name)| name.into()).collect();
         self
     }
 }

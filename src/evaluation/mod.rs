@@ -13,4 +13,5 @@ pub mod compare;
 pub mod cutoffs;
 pub mod measures;
 pub mod outcome;
+pub mod paired;
 pub mod summary;

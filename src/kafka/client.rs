@@ -189,14 +189,16 @@ pub fn group_consumer(
 ) -> KafkaResult<Consume> {
     let mut client = common(config);
     read_ahead(&mut client);
-    let user = |name: &str| config.kafka.consumer.get(name).or_else(|| config.kafka.properties.get(name));
-    // The new protocol chooses assignor and session by itself and refuses to be told.
-    if user("group.protocol").is_none_or(|protocol| protocol != "consumer") {
-        // A member learns of a rebalance by its heartbeat, and a cooperative one takes two: at the default of 3 s most of
-        // the first ten seconds after a start would pass with one worker at work.
-        client.set("partition.assignment.strategy", "cooperative-sticky").set("heartbeat.interval.ms", "500");
-        client.set("session.timeout.ms", SESSION_TIMEOUT_DEFAULT.as_millis().to_string());
+    // A member learns of a rebalance by its heartbeat, and a cooperative one takes two: at the default of 3 s most of the
+    // first ten seconds after a start would pass with one worker at work.
+    let session_timeout = SESSION_TIMEOUT_DEFAULT.as_millis().to_string();
+    for (name, value) in [("heartbeat.interval.ms", "500"), ("session.timeout.ms", session_timeout.as_str())] {
+        // What is set for every client holds for this one too.
+        if !config.kafka.properties.contains_key(name) {
+            client.set(name, value);
+        }
     }
+    client.set("partition.assignment.strategy", "cooperative-sticky");
     extend(&mut client, &config.kafka.consumer);
     client
         .set("group.id", group_id)
@@ -232,7 +234,7 @@ pub fn changelog_reader(config: &Config) -> KafkaResult<Consume> {
 pub fn observer(config: &Config) -> KafkaResult<Consume> {
     let mut client = common(config);
     extend(&mut client, &config.kafka.consumer);
-    client.remove("group.instance.id").remove("group.id").remove("group.protocol");
+    client.remove("group.instance.id").remove("group.id");
     client.set("isolation.level", "read_uncommitted");
     client.create_with_context(Context::new("observer"))
 }

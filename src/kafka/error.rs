@@ -6,6 +6,7 @@ use rdkafka::error::KafkaError;
 use super::transaction::Broken;
 use crate::units::{NextOffset, PartitionIndex};
 use crate::worker::engine::RestoreError;
+use crate::worker::notify::DeskRestoreError;
 
 /// Why a worker gave up.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum WorkerError {
     /// The state of a partition does not fit the group's offset or cannot be read.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// The desk does not fit the group's offsets or cannot be read.
+    #[error(transparent)]
+    Desk(#[from] DeskRestoreError),
     /// The changelog did not yield its records.
     #[error(
         "restore of partition {} has made no progress for {waited_s} s at offset {} of {}; is a transaction hanging on \

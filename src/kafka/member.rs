@@ -29,7 +29,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A member of a group.
 pub struct Member {
-    /// Taken when leaving.
+    /// Taken when leaving; absent in no group.
     batches: Option<BatchConsumer>,
     observer: Consume,
     group: Option<ConsumerGroupMetadata>,
@@ -67,6 +67,18 @@ impl Member {
         let membership = if instance.is_some() { Membership::Static } else { Membership::Dynamic };
         let batches = BatchConsumer::new(consumer).map_err(WorkerError::client("give the group consumer a queue"))?;
         Ok(Member { batches: Some(batches), observer, group: None, membership })
+    }
+
+    /// One that belongs to no group: nothing comes, nothing is committed, and it only answers questions.
+    pub fn of_no_group(config: &Config) -> Result<Member, WorkerError> {
+        let observer = client::observer(config).map_err(WorkerError::client("create the observing client"))?;
+        Ok(Member { batches: None, observer, group: None, membership: Membership::Dynamic })
+    }
+
+    /// Whether it belongs to no group.
+    #[must_use]
+    pub fn is_of_no_group(&self) -> bool {
+        self.batches.is_none()
     }
 
     fn consumer(&self) -> Option<&Consume> {
@@ -198,6 +210,14 @@ impl Member {
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition(topic, partition.0);
         batches.consumer().resume(&partitions).map_err(WorkerError::client("resume a partition"))
+    }
+
+    /// Lets no more records of a partition come.
+    pub fn pause(&self, topic: &str, partition: PartitionIndex) -> Result<(), WorkerError> {
+        let Some(consumer) = self.consumer() else { return Ok(()) };
+        let mut partitions = TopicPartitionList::new();
+        partitions.add_partition(topic, partition.0);
+        consumer.pause(&partitions).map_err(WorkerError::client("pause a partition"))
     }
 
     /// The group's committed offset of each of `partitions`, in the same order. Waits for transactions that are still

@@ -1,7 +1,8 @@
 //! Everything that talks to a broker: the shell around the worker machines, and the topics themselves.
 //!
 //! ```text
-//! service ─▶ one thread per worker: member (group, rebalance) ─▶ machine (worker) ─▶ transaction (producer)
+//! service ─▶ one thread per worker: frame (its loop) over
+//!                                   member (group, rebalance) ─▶ machine (worker) ─▶ transaction (producer)
 //! identity (its name)               batch (records) ───────────▶
 //!                                   restore (changelog) ───────▶
 //! ```
@@ -15,11 +16,14 @@ pub mod client;
 pub mod dump;
 pub mod engine_worker;
 pub mod error;
+pub mod failpoint;
 pub mod fleet_topic;
+pub mod frame;
 pub mod identity;
 pub mod ingest_worker;
 pub mod learner_worker;
 pub mod member;
+pub mod notify_worker;
 pub mod restore;
 pub mod service;
 pub mod shell;

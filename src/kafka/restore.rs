@@ -14,9 +14,10 @@ use rdkafka::{Message, Offset as KafkaOffset, TopicPartitionList};
 
 use super::client::{self, Consume};
 use super::error::WorkerError;
+use super::failpoint::{self, Point};
 use super::member::{Member, drop_within};
 use crate::config::Config;
-use crate::telemetry::{RestoreProgress, Telemetry};
+use crate::telemetry::{RestoreProgress, Role, Telemetry};
 use crate::units::{NextOffset, PartitionIndex};
 use crate::worker::engine::{EngineMachine, Restored};
 
@@ -97,6 +98,9 @@ impl Restores {
         while active.reached < active.target && Instant::now() < deadline {
             let Some(reader) = &self.reader else { break };
             read_slice(reader, &self.state_topic, active, machine)?;
+            if active.records > 0 {
+                let _ = failpoint::is_hit(Role::Engine, Point::Restoring);
+            }
             if active.progress_at.elapsed() >= self.stall_max {
                 return Err(WorkerError::RestoreStalled {
                     partition: active.partition,

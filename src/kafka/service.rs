@@ -17,7 +17,7 @@ use super::client::{self, Consume};
 use super::error::WorkerError;
 use super::identity::{self, Identity};
 use super::shell::{Shape, WorkerContext};
-use super::{engine_worker, ingest_worker, learner_worker, topics};
+use super::{engine_worker, ingest_worker, learner_worker, notify_worker, topics};
 use crate::config::Config;
 use crate::engine::input::SourceTopic;
 use crate::telemetry::{Readiness, Role, Telemetry};
@@ -53,16 +53,17 @@ pub enum ServiceError {
         /// Its partitions.
         second_partitions: i32,
     },
-    /// The topic of reports cannot be read by one.
+    /// A topic that one reads or writes for all has several partitions.
     #[error(
-        "topic {topic} has {partitions} partitions but must have one, for one reader adds up the reports of all; recreate \
-         it (`churnwatch topics` shows it)"
+        "topic {topic} has {partitions} partitions but must have one, for {why}; recreate it (`churnwatch topics` shows it)"
     )]
-    FleetPartitions {
+    OnePartition {
         /// The topic.
         topic: String,
         /// Its partitions.
         partitions: i32,
+        /// Why one.
+        why: &'static str,
     },
     /// A thread could not be started.
     #[error("cannot start a worker thread: {0}")]
@@ -72,7 +73,7 @@ pub enum ServiceError {
     Died(String),
 }
 
-/// Runs the ingest and engine workers among `roles` until `stop` is set; with ingest, the fleet's learner, which begins
+/// Runs the workers of `roles` until `stop` is set; with ingest, the fleet's learner, which begins
 /// from the text of a model file, where there is one and it has never worked before. Returns once they have committed and
 /// left their groups, or after ten seconds at most.
 pub fn run(
@@ -95,6 +96,7 @@ pub fn run(
         (Role::Ingest, Role::Ingest, config.ingest.workers),
         (Role::Learner, Role::Ingest, 1),
         (Role::Engine, Role::Engine, config.engine.workers),
+        (Role::Notify, Role::Notify, 1),
     ] {
         for index in 0..if roles.contains(&of) { count } else { 0 } {
             let shared = Arc::clone(&shared);
@@ -153,6 +155,7 @@ fn supervise(shared: &Shared, role: Role, index: usize) {
         let result: Result<(), WorkerError> = match role {
             Role::Ingest => ingest_worker::run(context),
             Role::Learner => learner_worker::run(context),
+            Role::Notify => notify_worker::run(context),
             _ => engine_worker::run(context),
         };
         let Err(error) = result else { return };
@@ -294,16 +297,24 @@ fn shape(config: &Config, roles: &[Role], counts: &[(String, i32)]) -> Result<Fo
     }
     shape.partitions = count(&topics.events);
     shape.dead_letter_partitions = count(&topics.dead_letters);
-    let fleet_partitions = count(&topics.fleet);
+    let mut single = vec![(&topics.fleet, count(&topics.fleet), "one reader adds up the reports of all")];
     let mut same = Vec::new();
     if roles.contains(&Role::Engine) {
         same = [&topics.state, &topics.alerts, &topics.health].map(|topic| (topic, count(topic))).to_vec();
     }
+    if roles.contains(&Role::Notify) {
+        if same.is_empty() {
+            same.push((&topics.alerts, count(&topics.alerts)));
+        }
+        for topic in [&topics.deliveries, &topics.desk] {
+            single.push((topic, count(topic), "one desk serves the owners of all partitions"));
+        }
+    }
     if !missing.is_empty() {
         return Ok(Found::Missing(missing));
     }
-    if fleet_partitions != 1 {
-        return Err(ServiceError::FleetPartitions { topic: topics.fleet.clone(), partitions: fleet_partitions });
+    if let Some((topic, partitions, why)) = single.into_iter().find(|(_, partitions, _)| *partitions != 1) {
+        return Err(ServiceError::OnePartition { topic: topic.clone(), partitions, why });
     }
     match same.into_iter().find(|(_, partitions)| *partitions != shape.partitions) {
         None => Ok(Found::Complete(shape)),
@@ -331,12 +342,14 @@ mod tests {
     fn existing(without: &[&str], odd: &[(&str, i32)]) -> Vec<(String, i32)> {
         let config = Config::default();
         let topics = &config.topics;
-        let own = [&topics.events, &topics.alerts, &topics.health, &topics.state, &topics.dead_letters, &topics.fleet];
+        let single = [&topics.fleet, &topics.deliveries, &topics.desk];
+        let own = [&topics.events, &topics.alerts, &topics.health, &topics.state, &topics.dead_letters];
+        let own = own.into_iter().chain(single);
         own.into_iter()
             .chain(config.sources.iter().map(|source| &source.topic))
             .filter(|name| !without.contains(&name.as_str()))
             .map(|name| {
-                let usual = if *name == topics.fleet { 1 } else { 4 };
+                let usual = if single.contains(&name) { 1 } else { 4 };
                 (name.clone(), odd.iter().find(|(odd, _)| odd == name).map_or(usual, |(_, partitions)| *partitions))
             })
             .collect()

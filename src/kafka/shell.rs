@@ -1,4 +1,4 @@
-//! What ingest and engine workers share: context, clock, the transactional producer with the resolution of unknown
+//! What all workers share: context, clock, the transactional producer with the resolution of unknown
 //! outcomes, and the counters.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,6 +90,7 @@ impl WorkerContext<'_> {
         let group = match self.role {
             Role::Ingest => self.config.ingest.group_id.clone(),
             Role::Learner => self.config.ingest.learner_group_id(),
+            Role::Notify => self.config.notify.group_id.clone(),
             _ => self.config.engine.group_id.clone(),
         };
         if let Some(process) = self.name {
@@ -155,7 +156,7 @@ impl<'a> Shell<'a> {
     /// Starts the producer, which ends what a predecessor left open.
     pub fn start(context: WorkerContext<'a>) -> Result<Shell<'a>, WorkerError> {
         let transactional_id = context.transactional_id();
-        let transactions = Transactions::start(context.config, &transactional_id, INIT_TIMEOUT)
+        let transactions = Transactions::start(context.config, context.role, &transactional_id, INIT_TIMEOUT)
             .map_err(WorkerError::client("start the transactional producer"))?;
         Ok(Shell { context, transactional_id, transactions, aborts_in_a_row: 0 })
     }
@@ -166,18 +167,18 @@ impl<'a> Shell<'a> {
     }
 
     /// Ends the transaction: commits `offsets` with what was sent. However the broker behaved, the answer is certain.
-    pub fn commit(&mut self, offsets: &Offsets, mut member: Option<&mut Member>) -> Result<End, WorkerError> {
+    pub fn commit(&mut self, offsets: &Offsets, member: &mut Member) -> Result<End, WorkerError> {
         let began = Instant::now();
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (topic, partition, NextOffset(next)) in offsets {
             list.add_partition_offset(topic, partition.0, KafkaOffset::Offset(*next))
                 .map_err(WorkerError::client("note the offsets to commit"))?;
         }
-        let end = match self.transactions.commit(&list, member.as_mut().and_then(|member| member.group())) {
+        let end = match self.transactions.commit(&list, member.group()) {
             Ok(end) => end,
             Err(Broken::Indefinite(error)) => {
                 tracing::warn!(error = error.to_string(), "commit timed out; asking the group how it ended");
-                self.resolve(offsets, member.as_deref())?
+                self.resolve(offsets, member)?
             }
             Err(broken) => return Err(broken.into()),
         };
@@ -222,13 +223,13 @@ impl<'a> Shell<'a> {
     }
 
     /// Learns how the last transaction ended: a new producer settles it, the group's offsets tell which way.
-    fn resolve(&mut self, offsets: &Offsets, member: Option<&Member>) -> Result<End, WorkerError> {
+    fn resolve(&mut self, offsets: &Offsets, member: &Member) -> Result<End, WorkerError> {
         self.restart_producer()?;
         let unknown = || End::Aborted { cause: "timeout", detail: "outcome asked from the group".to_owned() };
-        let Some(member) = member.filter(|_| !offsets.is_empty()) else {
+        if offsets.is_empty() {
             // Progress alone: written twice it says the same.
             return Ok(unknown());
-        };
+        }
         let asked: Vec<_> = offsets.iter().map(|(topic, partition, _)| (topic.clone(), *partition)).collect();
         let told = member.committed(&asked)?;
         let moved = told.iter().zip(offsets).filter(|(told, (_, _, next))| **told == Some(*next)).count();
@@ -243,8 +244,9 @@ impl<'a> Shell<'a> {
 
     fn restart_producer(&mut self) -> Result<(), WorkerError> {
         self.transactions.abandon();
-        self.transactions = Transactions::start(self.context.config, &self.transactional_id, INIT_TIMEOUT)
-            .map_err(WorkerError::client("start the transactional producer anew"))?;
+        self.transactions =
+            Transactions::start(self.context.config, self.context.role, &self.transactional_id, INIT_TIMEOUT)
+                .map_err(WorkerError::client("start the transactional producer anew"))?;
         Ok(())
     }
 }

@@ -12,7 +12,9 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 
 use super::client::{self, Produce};
+use super::failpoint::{self, Point};
 use crate::config::{Config, Topics};
+use crate::telemetry::Role;
 use crate::worker::outbox::{OutRecord, OutTopic, Outbox};
 
 /// One call to the coordinator may take this long.
@@ -74,6 +76,7 @@ fn class(error: &KafkaError) -> Class {
 /// A transactional producer and whether its transaction is open.
 pub struct Transactions {
     producer: Produce,
+    role: Role,
     topics: Topics,
     open: bool,
     /// Why the open transaction can only be aborted.
@@ -82,10 +85,10 @@ pub struct Transactions {
 
 impl Transactions {
     /// Creates the producer and ends whatever an earlier one of the same id left open. Blocks up to `timeout`.
-    pub fn start(config: &Config, transactional_id: &str, timeout: Duration) -> KafkaResult<Transactions> {
+    pub fn start(config: &Config, role: Role, transactional_id: &str, timeout: Duration) -> KafkaResult<Transactions> {
         let producer = client::producer(config, transactional_id)?;
         producer.init_transactions(timeout)?;
-        Ok(Transactions { producer, topics: config.topics.clone(), open: false, doomed: None })
+        Ok(Transactions { producer, role, topics: config.topics.clone(), open: false, doomed: None })
     }
 
     /// Whether a transaction is open.
@@ -120,12 +123,14 @@ impl Transactions {
         group: Option<&ConsumerGroupMetadata>,
     ) -> Result<End, Broken> {
         self.open()?;
+        let _ = failpoint::is_hit(self.role, Point::Unflushed);
         if let Some(error) = self.doomed.take() {
             return self.abort_because("produce", &error);
         }
         if !self.drain(DRAIN_TIMEOUT) {
             return self.abort_because("flush_timeout", &KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
         }
+        let _ = failpoint::is_hit(self.role, Point::Produced);
         if let Some(group) = group
             && offsets.count() > 0
         {
@@ -136,8 +141,16 @@ impl Transactions {
                 Err(error) => return self.abort_because("offsets", &error),
             }
         }
+        let _ = failpoint::is_hit(self.role, Point::OffsetsSent);
+        if failpoint::is_hit(self.role, Point::LostRequest) {
+            return Err(Broken::Indefinite(KafkaError::MessageProduction(RDKafkaErrorCode::OperationTimedOut)));
+        }
         match retry(|| self.producer.commit_transaction(CALL_TIMEOUT)) {
             Ok(()) => {
+                let _ = failpoint::is_hit(self.role, Point::Committed);
+                if failpoint::is_hit(self.role, Point::LostAnswer) {
+                    return Err(Broken::Indefinite(KafkaError::MessageProduction(RDKafkaErrorCode::OperationTimedOut)));
+                }
                 self.open = false;
                 Ok(End::Committed)
             }
@@ -184,6 +197,7 @@ impl Transactions {
             self.producer.begin_transaction().map_err(Broken::Fatal)?;
             self.open = true;
             self.doomed = None;
+            let _ = failpoint::is_hit(self.role, Point::Begun);
         }
         Ok(())
     }
@@ -237,6 +251,8 @@ impl Transactions {
             OutTopic::State => &self.topics.state,
             OutTopic::DeadLetters => &self.topics.dead_letters,
             OutTopic::Fleet => &self.topics.fleet,
+            OutTopic::Deliveries => &self.topics.deliveries,
+            OutTopic::Desk => &self.topics.desk,
         }
     }
 }

@@ -36,8 +36,8 @@ use crate::telemetry::view::PartitionView;
 use crate::units::{Span, Timestamp};
 use crate::wire::Format;
 use lines::{LINE_BYTES_MAX, Line, LineReader};
-pub(crate) use output::named_twice;
 use output::{Outputs, Written};
+pub(crate) use output::{create, named_twice};
 use replay::{Replay, Settings};
 pub use summary::{Ending, Summary};
 
@@ -143,7 +143,7 @@ pub enum LocalError {
         source: io::Error,
     },
     /// Two of the files are the same one.
-    #[error("{path} is named twice; give the input and each output a file of its own", path = path.display())]
+    #[error("{path} is named twice; give the input and each output a file of its own (`-` is standard output)", path = path.display())]
     SameFile {
         /// The file.
         path: PathBuf,

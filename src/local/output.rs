@@ -1,7 +1,7 @@
 //! Where file mode writes: alerts, account health, the desk's records and refused lines, to files or the standard streams.
 //!
-//! Writes what it is given and decides nothing. A file that is also the input, or another output, is refused before
-//! anything is overwritten.
+//! Writes what it is given and decides nothing. Everywhere `-` names standard output. A file that is also the input, or
+//! another output, is refused before anything is overwritten, and so is standard output for two outputs.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -99,8 +99,9 @@ impl Sink {
     }
 
     fn create(path: &Path) -> Result<Sink, LocalError> {
-        let file = File::create(path).map_err(|source| LocalError::Create { path: path.to_owned(), source })?;
-        Ok(Sink::new(path.display().to_string(), Box::new(file)))
+        let writer = create(path).map_err(|source| LocalError::Create { path: path.to_owned(), source })?;
+        let name = if path == Path::new(STDOUT) { "standard output".to_owned() } else { path.display().to_string() };
+        Ok(Sink::new(name, writer))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<Written, LocalError> {
@@ -125,18 +126,31 @@ fn check_distinct(options: &Options) -> Result<(), LocalError> {
         Input::File(path) => Some(path),
         Input::Stdin => None,
     };
+    let stdout = PathBuf::from(STDOUT);
     let alerts = match &options.alerts {
-        Alerts::File(path) => Some(path),
-        Alerts::Stdout => None,
+        Alerts::File(path) => path,
+        Alerts::Stdout => &stdout,
     };
-    let paths = [input, alerts, options.health.as_ref(), options.desk.as_ref(), options.rejects.as_ref()];
+    let paths = [input, Some(alerts), options.health.as_ref(), options.desk.as_ref(), options.rejects.as_ref()];
     match named_twice(paths.into_iter().flatten().map(PathBuf::as_path)) {
         Some(path) => Err(LocalError::SameFile { path: path.to_owned() }),
         None => Ok(()),
     }
 }
 
-/// The first of `paths` that is the same ordinary file as one before it: creating it would destroy the other.
+/// How standard output is named.
+pub(crate) const STDOUT: &str = "-";
+
+/// Creates the file at `path`, or opens standard output where that is named.
+pub(crate) fn create(path: &Path) -> io::Result<Box<dyn Write>> {
+    if path == Path::new(STDOUT) {
+        return Ok(Box::new(io::stdout()));
+    }
+    Ok(Box::new(File::create(path)?))
+}
+
+/// The first of `paths` that is the same ordinary file as one before it: creating it would destroy the other; or the
+/// second that names standard output, where both would mingle.
 pub(crate) fn named_twice<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Option<&'a Path> {
     let mut seen: Vec<Place> = Vec::new();
     for path in paths {
@@ -156,10 +170,15 @@ enum Place {
     File(u64, u64),
     /// It does not exist yet.
     Path(PathBuf),
+    /// Standard output.
+    Stdout,
 }
 
 /// The place of an ordinary file; `None` for devices and pipes, which may well be shared, and where it cannot be told.
 fn place_of(path: &Path) -> Option<Place> {
+    if path == Path::new(STDOUT) {
+        return Some(Place::Stdout);
+    }
     if let Ok(metadata) = fs::metadata(path) {
         return metadata.is_file().then(|| Place::File(metadata.dev(), metadata.ino()));
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::wire::Refusal;
 use crate::wire::dump::DumpError;
+use crate::wire::notice::NoticeError;
 
 /// A refused line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,9 @@ pub enum LineError {
         /// The topic of the dump.
         wanted: String,
     },
+    /// A record of a dump of alerts is none.
+    #[error(transparent)]
+    NoAlert(#[from] NoticeError),
     /// No partition has this number.
     #[error("partition {0} is not between 0 and {max}", max = super::replay::PARTITIONS_MAX - 1)]
     Partition(i32),
@@ -75,6 +79,7 @@ impl LineError {
             LineError::DamagedDumpLine(_) => "damaged_dump_line",
             LineError::NoDumpLine => "no_dump_line",
             LineError::OtherTopic { .. } => "other_topic",
+            LineError::NoAlert(_) => "unreadable_alert",
             LineError::Partition(_) => "partition_out_of_range",
             LineError::OffsetOrder { .. } => "offset_order",
         }

@@ -1,12 +1,15 @@
 //! From the lines of an input to engines and what they say: everything about file mode that needs no file.
 //!
 //! Pure: what is decided depends on the lines and the options alone, so the outputs are the same whatever the chunks in
-//! which the input arrives. Two layouts are told apart by the first line that can be read. A dump of the canonical log
+//! which the input arrives. Three layouts are told apart by the first line that can be read. A dump of the canonical log
 //! (`churnwatch topics dump`) gets one engine for each partition, fed with the records' own positions and timestamps,
 //! and its time comes from the progress records in it: its outputs are those of the service that read the same log.
 //! Anything else is one partition of events, whose time is derived from the events (see [`Replay::line`]); so is a dump
-//! that is read through a mapping, since it must be one of a source topic. A replay may stop at cut-offs, to be looked at
+//! that is read through a mapping, since it must be one of a source topic. A dump of alerts gets no engine, only the
+//! owners' desks. A replay may stop at cut-offs, to be looked at
 //! as it stood then: see [`super::gate`].
+
+mod desk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use super::place::Place;
 use super::reject::{LineError, Rejected};
 use super::story::Moments;
 use super::summary::Tally;
-use crate::desk::{self, Desk, Outgoing};
+use crate::desk::{Desk, Settings as DeskSettings};
 use crate::engine::effect::{AlertChange, Effect, Transition};
 use crate::engine::fleet::Fleet;
 use crate::engine::fleet::learner::Learner;
@@ -26,7 +29,7 @@ use crate::engine::rules::Rules;
 use crate::engine::{Engine, Journal};
 use crate::evaluation::alerts::Raised;
 use crate::units::{HOUR_MS, NextOffset, Offset, PartitionIndex, Position, Timestamp};
-use crate::wire::desk::encode_outgoing;
+use crate::wire::notice::decode_notice;
 use crate::wire::{Decoded, Format, Refusal, alert, canonical, dump, health};
 
 /// Partitions beyond this are not believed: each costs an engine.
@@ -62,7 +65,7 @@ pub struct Settings {
     /// The rules in force.
     pub rules: Arc<Rules>,
     /// What the desk goes by.
-    pub desk: desk::Settings,
+    pub desk: DeskSettings,
     /// Longer events are refused, in bytes.
     pub event_bytes_max: usize,
     /// Taken as the time of receipt of lines that carry none: events far ahead of it are refused.
@@ -83,6 +86,8 @@ pub struct Replay {
     /// Learns what the fleet teaches; in the dump of a canonical log that has been done already.
     learner: Learner,
     desk: Desk,
+    /// When the latest record of a dump of alerts was written.
+    told_until: Option<Timestamp>,
     tally: Tally,
     /// Present where the replay stops at cut-offs.
     gate: Option<Gate>,
@@ -109,7 +114,18 @@ enum Layout {
     Dump {
         /// The topic.
         topic: String,
+        /// What it carries.
+        carries: Carries,
     },
+}
+
+/// What a dumped topic carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    /// Inputs of the engine, or of a source.
+    Inputs,
+    /// Alerts.
+    Alerts,
 }
 
 /// One partition.
@@ -126,6 +142,7 @@ impl Replay {
         Replay {
             learner: Learner::new(1),
             desk: Desk::new(settings.desk),
+            told_until: None,
             settings,
             layout: Layout::Unknown,
             reached: None,
@@ -186,12 +203,7 @@ impl Replay {
             let position = Position { partition: PartitionIndex(0), offset: offset_of(lines) };
             self.step(lines, &progress(position, self.settings.start, reached), found);
         }
-        let clock = self.lanes.values().filter_map(|lane| lane.engine.partition().clock).max();
-        if let (Some(out), Some(clock)) = (&mut found.desk, clock) {
-            let mut outgoing = Vec::new();
-            self.desk.finish(clock, &mut outgoing);
-            write_desk(&outgoing, out);
-        }
+        self.finish_desk(found);
     }
 
     /// Where the replay stands at a cut-off, if it does. It must not be given another line before [`Replay::go_on`].
@@ -259,15 +271,21 @@ impl Replay {
     /// A line of a dumped topic.
     fn dumped(&mut self, index: u64, line: &[u8], found: &mut Found) -> Result<(), LineError> {
         let dumped = dump::decode_line(line)?;
-        match &self.layout {
-            Layout::Dump { topic } if *topic != *dumped.topic => {
+        let value = dumped.value.as_deref();
+        let carries = match &self.layout {
+            Layout::Dump { topic, .. } if *topic != *dumped.topic => {
                 return Err(LineError::OtherTopic { found: dumped.topic.to_string(), wanted: topic.clone() });
             }
-            Layout::Dump { .. } => {}
-            _ => self.layout = Layout::Dump { topic: dumped.topic.to_string() },
-        }
-        let value = dumped.value.as_deref();
+            Layout::Dump { carries, .. } => *carries,
+            _ => {
+                let is_alert = value.is_some_and(|value| decode_notice(value).is_ok());
+                let carries = if is_alert { Carries::Alerts } else { Carries::Inputs };
+                self.layout = Layout::Dump { topic: dumped.topic.to_string(), carries };
+                carries
+            }
+        };
         match self.settings.format {
+            Format::Canonical if carries == Carries::Alerts => self.alert_record(&dumped, found),
             Format::Canonical => {
                 let position = Position { partition: dumped.partition, offset: dumped.offset };
                 // As the service does: where the log keeps no timestamps, every event is believed.
@@ -408,14 +426,7 @@ impl Replay {
                     alert::encode_alert(&change, &mut found.alerts);
                     found.alerts.push(b'\n');
                     note_alert(&change, found);
-                    if let Some(out) = &mut found.desk {
-                        // Where the log keeps no timestamps, the run is when things become known.
-                        let unknown = record.received_at == Timestamp::MAX;
-                        let known_at = if unknown { self.settings.start } else { record.received_at };
-                        let mut outgoing = Vec::new();
-                        self.desk.change(&change, known_at, &mut outgoing);
-                        write_desk(&outgoing, out);
-                    }
+                    self.tell_desk(&change, record, found);
                 }
                 Effect::Health(health) => {
                     if let Some(out) = &mut found.health {
@@ -462,14 +473,6 @@ fn note_alert(change: &AlertChange, found: &mut Found) {
             at: change.raised_at,
             owner: change.health.owner.clone(),
         });
-    }
-}
-
-/// Appends what goes out from the desk, one JSON object a line.
-fn write_desk(outgoing: &[Outgoing], out: &mut Vec<u8>) {
-    for outgoing in outgoing {
-        encode_outgoing(outgoing, out);
-        out.push(b'\n');
     }
 }
 

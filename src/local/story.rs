@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::engine::effect::AlertChange;
-use crate::engine::event::{Event, Kind, LimitUse, Role, Terms};
+use crate::engine::event::{Event, Kind, LimitUse, Terms};
 use crate::units::{Day, Timestamp};
 
 /// Moments kept: the latest.
@@ -143,7 +143,7 @@ fn words(event: &Event<'_>) -> Option<String> {
         Kind::LimitReached(limit) => by(limit_words(name, limit)),
         Kind::UserAdded { role, .. } | Kind::UserRoleChanged { role, .. } => {
             let user = event.user_id.as_deref().unwrap_or("somebody");
-            role.map_or_else(|| format!("{name}: {user}"), |role| format!("{name}: {user}, {}", role_name(role)))
+            role.map_or_else(|| format!("{name}: {user}"), |role| format!("{name}: {user}, {}", role.name()))
         }
         Kind::UserDeactivated => format!("{name}: {}", event.user_id.as_deref().unwrap_or("somebody")),
         Kind::NpsResponded { score } | Kind::CsatResponded { score } => by(format!("{name}: {score}")),
@@ -188,15 +188,6 @@ fn terms_words(name: &str, terms: &Terms<'_>) -> String {
     if told.is_empty() { name.to_owned() } else { format!("{name}: {}", told.join(", ")) }
 }
 
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Champion => "champion",
-        Role::Admin => "admin",
-        Role::Sponsor => "sponsor",
-        Role::Member => "member",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fmt::Write;
@@ -204,6 +195,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
+    use crate::engine::event::Role;
     use crate::units::{Currency, DAY_MS, Money};
 
     /// Events of one account on days counted from a Monday, and one of another account; shows weeks and moments.

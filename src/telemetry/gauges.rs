@@ -68,6 +68,8 @@ impl Collector for Gauges {
         let known: Vec<(Timestamp, &Totals)> =
             views.values().filter_map(|view| Some((view.clock?, &view.totals))).collect();
         if !known.is_empty() {
+            let held = views.values().filter(|view| view.silence_held_since.is_some()).count();
+            page.gauge(Metric::SilenceHeld, &[], whole(held as u64));
             let settings = &self.status.settings;
             segments(&known, settings.segment_series_max, settings.currency, &mut page);
             business(&known, settings.currency, &settings.alert_types, &mut page);
@@ -205,7 +207,7 @@ fn business(known: &[(Timestamp, &Totals)], currency: Currency, alert_types: &[&
 const LEADS: [&str; LEAD_DAYS_MIN.len()] = ["0-6d", "7-13d", "14-27d", "28d+"];
 
 fn alert_quality(known: &[&Quality], alert_types: &[&'static str], page: &mut Page) {
-    let mut resolutions: BTreeMap<(&'static str, &str), u64> = BTreeMap::new();
+    let mut resolutions: BTreeMap<(&'static str, &str), [u64; 3]> = BTreeMap::new();
     for (kind, alert_type) in alert_types.iter().enumerate() {
         let types = || known.iter().filter_map(|quality| quality.types.get(kind));
         page.gauge(Metric::AlertsMatured, &[alert_type], whole(types().map(|quality| quality.matured).sum()));
@@ -216,10 +218,15 @@ fn alert_quality(known: &[&Quality], alert_types: &[&'static str], page: &mut Pa
     }
     for resolved in known.iter().flat_map(|quality| &quality.resolutions) {
         let alert_type = alert_types.get(usize::from(resolved.kind)).copied().unwrap_or("unknown");
-        *resolutions.entry((alert_type, resolved.reason.as_str())).or_default() += resolved.count;
+        let sums = resolutions.entry((alert_type, resolved.reason.as_str())).or_default();
+        let counts = [resolved.count, resolved.churned, resolved.retained];
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
-    for ((alert_type, reason), count) in resolutions.into_iter().take(RESOLUTIONS_MAX) {
+    for ((alert_type, reason), [count, churned, retained]) in resolutions.into_iter().take(RESOLUTIONS_MAX) {
         page.gauge(Metric::AlertResolutions, &[alert_type, reason], whole(count));
+        for (outcome, count) in [("churned", churned), ("retained", retained)] {
+            page.gauge(Metric::ResolutionOutcomes, &[alert_type, reason, outcome], whole(count));
+        }
     }
     page.gauge(Metric::LeftAccounts, &[], whole(known.iter().map(|quality| quality.left).sum()));
     for (class, lead) in LEADS.iter().enumerate() {

@@ -28,6 +28,7 @@ use crate::engine::effect::Transition;
 use crate::engine::rules::{Learning, Rules};
 use crate::engine::{Counts, alert};
 use crate::units::{Currency, PartitionIndex};
+use crate::worker::notify::OUTGOING_KINDS;
 use gauges::Gauges;
 use metric::Metric;
 pub use status::{Missing, Readiness, RebalanceKind, RestoreProgress, Role};
@@ -131,6 +132,7 @@ struct Counters {
     alert_transitions: IntCounterVec,
     alert_actions: IntCounterVec,
     event_to_alert: HistogramVec,
+    gone_out: IntCounterVec,
 }
 
 impl Telemetry {
@@ -194,6 +196,11 @@ impl Telemetry {
     /// An alert was committed this long after the record that caused it arrived on the canonical topic.
     pub fn event_to_alert(&self, duration: Duration) {
         self.0.counters.event_to_alert.with_label_values::<&str>(&[]).observe(duration.as_secs_f64());
+    }
+
+    /// `count` records of `kind` (one of `worker::notify::OUTGOING_KINDS`) went out to owners.
+    pub fn gone_out(&self, kind: &'static str, count: u64) {
+        self.0.counters.gone_out.with_label_values(&[kind]).inc_by(count);
     }
 
     /// `records` of a partition are still to be read.
@@ -285,6 +292,7 @@ impl Counters {
             alert_transitions: counter(registry, Metric::AlertTransitions)?,
             alert_actions: counter(registry, Metric::AlertActions)?,
             event_to_alert: histogram(registry, Metric::EventToAlert)?,
+            gone_out: counter(registry, Metric::GoneOut)?,
         })
     }
 
@@ -299,6 +307,11 @@ impl Counters {
                 self.rebalances.with_label_values(&[role.name(), kind.name()]);
             }
             self.commit_duration.with_label_values(&[role.name()]);
+        }
+        if settings.roles.contains(&Role::Notify) {
+            for kind in OUTGOING_KINDS {
+                self.gone_out.with_label_values(&[kind]);
+            }
         }
         if settings.roles.contains(&Role::Engine) {
             for alert_type in &settings.alert_types {

@@ -22,13 +22,15 @@ pub enum Role {
     Learner,
     /// The canonical log to alerts and health.
     Engine,
+    /// Alerts to deliveries and digests, one process at a time.
+    Notify,
     /// HTTP for people and programs.
     Serve,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Role; 4] = [Role::Ingest, Role::Learner, Role::Engine, Role::Serve];
+    pub const ALL: [Role; 5] = [Role::Ingest, Role::Learner, Role::Engine, Role::Notify, Role::Serve];
 
     /// Stable snake-case name: metric label and command-line value.
     #[must_use]
@@ -37,6 +39,7 @@ impl Role {
             Role::Ingest => "ingest",
             Role::Learner => "learner",
             Role::Engine => "engine",
+            Role::Notify => "notify",
             Role::Serve => "serve",
         }
     }

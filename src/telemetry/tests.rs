@@ -80,9 +80,17 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
             left: 6,
             foretold: [1, 0, 2, 1],
             lead_days: 60,
-            resolutions: vec![Resolutions { kind: 0, reason: "renewed".into(), count: 2 }],
+            resolutions: vec![Resolutions {
+                kind: 0,
+                reason: "renewed".into(),
+                count: 2,
+                number: 1,
+                churned: 0,
+                retained: 1,
+            }],
         },
         fleet: Arc::default(),
+        silence_held_since: Some(clock),
         counts: Counts {
             accepted: 10,
             duplicates: 1,
@@ -128,6 +136,7 @@ fn feed(telemetry: &Telemetry) {
     telemetry.skipped_unknown_type(Role::Engine, 4);
     telemetry.committed(Role::Engine, Duration::from_millis(12));
     telemetry.aborted(Role::Engine, "illegal_generation");
+    telemetry.gone_out("new", 3);
     telemetry.rebalanced(Role::Engine, RebalanceKind::Assigned);
     telemetry.alert("churn_risk", Transition::Raised);
     telemetry.event_to_alert(Duration::from_millis(60));
@@ -226,6 +235,7 @@ fn names_and_labels_keep_the_conventions() {
         "window",
         "class",
         "population",
+        "outcome",
     ];
     let mut names = BTreeSet::new();
     for (place, metric) in Metric::ALL.into_iter().enumerate() {
@@ -294,6 +304,8 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_alert_actions_total{action="snoozed",result="past_time"} 0
         churnwatch_alert_actions_total{action="snoozed",result="taken"} 0
         churnwatch_alert_actions_total{action="snoozed",result="unknown_alert"} 0
+        churnwatch_alert_resolution_outcomes{outcome="churned",reason="renewed",type="usage_frequency"} 0
+        churnwatch_alert_resolution_outcomes{outcome="retained",reason="renewed",type="usage_frequency"} 2
         churnwatch_alert_resolutions{reason="renewed",type="usage_frequency"} 4
         churnwatch_alert_transitions_total{transition="acknowledged",type="churn_risk"} 0
         churnwatch_alert_transitions_total{transition="acknowledged",type="usage_frequency"} 0
@@ -335,6 +347,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_commit_duration_seconds_count{role="ingest"} 0
         churnwatch_commit_duration_seconds_sum{role="learner"} 0
         churnwatch_commit_duration_seconds_count{role="learner"} 0
+        churnwatch_deliveries_total{kind="new"} 3
         churnwatch_event_to_alert_seconds_sum 0.06
         churnwatch_event_to_alert_seconds_count 1
         churnwatch_events_accepted_total 20
@@ -416,6 +429,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_series_omitted{dimension="engine_partition"} 0
         churnwatch_series_omitted{dimension="lag_partition"} 0
         churnwatch_series_omitted{dimension="segment"} 0
+        churnwatch_silence_held_partitions 2
         churnwatch_source_reached_timestamp_seconds{topic="product.usage"} 1772452799.5
         churnwatch_state_accounts 20
         churnwatch_state_bytes 2000
@@ -624,22 +638,24 @@ fn alert_quality_adds_up_over_partitions() {
         &telemetry,
         &prefixes,
         &expect![[r#"
-        churnwatch_alert_resolutions{reason="renewed",type="usage_frequency"} 4
-        churnwatch_alerts_acknowledge_delay_seconds{type="churn_risk"} 0
-        churnwatch_alerts_acknowledge_delay_seconds{type="usage_frequency"} 180
-        churnwatch_alerts_acknowledged{type="churn_risk"} 0
-        churnwatch_alerts_acknowledged{type="usage_frequency"} 4
-        churnwatch_alerts_followed_by_churn{type="churn_risk"} 0
-        churnwatch_alerts_followed_by_churn{type="usage_frequency"} 6
-        churnwatch_alerts_matured{type="churn_risk"} 0
-        churnwatch_alerts_matured{type="usage_frequency"} 8
-        churnwatch_foretold_lead_seconds 10368000
-        churnwatch_left_accounts 12
-        churnwatch_left_accounts_foretold{lead="0-6d"} 2
-        churnwatch_left_accounts_foretold{lead="14-27d"} 4
-        churnwatch_left_accounts_foretold{lead="28d+"} 2
-        churnwatch_left_accounts_foretold{lead="7-13d"} 0
-    "#]],
+            churnwatch_alert_resolution_outcomes{outcome="churned",reason="renewed",type="usage_frequency"} 0
+            churnwatch_alert_resolution_outcomes{outcome="retained",reason="renewed",type="usage_frequency"} 2
+            churnwatch_alert_resolutions{reason="renewed",type="usage_frequency"} 4
+            churnwatch_alerts_acknowledge_delay_seconds{type="churn_risk"} 0
+            churnwatch_alerts_acknowledge_delay_seconds{type="usage_frequency"} 180
+            churnwatch_alerts_acknowledged{type="churn_risk"} 0
+            churnwatch_alerts_acknowledged{type="usage_frequency"} 4
+            churnwatch_alerts_followed_by_churn{type="churn_risk"} 0
+            churnwatch_alerts_followed_by_churn{type="usage_frequency"} 6
+            churnwatch_alerts_matured{type="churn_risk"} 0
+            churnwatch_alerts_matured{type="usage_frequency"} 8
+            churnwatch_foretold_lead_seconds 10368000
+            churnwatch_left_accounts 12
+            churnwatch_left_accounts_foretold{lead="0-6d"} 2
+            churnwatch_left_accounts_foretold{lead="14-27d"} 4
+            churnwatch_left_accounts_foretold{lead="28d+"} 2
+            churnwatch_left_accounts_foretold{lead="7-13d"} 0
+        "#]],
     );
     let actions = page(&telemetry).lines().filter(|line| line.starts_with("churnwatch_alert_actions")).count();
     assert_eq!(actions, 20);

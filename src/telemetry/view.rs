@@ -22,6 +22,8 @@ pub struct PartitionView {
     pub quality: Quality,
     /// The fleet record in force.
     pub fleet: Arc<Fleet>,
+    /// Since when silence is held in it; `None` while it is not.
+    pub silence_held_since: Option<Timestamp>,
     /// What the engine has counted since it was created or restored.
     pub counts: Counts,
     /// Accounts held.
@@ -40,6 +42,7 @@ impl PartitionView {
             totals: engine.totals().clone(),
             quality: Quality::clone(&engine.partition().quality),
             fleet: Arc::clone(&engine.partition().fleet),
+            silence_held_since: engine.partition().guard.held_since,
             counts: *engine.counts(),
             accounts: engine.accounts_len(),
             state_bytes: None,

@@ -142,7 +142,7 @@ impl<'a> PlanForm<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
@@ -155,10 +155,10 @@ mod tests {
         expected.assert_eq(std::str::from_utf8(&out).unwrap());
     }
 
-    #[test]
-    fn the_whole_story_is_told() {
+    /// A change about which everything is known.
+    pub(in crate::wire) fn told() -> AlertChange {
         let health = known();
-        let change = AlertChange {
+        AlertChange {
             alert_id: "00112233445566778899aabbccddeeff".to_owned(),
             alert_type: "usage_frequency",
             episode: 2,
@@ -187,9 +187,13 @@ mod tests {
             link: Some("https://crm.example/7".to_owned()),
             health,
             rules: "0123456789abcdef".to_owned(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_whole_story_is_told() {
         check(
-            &change,
+            &told(),
             &expect![[
                 r#"{"version":1,"alert_id":"00112233445566778899aabbccddeeff","alert_type":"usage_frequency","episode":2,"transition":"escalated","severity":"critical","open":true,"raised_at":"2026-03-01T12:00:00.000Z","reason":"unacknowledged","by":"kim@example.com","note":"on it","reason_given":"moon","acknowledged":true,"snoozed_until":"2026-03-01T12:00:00.000Z","title":"Usage is falling","escalate_to":"head","plan":{"play":"call","title":"Call","steps":[{"text":"Call them","due_at":"2026-03-01T12:00:00.000Z"}],"done_reason":"settled"},"resolution_reasons":["settled","other"],"link":"https://crm.example/7","account_id":"acct-7","name":"Acme \"Ltd\"","owner":"sam","segment":"pro","as_of":"2026-03-01T12:00:00.000Z","last_seen":"2026-02-28T11:59:59.999Z","band":"at_risk","risk":0.6123,"contributions":[{"term":"usage_frequency","logit":1.2346},{"term":"base","logit":0.0}],"evidence":[{"signal":"usage_frequency","strength":0.75,"sentence":"Used on 3 of the last 28 days, usually on 18.","numbers":{"days":3.0,"tail":0.00001235,"before":18.1235,"odd":null},"position":{"partition":2,"offset":4711}}],"mrr":{"minor":490000,"currency":"USD"},"revenue_at_risk":{"minor":300051,"currency":"USD"},"renewal_at":"2026-03-02T12:00:00.000Z","unknown":["nps"],"rules":"0123456789abcdef"}"#
             ]],

@@ -97,7 +97,10 @@ fn limit_use<'a>(raw: &mut Raw<'a>) -> Result<LimitUse<'a>, Refusal> {
 }
 
 fn role_and_title<'a>(raw: &mut Raw<'a>) -> Result<(Option<Role>, Option<Text<'a>>), Refusal> {
-    Ok((raw.one_of(Field::Role, json::ROLES, "champion, admin, sponsor, member")?, raw.text(Field::Title)?))
+    Ok((
+        raw.one_of(Field::Role, json::ROLES, "champion, admin, sponsor, member, internal, service")?,
+        raw.text(Field::Title)?,
+    ))
 }
 
 fn ticket_opened<'a>(raw: &mut Raw<'a>) -> Result<Kind<'a>, Refusal> {

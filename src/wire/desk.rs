@@ -76,7 +76,7 @@ pub(super) struct ItemForm<'a> {
     /// Its id.
     alert_id: &'a str,
     /// Its type.
-    alert_type: &'static str,
+    alert_type: &'a str,
     /// What alerts of its type are called.
     title: &'a str,
     /// Its account.
@@ -141,7 +141,7 @@ impl<'a> ItemForm<'a> {
     fn of(item: &'a Item) -> ItemForm<'a> {
         ItemForm {
             alert_id: &item.alert_id,
-            alert_type: item.alert_type,
+            alert_type: &item.alert_type,
             title: &item.title,
             account_id: &item.account_id,
             name: item.name.as_deref(),
@@ -152,6 +152,34 @@ impl<'a> ItemForm<'a> {
             snoozed_until: item.snoozed_until.map(|time| time.to_string()),
             delivered: item.shown == Shown::Delivered,
             link: item.link.as_deref(),
+        }
+    }
+}
+
+/// Money as it is read back.
+pub(super) mod money {
+    use serde::{Deserialize, Serialize};
+
+    use crate::units::{Currency, Money};
+
+    /// An amount, in the form in which alerts carry it.
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    pub struct Form {
+        /// Whole minor units.
+        pub minor: i64,
+        /// ISO 4217 code.
+        pub currency: String,
+    }
+
+    impl Form {
+        /// The form of `money`.
+        pub fn of(money: Money) -> Form {
+            Form { minor: money.minor, currency: money.currency.code().to_owned() }
+        }
+
+        /// The amount; `None` where the currency is not known.
+        pub fn read(&self) -> Option<Money> {
+            Some(Money { minor: self.minor, currency: Currency::parse(&self.currency)? })
         }
     }
 }
@@ -176,7 +204,7 @@ mod tests {
         let money = Some(Money { minor: 12_000, currency: Currency::USD });
         let item = Item {
             alert_id: "00112233445566778899aabbccddeeff".to_owned(),
-            alert_type: "nps",
+            alert_type: "nps".to_owned(),
             title: "Unhappy answers".to_owned(),
             account_id: "acct-7".to_owned(),
             name: Some("Acme".to_owned()),

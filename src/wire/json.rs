@@ -11,8 +11,14 @@ use crate::engine::event::{Interval, Role};
 use crate::units::{Money, Timestamp};
 
 /// Roles by name.
-pub(super) const ROLES: &[(&str, Role)] =
-    &[("champion", Role::Champion), ("admin", Role::Admin), ("sponsor", Role::Sponsor), ("member", Role::Member)];
+pub(super) const ROLES: &[(&str, Role)] = &[
+    ("champion", Role::Champion),
+    ("admin", Role::Admin),
+    ("sponsor", Role::Sponsor),
+    ("member", Role::Member),
+    ("internal", Role::Internal),
+    ("service", Role::Service),
+];
 
 /// Billing intervals by name.
 pub(super) const INTERVALS: &[(&str, Interval)] = &[

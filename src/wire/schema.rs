@@ -116,7 +116,9 @@ fn description(field: Field) -> String {
         Field::Limit => "Name of the limit, such as api_calls.",
         Field::Used => "Used, in the limit's own unit.",
         Field::Allowed => "Allowed by the plan, in the same unit.",
-        Field::Role => "The person's role at the customer.",
+        Field::Role => {
+            "The person's role at the customer; `internal` and `service` stand for our own people and for programs."
+        }
         Field::Title => "The person's job title.",
         Field::Score => "The answer: 0 to 10 for NPS, 1 to 5 for CSAT.",
         Field::Ticket => "The ticket's id.",

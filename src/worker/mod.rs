@@ -13,6 +13,7 @@ pub mod dead_letter;
 pub mod engine;
 pub mod ingest;
 pub mod learner;
+pub mod notify;
 pub mod outbox;
 pub mod policy;
 pub mod progress;

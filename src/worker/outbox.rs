@@ -28,6 +28,10 @@ pub enum OutTopic {
     DeadLetters,
     /// Reports of the partitions, for the fleet's learner.
     Fleet,
+    /// What goes out to owners.
+    Deliveries,
+    /// The changelog of the desk.
+    Desk,
 }
 
 /// Records to be produced.

@@ -10,9 +10,11 @@
 mod support;
 
 mod crash;
+mod desk;
 mod exactly_once;
 mod fleet;
 mod lifecycle;
 mod metrics;
 mod purchases;
+mod steps;
 mod topics;

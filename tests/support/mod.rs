@@ -148,12 +148,13 @@ impl Site {
         site
     }
 
-    /// A topic of this site: `events`, `alerts`, `health`, `state`, `dead-letters`, `fleet`, `usage` or `billing`.
+    /// A topic of this site: `events`, `alerts`, `health`, `state`, `dead-letters`, `fleet`, `deliveries`, `desk`, `usage` or
+    /// `billing`.
     pub fn topic(&self, kind: &str) -> String {
         format!("{}.{kind}", self.name)
     }
 
-    /// A consumer group of this site: `ingest` or `engine`.
+    /// A consumer group of this site: `ingest`, `engine` or `notify`.
     pub fn group(&self, role: &str) -> String {
         format!("{}-{role}", self.name)
     }
@@ -174,21 +175,24 @@ impl Site {
         );
         let _ = write!(
             text,
-            "[topics]\nevents = \"{}\"\nalerts = \"{}\"\nhealth = \"{}\"\nstate = \"{}\"\ndead_letters = \"{}\"\nfleet = \"{}\"\npartitions = {PARTITIONS}\n",
+            "[topics]\nevents = \"{}\"\nalerts = \"{}\"\nhealth = \"{}\"\nstate = \"{}\"\ndead_letters = \"{}\"\nfleet = \"{}\"\ndeliveries = \"{}\"\ndesk = \"{}\"\npartitions = {PARTITIONS}\n",
             topic("events"),
             topic("alerts"),
             topic("health"),
             topic("state"),
             topic("dead-letters"),
-            topic("fleet")
+            topic("fleet"),
+            topic("deliveries"),
+            topic("desk")
         );
         for source in ["usage", "billing"] {
             let _ = write!(text, "[[sources]]\ntopic = \"{}\"\n{format}\n", topic(source));
         }
         let _ = write!(
             text,
-            "[ingest]\ngroup_id = \"{}\"\n[engine]\ngroup_id = \"{}\"\nworkers = {workers}\n",
+            "[ingest]\ngroup_id = \"{}\"\n[notify]\ngroup_id = \"{}\"\n[engine]\ngroup_id = \"{}\"\nworkers = {workers}\n",
             self.group("ingest"),
+            self.group("notify"),
             self.group("engine")
         );
         if membership == Membership::Stable {
@@ -217,6 +221,11 @@ impl Site {
 
     /// Starts a process of the product with the roles `roles`; it may not be ready yet.
     pub fn start(&self, instance: &str, roles: &str, membership: Membership) -> Service {
+        self.start_failing(instance, roles, membership, "")
+    }
+
+    /// Starts one that fails at a point, such as `engine:committed:2`; see `kafka::failpoint`.
+    pub fn start_failing(&self, instance: &str, roles: &str, membership: Membership, fail_at: &str) -> Service {
         let port = free_port();
         let config = self.config(instance, port, membership);
         let log = self.path(&format!("{instance}-{port}.log"));
@@ -224,6 +233,7 @@ impl Site {
         let child = churnwatch()
             .args(["run", "--role", roles, "--config"])
             .arg(config)
+            .env("CHURNWATCH_FAIL_AT", fail_at)
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
@@ -290,6 +300,16 @@ impl Service {
             assert!(started.elapsed() < SOON, "waited in vain for {what}; the service's log:\n{}", self.log());
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Whether it still runs.

@@ -6,10 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::seconds;
 use crate::evaluation::alerts::{Load, Quality, Raised, judge};
+use crate::evaluation::bootstrap::Interval;
 use crate::evaluation::cases::{Cases, Pair};
 use crate::evaluation::compare::{AlertDifferences, Difference, alert_differences, differences};
 use crate::evaluation::measures::{Measure, Measures};
 use crate::evaluation::outcome::Label;
+use crate::evaluation::paired;
 use crate::evaluation::summary::{Estimate, Evaluation, evaluate};
 use crate::local::backtest::Answers;
 use crate::local::summary::Tally;
@@ -46,7 +48,7 @@ pub struct Report {
 /// What was measured under one set of rules.
 #[derive(Debug)]
 pub struct Run {
-    /// Which rows count, without the rows themselves.
+    /// Which rows count.
     pub cases: Cases,
     /// How good the risks were.
     pub evaluation: Evaluation,
@@ -63,6 +65,9 @@ pub struct Run {
 pub struct Comparison {
     /// What was measured under them.
     pub other: Run,
+    /// The 95 % interval of the change of the mean measures, drawn by account from both together; absent when none was
+    /// drawn.
+    pub change: Option<Interval>,
     /// By account and cut-off, the largest change of risk first.
     pub differences: Vec<Difference>,
     /// Alerts that one of the two raised alone.
@@ -79,11 +84,11 @@ impl Run {
         horizon: Span,
         resamples: u32,
     ) -> Run {
-        let mut cases = match pairs {
+        let cases = match pairs {
             Some(pairs) => Cases::by_pairs(&answers.sheets, pairs, labels, horizon),
             None => Cases::by_labels(&answers.sheets, labels, horizon),
         };
-        let evaluation = evaluate(std::mem::take(&mut cases.cutoffs), cases.subjects, resamples);
+        let evaluation = evaluate(cases.cutoffs.clone(), cases.subjects, resamples);
         Run {
             cases,
             evaluation,
@@ -101,13 +106,14 @@ fn since(answers: &Answers, account_id: &str) -> Option<Timestamp> {
 }
 
 impl Comparison {
-    /// Compares the answers under the rules with those under `other` ones, which measured as `run`.
+    /// Compares what was measured under the rules with what was under others: answers and runs of either.
     #[must_use]
-    pub fn of(base: &Answers, other: &Answers, run: Run) -> Comparison {
+    pub fn of(base: (&Answers, &Run), other: (&Answers, Run), resamples: u32) -> Comparison {
         Comparison {
-            differences: differences(&base.sheets, &other.sheets),
-            alerts: alert_differences(&base.raised, &other.raised),
-            other: run,
+            differences: differences(&base.0.sheets, &other.0.sheets),
+            alerts: alert_differences(&base.0.raised, &other.0.raised),
+            change: paired::change(&base.1.cases, &other.1.cases, resamples),
+            other: other.1,
         }
     }
 }
@@ -224,6 +230,9 @@ impl Comparison {
         json!({
             "run": self.other.json(),
             "mean_change": changes(base, &self.other),
+            "mean_change_interval": self.change.map(|change| {
+                by_name(|measure| json!([change.low.get(measure), change.high.get(measure)]))
+            }),
             "differences": self.differences.iter().map(difference).collect::<Vec<_>>(),
             "alerts_gained": self.alerts.gained.iter().map(alert).collect::<Vec<_>>(),
             "alerts_lost": self.alerts.lost.iter().map(alert).collect::<Vec<_>>(),

@@ -112,15 +112,22 @@ fn alerts(run: &Run, loads: &BTreeMap<Option<String>, Load>, out: &mut String) {
 }
 
 fn compare(base: &Run, comparison: &Comparison, out: &mut String) {
-    let Comparison { other, differences, alerts } = comparison;
+    let Comparison { other, change: interval, differences, alerts } = comparison;
     let _ = writeln!(out, "against the other rules:");
     for (name, run) in [("rules", base), ("against", other)] {
         line(&format!("  {name:<45}"), run.evaluation.mean.as_ref(), out);
     }
     if let Some(change) = mean_change(base, other) {
-        let told: Vec<String> =
-            Measure::ALL.iter().map(|measure| format!("{} {:+.4}", measure.name(), change.get(*measure))).collect();
-        let _ = writeln!(out, "  change of the mean: {}", told.join(", "));
+        let told = |measure: &Measure| {
+            let value = format!("{} {:+.4}", measure.name(), change.get(*measure));
+            match interval {
+                Some(ends) => {
+                    format!("{value} ({:+.4} to {:+.4})", ends.low.get(*measure), ends.high.get(*measure))
+                }
+                None => value,
+            }
+        };
+        let _ = writeln!(out, "  change of the mean: {}", Measure::ALL.iter().map(told).collect::<Vec<_>>().join(", "));
     }
     let mut moves: BTreeMap<(Band, Band), usize> = BTreeMap::new();
     for found in differences.iter().filter(|found| found.base.band != found.other.band) {
@@ -172,6 +179,7 @@ mod tests {
     use crate::evaluation::cases::Cases;
     use crate::evaluation::compare::{AlertDifferences, Difference, Verdict};
     use crate::evaluation::measures::{Scored, Subject};
+    use crate::evaluation::paired;
     use crate::evaluation::summary::evaluate;
     use crate::local::summary::Tally;
     use crate::units::{Day, Span};
@@ -188,9 +196,10 @@ mod tests {
         };
         let rows = || (0..10).map(row).collect::<Vec<_>>();
         let cutoffs = vec![(at(0), rows()), (at(30), rows()), (at(200), vec![row(5)])];
+        let names = (0..10).map(|number| format!("account {number}").into()).collect();
         Run {
-            cases: Cases { measured: 21, unscored: 1, unknown: 3, ..Cases::default() },
-            evaluation: evaluate(cutoffs, 10, 20),
+            evaluation: evaluate(cutoffs.clone(), 10, 20),
+            cases: Cases { cutoffs, names, measured: 21, unscored: 1, unknown: 3, ..Cases::default() },
             scored: vec![12, 11, 9],
             raised: 7,
             quality: Some(Quality {
@@ -232,6 +241,7 @@ mod tests {
             accounts: 12,
             labels_without_events: 4,
             comparison: Some(Comparison {
+                change: paired::change(&run(0.2).cases, &run(0.6).cases, 20),
                 other: run(0.6),
                 differences: vec![difference],
                 alerts: AlertDifferences { gained: vec![raised; 16], lost: Vec::new() },
@@ -256,7 +266,7 @@ mod tests {
             against the other rules:
               rules                                          1.0000 (1.000-1.000)  1.0000 (1.000-1.000)  1.0000 (1.000-1.000)  5.00 (2.00-10.00)   0.2600 (0.230-0.320)
               against                                        0.0000 (0.000-0.000)  0.2000 (0.100-0.400)  0.0000 (0.000-0.000)  0.00 (0.00-0.00)    0.5800 (0.550-0.590)
-              change of the mean: auc -1.0000, average_precision -0.8000, top_precision -1.0000, top_lift -5.0000, calibration_error +0.3200
+              change of the mean: auc -1.0000 (-1.0000 to -1.0000), average_precision -0.8000 (-0.9000 to -0.6000), top_precision -1.0000 (-1.0000 to -1.0000), top_lift -5.0000 (-10.0000 to -2.5000), calibration_error +0.3200 (+0.2000 to +0.3600)
               1 differ in risk or band
                 watch to at_risk: 1
                 2024-11-03T00:00:00Z acme                     0.250 watch    -> 0.625 at_risk

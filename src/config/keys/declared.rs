@@ -20,6 +20,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("topics", "The topics that the product owns. `churnwatch topics create` makes them with these numbers."),
     ("ingest", "The ingest role: source topics to the canonical log."),
     ("engine", "The engine role: canonical log to alerts, account health and state."),
+    ("notify", "The notify role: alerts to what each owner is given one by one, and daily digests."),
     ("commit", "When a transaction ends: at the first of these. Short intervals are prompt, long ones cheap."),
     ("http", "The HTTP server: metrics, health, version."),
     ("log", "Logging, to standard error."),
@@ -35,6 +36,10 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
          which stands in every commit record and on every alert.",
     ),
     ("rules.bands", "Bands by risk. Each is entered at one level and left below a lower one."),
+    (
+        "rules.silence_guard",
+        "When a whole partition goes quiet, a source is out rather than everybody gone: nobody is judged for being silent then.",
+    ),
     ("rules.alerts", "Alerts that a single signal raises, whatever the band."),
 ];
 
@@ -60,10 +65,22 @@ pub(super) fn keys() -> Vec<Key> {
             "Daily reports of the partitions, from which the fleet's weights are learned. It has one partition.",
             |c| &mut c.topics.fleet,
         ),
+        text(
+            "topics.deliveries",
+            text::TOPIC,
+            "What goes out to owners: alerts one by one within the budget, and digests. It has one partition.",
+            |c| &mut c.topics.deliveries,
+        ),
+        text(
+            "topics.desk",
+            text::TOPIC,
+            "The changelog of what each owner has been given, compacted. It has one partition.",
+            |c| &mut c.topics.desk,
+        ),
         count(
             "topics.partitions",
             1..=1000,
-            "Partitions of each of these topics but the last. It cannot be changed once the topics hold data: accounts would move.",
+            "Partitions of each of these topics but the last three. It cannot be changed once the topics hold data: accounts would move.",
             |c| &mut c.topics.partitions,
         ),
         count(
@@ -79,7 +96,7 @@ pub(super) fn keys() -> Vec<Key> {
             "How long the canonical log is kept: the history that replay can go back to.",
             |c| &mut c.topics.events_retention,
         ),
-        span("topics.alerts_retention_days", DAY_MS, 1..=36_500, "How long alerts are kept.", |c| {
+        span("topics.alerts_retention_days", DAY_MS, 1..=36_500, "How long alerts and deliveries are kept.", |c| {
             &mut c.topics.alerts_retention
         }),
         span("topics.dead_letters_retention_days", DAY_MS, 1..=36_500, "How long dead letters are kept.", |c| {
@@ -103,6 +120,7 @@ pub(super) fn keys() -> Vec<Key> {
             |c| &mut c.engine.workers,
         ),
         instance_id(),
+        text("notify.group_id", text::NAME, "Consumer group of the notify role.", |c| &mut c.notify.group_id),
         millis(
             "commit.interval_caught_up_ms",
             1..=60_000,
@@ -207,6 +225,13 @@ pub(super) fn keys() -> Vec<Key> {
              such as billing, holds whoever says it.",
             |c| &mut c.rules.exclusions.sources,
         ),
+        texts(
+            "rules.excluded_roles",
+            text::ROLE_APART,
+            "Roles (`role` of user.added and user.role_changed) whose users do not count, likewise, from the time on at which \
+             the role is stated.",
+            |c| &mut c.rules.exclusions.roles,
+        ),
         text(
             "rules.segment_by",
             text::TRAIT,
@@ -238,6 +263,19 @@ pub(super) fn keys() -> Vec<Key> {
             0..=2_160,
             "A band is left for a better one only after the risk stayed below its exit level for this long.",
             |c| &mut c.rules.bands.dwell,
+        ),
+        number(
+            "rules.silence_guard.share",
+            0.0..=0.9,
+            "Silence is held while fewer accounts are active than this share of what is usual at that time of the week; 0: never.",
+            |c| &mut c.rules.guard.share,
+        ),
+        span(
+            "rules.silence_guard.hold_days_max",
+            DAY_MS,
+            1..=60,
+            "For no longer than this: then the silence is believed.",
+            |c| &mut c.rules.guard.hold_max,
         ),
         level("rules.alerts.enter", "A signal this strong raises an alert.", |c| &mut c.rules.alert_enter),
         level(

@@ -121,7 +121,7 @@ pub fn act(
             }
             alert.acknowledge(now, quality);
             alert.close(now, ClosedBy::Person);
-            quality.resolved(alert.kind, known);
+            alert.reason_number = quality.resolved(alert.kind, known);
             Change::of(alert, Transition::Resolved).because(known)
         }
     };

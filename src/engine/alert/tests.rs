@@ -196,7 +196,7 @@ impl Story {
         self.event("acme", self.hour, kind);
     }
 
-    /// One line: `until 80`, `fail 1` (which attempt), `paid`, `start`, `cancel`, the last four also `at DAY` that has
+    /// One line: `until 80`, `fail 1` (which attempt), `paid`, `use`, `start`, `cancel`, the last five also `at DAY` that has
     /// passed; `acknowledge`, `snooze 5`, `resolve settled`, `comment`, each also `of ID`.
     fn line(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -213,6 +213,7 @@ impl Story {
                 self.event("acme", at, Kind::PaymentFailed { amount: money, attempt, next_attempt_at: None });
             }
             "paid" => self.event("acme", at, Kind::InvoicePaid { amount: money }),
+            "use" => self.event("acme", at, Kind::SessionStarted { duration_s: None }),
             "start" => self.subscription(SubscriptionChange::Started, at),
             "cancel" => self.subscription(SubscriptionChange::Canceled, at),
             "acknowledge" => self.act(AlertAction::Acknowledged, id),
@@ -288,7 +289,13 @@ fn check_under(rules: Arc<Rules>, story: &str, expected: &Expect) {
     writeln!(out, "quality: {churned} of {matured} right, {:?} of {} foretold", quality.foretold, quality.left)
         .unwrap();
     for resolved in &quality.resolutions {
-        writeln!(out, "  resolved {} {}", resolved.reason, resolved.count).unwrap();
+        write!(out, "  resolved {} {}", resolved.reason, resolved.count).unwrap();
+        for (outcome, count) in [("churned", resolved.churned), ("retained", resolved.retained)] {
+            if count > 0 {
+                write!(out, ", {outcome} {count}").unwrap();
+            }
+        }
+        writeln!(out).unwrap();
     }
     expected.assert_eq(&out);
 }
@@ -419,7 +426,7 @@ fn a_snoozed_alert_whose_cause_goes_is_closed_and_does_not_wake() {
             day 38 00h retained payment_failures #1 warning, closed
             actions: snoozed taken 1;
             quality: 0 of 1 right, [0, 0, 0, 0] of 0 foretold
-              resolved recovered 1
+              resolved recovered 1, retained 1
         "#]],
     );
 }
@@ -468,7 +475,7 @@ fn an_alert_whose_account_stays_is_retained_when_the_horizon_has_passed() {
             day 38 00h retained payment_failures #1 warning, closed
             actions:
             quality: 0 of 1 right, [0, 0, 0, 0] of 0 foretold
-              resolved recovered 1
+              resolved recovered 1, retained 1
         "#]],
     );
 }
@@ -583,8 +590,136 @@ fn every_alert_of_an_account_that_leaves_ends_with_that() {
             > until 90
             actions: acknowledged closed_alert 1; resolved taken 1; commented taken 1;
             quality: 2 of 2 right, [0, 0, 1, 0] of 1 foretold
-              resolved settled 1
+              resolved settled 1, churned 1
         "#]],
+    );
+}
+
+/// What was done and why is joined with what became of the account.
+#[test]
+fn the_reason_of_a_resolution_is_joined_with_the_outcome() {
+    check(
+        "start|until 10|fail 1|until 11|resolve settled|until 30|cancel|until 40",
+        &expect![[r#"
+            > start
+            > until 10
+            > fail 1
+            day 10 00h raised payment_failures #1 warning
+            > until 11
+            > resolve settled
+            day 11 00h resolved payment_failures #1 warning (settled) by kim, closed
+            > until 30
+            day 18 00h raised payment_failures #2 warning
+            day 20 00h escalated payment_failures #2 warning (unacknowledged) to head
+            > cancel
+            day 30 00h churned payment_failures #1 warning, closed
+            day 30 00h churned payment_failures #2 warning, closed
+            > until 40
+            actions: resolved taken 1;
+            quality: 2 of 2 right, [0, 0, 1, 0] of 1 foretold
+              resolved settled 1, churned 1
+        "#]],
+    );
+    check(
+        "start|until 10|fail 1|until 11|resolve nonsense|until 45",
+        &expect![[r#"
+        > start
+        > until 10
+        > fail 1
+        day 10 00h raised payment_failures #1 warning
+        > until 11
+        > resolve nonsense
+        day 11 00h resolved payment_failures #1 warning (other) by kim who said nonsense, closed
+        > until 45
+        day 18 00h raised payment_failures #2 warning
+        day 20 00h escalated payment_failures #2 warning (unacknowledged) to head
+        day 38 00h retained payment_failures #1 warning, closed
+        actions: resolved other_reason 1;
+        quality: 0 of 1 right, [0, 0, 0, 0] of 0 foretold
+          resolved other 1, retained 1
+    "#]],
+    );
+}
+
+/// Without a subscription, leaving is falling silent for the horizon: counted once, foretold or not; the alert of it ends
+/// with its cause.
+#[test]
+fn an_account_without_a_subscription_leaves_by_falling_silent() {
+    check(
+        "use|until 10|use|fail 1|until 11|resolve settled|until 60",
+        &expect![[r#"
+        > use
+        > until 10
+        > use
+        > fail 1
+        day 10 00h raised payment_failures #1 warning
+        > until 11
+        > resolve settled
+        day 11 00h resolved payment_failures #1 warning (settled) by kim, closed
+        > until 60
+        day 18 00h raised payment_failures #2 warning
+        day 20 00h escalated payment_failures #2 warning (unacknowledged) to head
+        day 38 00h churned payment_failures #1 warning, closed
+        actions: resolved taken 1;
+        quality: 2 of 2 right, [0, 0, 0, 1] of 1 foretold
+          resolved settled 1, churned 1
+    "#]],
+    );
+    check(
+        "use|until 10|use|until 12|fail 1|until 60|use|until 62|paid|until 70",
+        &expect![[r#"
+        > use
+        > until 10
+        > use
+        > until 12
+        > fail 1
+        day 12 00h raised payment_failures #1 warning
+        > until 60
+        day 14 00h escalated payment_failures #1 warning (unacknowledged) to head
+        > use
+        > until 62
+        > paid
+        > until 70
+        day 64 00h resolved payment_failures #1 warning (recovered), closed
+        actions:
+        quality: 1 of 1 right, [0, 0, 1, 0] of 1 foretold
+          resolved recovered 1
+    "#]],
+    );
+    // Used again within the horizon: it has stayed.
+    check(
+        "use|until 10|use|fail 1|until 11|resolve settled|until 30|use|until 50",
+        &expect![[r#"
+        > use
+        > until 10
+        > use
+        > fail 1
+        day 10 00h raised payment_failures #1 warning
+        > until 11
+        > resolve settled
+        day 11 00h resolved payment_failures #1 warning (settled) by kim, closed
+        > until 30
+        day 18 00h raised payment_failures #2 warning
+        day 20 00h escalated payment_failures #2 warning (unacknowledged) to head
+        > use
+        > until 50
+        day 38 00h retained payment_failures #1 warning, closed
+        actions: resolved taken 1;
+        quality: 0 of 2 right, [0, 0, 0, 0] of 0 foretold
+          resolved settled 1, retained 1
+    "#]],
+    );
+    // Silent without any alert.
+    check(
+        "use|until 10|use|until 60",
+        &expect![[r#"
+        > use
+        > until 10
+        > use
+        > until 60
+        actions:
+        quality: 0 of 0 right, [0, 0, 0, 0] of 1 foretold
+    "#]],
     );
 }
 
@@ -606,7 +741,7 @@ fn an_alert_closed_long_before_did_not_foretell_it() {
             > cancel
             actions:
             quality: 0 of 1 right, [0, 0, 0, 0] of 1 foretold
-              resolved recovered 1
+              resolved recovered 1, retained 1
         "#]],
     );
 }

@@ -16,7 +16,7 @@ pub const PEOPLE_MAX: usize = 12;
 /// The people who matter, by hash of their user id.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct People {
-    /// Sorted by hash; of too many, those who ever held a role and then those last spoken of stay.
+    /// Sorted by hash; of too many, those who ever drove the adoption or stand apart, and then those last spoken of stay.
     pub list: Vec<Person>,
 }
 
@@ -69,7 +69,13 @@ impl Person {
     /// Whether they are, or were, more than a user: champion, sponsor or admin.
     #[must_use]
     pub fn is_key(&self) -> bool {
-        self.champion_since.is_some() || self.role.is_some_and(|(_, role)| role != Role::Member)
+        self.champion_since.is_some() || self.role.is_some_and(|(_, role)| role != Role::Member && !role.is_apart())
+    }
+
+    /// The role that sets them apart from the customer's people, and since when it is stated.
+    #[must_use]
+    pub fn apart(&self) -> Option<(Stamp, Role)> {
+        self.role.filter(|(_, role)| role.is_apart())
     }
 
     /// Whether they are an admin who has not left.
@@ -87,7 +93,7 @@ impl Person {
 
     /// What decides who stays when there are too many.
     fn weight(&self) -> (bool, Option<Stamp>, u32) {
-        (self.champion_since.is_some(), self.present.max(self.deactivated), self.hash)
+        (self.champion_since.is_some() || self.apart().is_some(), self.present.max(self.deactivated), self.hash)
     }
 }
 

@@ -29,6 +29,10 @@ pub enum Purpose {
     DeadLetters,
     /// Reports of the partitions, for the fleet's learner.
     Fleet,
+    /// What goes out to owners.
+    Deliveries,
+    /// The changelog of the desk.
+    Desk,
     /// A topic that is read; it belongs to somebody else.
     Source,
 }
@@ -44,6 +48,8 @@ impl Purpose {
             Purpose::State => "state",
             Purpose::DeadLetters => "dead letters",
             Purpose::Fleet => "fleet reports",
+            Purpose::Deliveries => "deliveries",
+            Purpose::Desk => "desk state",
             Purpose::Source => "source",
         }
     }
@@ -372,6 +378,26 @@ pub fn specs(config: &Config) -> Vec<Spec> {
                 retention(topics.fleet_retention, Otherwise::Weakens("less is learned anew after a restart")),
             ],
         ),
+        spec(
+            Purpose::Deliveries,
+            &topics.deliveries,
+            // An owner's budget is one for all partitions, so one writer keeps it, in one order.
+            Partitions::Exactly(1),
+            vec![
+                policy("delete", "compaction would delete deliveries to the same owner"),
+                retention(topics.alerts_retention, Otherwise::Weakens("deliveries are gone sooner than configured")),
+            ],
+        ),
+        spec(
+            Purpose::Desk,
+            &topics.desk,
+            Partitions::Exactly(1),
+            vec![
+                policy("compact", "what long-open alerts have been given would be forgotten"),
+                at_most("segment.bytes", 64 * 1024 * 1024),
+                at_most("segment.ms", 3_600_000),
+            ],
+        ),
     ];
     specs.extend(config.sources.iter().map(|source| {
         spec(
@@ -490,7 +516,7 @@ mod tests {
         let config = Config::default();
         let topics = specs(&config).into_iter().map(|spec| TopicState::judge(spec, None)).collect();
         expect![[r#"
-            topics churnwatch.events.v1, churnwatch.alerts.v1, churnwatch.account-health.v1, churnwatch.state.v1, churnwatch.dead-letters.v1, churnwatch.fleet.v1 do not exist; run `churnwatch topics create`
+            topics churnwatch.events.v1, churnwatch.alerts.v1, churnwatch.account-health.v1, churnwatch.state.v1, churnwatch.dead-letters.v1, churnwatch.fleet.v1, churnwatch.deliveries.v1, churnwatch.desk.v1 do not exist; run `churnwatch topics create`
             source topics product.usage, billing.events do not exist; correct [[sources]], or for a trial run `churnwatch topics create --sources`"#]]
         .assert_eq(&TopicReport { topics }.obstacles().join("\n"));
     }

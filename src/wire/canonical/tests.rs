@@ -205,7 +205,7 @@ fn the_other_types_are_checked() {
             unknown_value: interval is `fortnight`, it must be one of day, week, month, quarter, year
             missing_field: subscription is missing
             {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"user.added","user_id":"u","role":"champion","title":"VP"}
-            unknown_value: role is `king`, it must be one of champion, admin, sponsor, member
+            unknown_value: role is `king`, it must be one of champion, admin, sponsor, member, internal, service
             {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"trial.started","card_on_file":true,"ends_at":"2026-03-15T00:00:00.000Z"}
             wrong_type: card_on_file is the text `yes`, it must be true or false
             {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"account.updated","name":"Acme","owner":"kim","traits":{"industry":"retail","employees":"50","vip":"true","plan_features":["a","b"]}}

@@ -22,8 +22,9 @@ use crate::engine::facts::Stamp;
 use crate::engine::facts::activity::Activity;
 use crate::engine::facts::crowd::{Crowd, Member};
 use crate::engine::facts::people::People;
+use crate::engine::guard::Guard;
 use crate::engine::input::{SourceReport, SourceTopic};
-use crate::engine::quality::{LEAD_DAYS_MIN, Quality, Resolutions, TypeQuality};
+use crate::engine::quality::{LEAD_DAYS_MIN, Quality, REASON_NUMBERS_MAX, Resolutions, TypeQuality};
 use crate::units::{Day, NextOffset, Offset, PartitionIndex, Timestamp};
 
 /// An account.
@@ -102,7 +103,7 @@ struct AlertForm {
     /// 0 recovery, 1 a person, 2 late data.
     closed_by: u8,
     snoozed_until_ms: Option<i64>,
-    /// Acknowledged, overdue, settled: bits 0 to 2.
+    /// Acknowledged, overdue, settled: bits 0 to 2. The number of the reason it was resolved for: bits 3 to 7.
     flags: u8,
 }
 
@@ -120,6 +121,17 @@ pub struct CommitForm {
     /// The last day reported on.
     reported: Option<u16>,
     quality: QualityForm,
+    guard: GuardForm,
+}
+
+/// Whether silence says anything.
+#[derive(Serialize, Deserialize)]
+struct GuardForm {
+    usual: Vec<u16>,
+    looked: Option<u32>,
+    held_since_ms: Option<i64>,
+    returned_ms: Option<i64>,
+    is_given_up: bool,
 }
 
 /// How good the alerts have been.
@@ -130,8 +142,8 @@ struct QualityForm {
     left: u64,
     foretold: [u64; LEAD_DAYS_MIN.len()],
     lead_days: u64,
-    /// Alert type, reason, count.
-    resolutions: Vec<(u8, Text, u64)>,
+    /// Alert type, reason, its number, count, churned, retained.
+    resolutions: Vec<(u8, Text, u8, [u64; 3])>,
 }
 
 impl<'a> AccountForm<'a> {
@@ -261,7 +273,10 @@ impl JudgementForm {
             closed_ms: alert.closed_at.ms(),
             closed_by: alert.closed_by as u8,
             snoozed_until_ms: alert.snoozed_until.map(Timestamp::ms),
-            flags: u8::from(alert.is_acknowledged) | u8::from(alert.is_overdue) << 1 | u8::from(alert.is_settled) << 2,
+            flags: u8::from(alert.is_acknowledged)
+                | u8::from(alert.is_overdue) << 1
+                | u8::from(alert.is_settled) << 2
+                | alert.reason_number.min(REASON_NUMBERS_MAX) << 3,
         };
         JudgementForm {
             at_ms: judgement.at.map(Timestamp::ms),
@@ -291,6 +306,7 @@ impl JudgementForm {
                 is_acknowledged: form.flags & 1 != 0,
                 is_overdue: form.flags & 2 != 0,
                 is_settled: form.flags & 4 != 0,
+                reason_number: form.flags >> 3,
             })
         };
         let published = match self.published {
@@ -315,7 +331,7 @@ impl JudgementForm {
 impl CommitForm {
     pub fn of(commit: &CommitRecord) -> CommitForm {
         // The fleet record has a key of its own: it is large, and changes once a day.
-        let PartitionState { index, clock, sources, reports, reported, fleet: _, quality } = &commit.partition;
+        let PartitionState { index, clock, sources, reports, reported, fleet: _, quality, guard } = &commit.partition;
         CommitForm {
             next_offset: commit.next_offset.0,
             transaction: commit.transaction,
@@ -329,6 +345,13 @@ impl CommitForm {
                 .collect(),
             reported: reported.map(Day::number),
             quality: QualityForm::of(quality),
+            guard: GuardForm {
+                usual: guard.usual.clone(),
+                looked: guard.looked,
+                held_since_ms: guard.held_since.map(Timestamp::ms),
+                returned_ms: guard.returned_at.map(Timestamp::ms),
+                is_given_up: guard.is_given_up,
+            },
         }
     }
 
@@ -352,6 +375,13 @@ impl CommitForm {
                 reported: self.reported.map(Day::new),
                 fleet: Arc::default(),
                 quality: Box::new(self.quality.into_quality()),
+                guard: Box::new(Guard {
+                    usual: self.guard.usual,
+                    looked: self.guard.looked,
+                    held_since: maybe_time(self.guard.held_since_ms)?,
+                    returned_at: maybe_time(self.guard.returned_ms)?,
+                    is_given_up: self.guard.is_given_up,
+                }),
             },
         })
     }
@@ -369,7 +399,10 @@ impl QualityForm {
             resolutions: quality
                 .resolutions
                 .iter()
-                .map(|known| (known.kind, known.reason.clone(), known.count))
+                .map(|known| {
+                    let counts = [known.count, known.churned, known.retained];
+                    (known.kind, known.reason.clone(), known.number, counts)
+                })
                 .collect(),
         }
     }
@@ -381,13 +414,15 @@ impl QualityForm {
             acknowledged,
             acknowledge_seconds,
         };
-        let resolutions = self.resolutions.into_iter();
+        let resolutions = self.resolutions.into_iter().map(|(kind, reason, number, [count, churned, retained])| {
+            Resolutions { kind, reason, count, number, churned, retained }
+        });
         Quality {
             types: self.types.into_iter().map(of_type).collect(),
             left: self.left,
             foretold: self.foretold,
             lead_days: self.lead_days,
-            resolutions: resolutions.map(|(kind, reason, count)| Resolutions { kind, reason, count }).collect(),
+            resolutions: resolutions.collect(),
         }
     }
 }

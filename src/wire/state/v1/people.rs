@@ -157,4 +157,4 @@ impl ProfileForm {
 }
 
 /// Roles by their number in the forms.
-const ROLES: [Role; 4] = [Role::Champion, Role::Admin, Role::Sponsor, Role::Member];
+const ROLES: [Role; 6] = [Role::Champion, Role::Admin, Role::Sponsor, Role::Member, Role::Internal, Role::Service];
