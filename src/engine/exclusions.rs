@@ -8,6 +8,7 @@
 use super::account::Account;
 use super::event::{Event, Kind, Role};
 use super::facts::crowd::Crowd;
+use super::facts::people::Person;
 
 /// Most patterns of a kind.
 pub const PATTERNS_MAX: usize = 100;
@@ -61,7 +62,7 @@ impl Exclusions {
         let (Some(user_id), Some(people)) = (&event.user_id, &account.people) else { return false };
         let hash = Crowd::hash(user_id);
         let person = people.list.iter().find(|person| person.hash == hash && person.user_id == **user_id);
-        person.and_then(|person| person.apart()).is_some_and(|(since, role)| {
+        person.and_then(Person::apart).is_some_and(|(since, role)| {
             since.time <= event.time && self.roles.iter().any(|excluded| excluded == role.name())
         })
     }
@@ -194,9 +195,9 @@ mod tests {
     }
 
     /// Events as `HOUR USER WHAT`; shows which of them count for the engine, and the users it knows in the end.
-    fn check_roles(roles: &[&str], story: &[&str], expected: &Expect) {
+    fn check_roles(excluded: &[&str], story: &[&str], expected: &Expect) {
         let mut rules = Rules::default();
-        rules.exclusions.roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        rules.exclusions.roles = excluded.iter().map(|role| (*role).to_owned()).collect();
         let mut engine = Engine::new(Arc::new(rules), Journal::Off);
         let mut shown = String::new();
         for (offset, line) in (0..).zip(story) {

@@ -136,8 +136,8 @@ mod tests {
 
     impl Company {
         fn new(share: f64) -> Company {
-            let mut rules = Rules::default();
-            rules.guard = GuardRules { share, hold_max: Span::from_days(21) };
+            let guard = GuardRules { share, hold_max: Span::from_days(21) };
+            let rules = Rules { guard, ..Rules::default() };
             Company {
                 engine: Engine::new(Arc::new(rules), Journal::Keep),
                 offset: 0,

@@ -106,8 +106,8 @@ impl Index {
         let mut bucket = self.next(hole);
         let mask = self.buckets.len().wrapping_sub(1);
         while let Some(entry) = self.at(bucket) {
-            let home = self.home(entry.fingerprint);
-            if bucket.wrapping_sub(home) & mask >= bucket.wrapping_sub(hole) & mask {
+            let begin = self.home(entry.fingerprint);
+            if bucket.wrapping_sub(begin) & mask >= bucket.wrapping_sub(hole) & mask {
                 self.set(hole, Some(entry));
                 hole = bucket;
             }

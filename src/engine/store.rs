@@ -128,9 +128,9 @@ impl Store {
 
     /// Brings the accounts in `slots` close: first themselves, then what every event looks at of what they point to.
     pub fn bring_close(&self, slots: impl Iterator<Item = Slot> + Clone) {
-        let accounts = || slots.clone().filter_map(|slot| self.get(slot));
-        accounts().for_each(Account::bring_close);
-        accounts().for_each(Account::bring_lists_close);
+        let accounts = slots.filter_map(|slot| self.get(slot));
+        accounts.clone().for_each(Account::bring_close);
+        accounts.for_each(Account::bring_lists_close);
     }
 
     fn push(&mut self, account: Account) -> Slot {

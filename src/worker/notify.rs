@@ -291,15 +291,13 @@ pub fn order(records: &[RawRecord<'_>]) -> Vec<usize> {
     let mut keyed: Vec<(Timestamp, PartitionIndex, usize)> = Vec::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
         let at = record.timestamp.unwrap_or(Timestamp::MIN);
-        let at = match latest.iter_mut().find(|(partition, _)| *partition == record.partition) {
-            Some((_, latest)) => {
-                *latest = at.max(*latest);
-                *latest
-            }
-            None => {
-                latest.push((record.partition, at));
-                at
-            }
+        let known = latest.iter_mut().find(|(partition, _)| *partition == record.partition);
+        let at = if let Some((_, latest)) = known {
+            *latest = at.max(*latest);
+            *latest
+        } else {
+            latest.push((record.partition, at));
+            at
         };
         keyed.push((at, record.partition, index));
     }

@@ -298,6 +298,28 @@ impl TopicReport {
     }
 }
 
+/// Of a topic that a state is restored from; `otherwise` is what would happen if it were not compacted.
+fn changelog(otherwise: &'static str) -> Vec<Setting> {
+    let cleanable =
+        Setting { name: "min.cleanable.dirty.ratio", wanted: Wanted::AtMostRatio(0.3), otherwise: SLOW_RESTORE };
+    let segments = [at_most("segment.bytes", 64 * 1024 * 1024), at_most("segment.ms", 3_600_000)];
+    [policy("compact", otherwise)].into_iter().chain(segments).chain([cleanable]).collect()
+}
+
+/// Of a source topic, whose records are at most so large.
+fn source_settings(record_bytes: i64) -> Vec<Setting> {
+    let history = Otherwise::Weakens("the engine looks back 91 days; a new start finds less history than that");
+    vec![
+        Setting {
+            name: "cleanup.policy",
+            wanted: Wanted::Exactly("delete"),
+            otherwise: Otherwise::Weakens("compaction deletes events that have not been read yet"),
+        },
+        retention(SOURCE_HISTORY, history),
+        Setting { name: "max.message.bytes", wanted: Wanted::AtLeast(record_bytes), otherwise: Otherwise::Fine },
+    ]
+}
+
 /// What every topic should be: the product's own, then the sources in configured order.
 #[must_use]
 pub fn specs(config: &Config) -> Vec<Spec> {
@@ -344,16 +366,7 @@ pub fn specs(config: &Config) -> Vec<Spec> {
             Purpose::State,
             &topics.state,
             same,
-            vec![
-                policy("compact", "the state of quiet accounts would be deleted and could not be restored"),
-                at_most("segment.bytes", 64 * 1024 * 1024),
-                at_most("segment.ms", 3_600_000),
-                Setting {
-                    name: "min.cleanable.dirty.ratio",
-                    wanted: Wanted::AtMostRatio(0.3),
-                    otherwise: SLOW_RESTORE,
-                },
-            ],
+            changelog("the state of quiet accounts would be deleted and could not be restored"),
         ),
         spec(
             Purpose::DeadLetters,
@@ -392,36 +405,11 @@ pub fn specs(config: &Config) -> Vec<Spec> {
             Purpose::Desk,
             &topics.desk,
             Partitions::Exactly(1),
-            vec![
-                policy("compact", "what long-open alerts have been given would be forgotten"),
-                at_most("segment.bytes", 64 * 1024 * 1024),
-                at_most("segment.ms", 3_600_000),
-            ],
+            changelog("what long-open alerts have been given would be forgotten"),
         ),
     ];
-    specs.extend(config.sources.iter().map(|source| {
-        spec(
-            Purpose::Source,
-            &source.topic,
-            any,
-            vec![
-                Setting {
-                    name: "cleanup.policy",
-                    wanted: Wanted::Exactly("delete"),
-                    otherwise: Otherwise::Weakens("compaction deletes events that have not been read yet"),
-                },
-                retention(
-                    SOURCE_HISTORY,
-                    Otherwise::Weakens("the engine looks back 91 days; a new start finds less history than that"),
-                ),
-                Setting {
-                    name: "max.message.bytes",
-                    wanted: Wanted::AtLeast(record_bytes),
-                    otherwise: Otherwise::Fine,
-                },
-            ],
-        )
-    }));
+    let sources = config.sources.iter();
+    specs.extend(sources.map(|source| spec(Purpose::Source, &source.topic, any, source_settings(record_bytes))));
     specs
 }
 
