@@ -106,12 +106,127 @@ fn check(arguments: &str, expected: &Expect) {
 
 #[test]
 fn kpis_are_told_against_their_targets_and_the_ledger_by_month() {
-    check("kpis --as-of 2026-05-01", &expect![]);
+    check(
+        "kpis --as-of 2026-05-01",
+        &expect![[r#"
+        kpis of events.ndjson as of 2026-05-01 (UTC), amounts in USD, 8 accounts
+
+        KPIs
+             KPI                                               2026-05 so far  2026-04  2026-Q1    2025   target  progress  owner             data
+          *  nrr                  Net revenue retention               100.0 %  100.0 %   65.7 %       -  105.0 %     0.0 %  kim               the billing system
+             crr                  Customer retention rate             100.0 %  100.0 %  100.0 %       -                     customer success  subscription events
+             customer_churn_rate  Customer churn rate                   0.0 %    0.0 %    0.0 %       -    2.0 %   100.0 %  customer success  subscription events
+             mrr                  Monthly recurring revenue             6,600    6,600    6,600   3,500                     finance           subscription events
+             arr                  Annual recurring revenue             79,200   79,200   79,200  42,000                     finance           subscription events
+             grr                  Gross revenue retention             100.0 %  100.0 %   65.7 %       -                     customer success  subscription events
+             revenue_churn        Revenue churn                         0.0 %    0.6 %  157.1 %       -                     customer success  subscription events
+             net_revenue_churn    Net revenue churn                     0.0 %    0.6 %   34.3 %       -                     customer success  subscription events
+             arpa                 Average revenue per account           1,320    1,320    1,320   1,750                     finance           subscription events
+             ltv                  Customer lifetime value                   -        -        -       -                     finance           subscription events
+             lifetime             Average customer lifetime                 -        -        -       -                     customer success  subscription events
+             quick_ratio          Quick ratio                               -     1.00     1.55       -                     finance           subscription events
+             dau                  Daily active users                        0                                               product           usage events
+             wau                  Weekly active users                       0                                               product           usage events
+             mau                  Monthly active users                      0                                               product           usage events
+             stickiness           Stickiness                                -                                               product           usage events
+             onboarding_rate      Onboarding rate                       0.0 %                                               product           onboarding steps, usage, trials and subscriptions
+             seven_day_dropoff    Seven-day drop-off                  100.0 %                                               product           usage events
+             renewal_rate         Renewal rate                              -        -    0.0 %       -                     customer success  subscription events with term_ends_at
+             renewal_rate_value   Renewal rate by value                     -        -    0.0 %       -                     customer success  subscription events with term_ends_at
+             trial_conversion     Trial conversion                     50.0 %                             40.0 %   100.0 %  marketing         trial and subscription events
+             nps                  Net promoter score                        -                                               customer success  nps.responded
+             csat                 Customer satisfaction                     -                                               customer success  csat.responded
+             nps_response_rate    NPS response rate                         -                                               customer success  survey.sent, nps.responded
+             csat_response_rate   CSAT response rate                        -                                               customer success  survey.sent with survey csat, csat.responded
+          * in focus. - undefined: see docs/kpis.md. Targets are measured by the last complete month, or by the present.
+          Progress goes from where the KPI stood when the target was set; where that is not known, it tells how near it is.
+
+        MRR and customers by month
+          month    MRR at start    new  expansion  contraction  churned  reactivation   fx  MRR at end  customers  acquired  returned  lost  at end
+          2025-11             0  1,000          0            0        0             0    0       1,000          0         1         0     0       1
+          2025-12         1,000  2,000        500            0        0             0    0       3,500          1         1         0     0       2
+          2026-01         3,500  4,100        500          800        0             0    0       7,300          2         2         0     0       4
+          2026-02         7,300    100          0          500    1,200             0    0       5,700          4         1         0     1       4
+          2026-03         5,700      0          0            0    3,000         3,800  100       6,600          4         0         1     0       5
+          2026-04         6,600     40          0            0       40             0    0       6,600          5         0         0     0       5
+          2026-05         6,600      0          0            0        0             0    0       6,600          5         0         0     0       5
+          end = start + new + expansion + reactivation - contraction - churned + fx; the last month is still running.
+
+        Trials by whether a card was given
+          card     started  ended  converted  conversion  left since  of the converted
+          with           1      1          1     100.0 %           0             0.0 %
+          without        1      1          0       0.0 %           0                 -
+          unknown        0      0          0           -           0                 -
+
+        Targets and their revisions
+          KPI                  from         target
+          customer_churn_rate                2.0 %  in force
+          nrr                  2026-01-01  100.0 %  was
+          nrr                  2026-04-01  105.0 %  in force
+          nrr                  2027-01-01  110.0 %  to come
+          trial_conversion                  40.0 %  in force
+
+        What others reach: for comparison, never a threshold
+          KPI  of whom       theirs     ours  said by
+          nrr  peer_median  101.0 %  100.0 %  a survey of peers
+
+        What was left out or contradicted itself
+          what                  count  result
+          unknown_subscription      1  changes of a subscription that never started; one with an MRR starts it, an end leaves nothing
+    "#]],
+    );
 }
 
 #[test]
 fn cohorts_show_customers_and_revenue_side_by_side() {
-    check("cohorts --as-of 2026-05-01", &expect![]);
+    check(
+        "cohorts --as-of 2026-05-01",
+        &expect![[r#"
+        cohorts of events.ndjson as of 2026-05-01 (UTC), amounts in USD, 8 accounts
+
+        Customers/revenue by the month of the first payment
+          cohort   joined  k0    MRR       k1       k2       k3       k4       k5  k6  k7  k8  k9  k10  k11  k12
+          2025-11       1   1  1,000  100/150  100/200  100/150  100/150  100/150
+          2025-12       1   1  2,000   100/60      0/0   100/40   100/40
+          2026-01       2   2  4,100  100/100  100/102  100/102
+          2026-02       1   1    100  100/100  100/100
+          2026-04       1   0      0
+          k1/... customers/revenue in percent of k0, at the end of the k-th month after the one in which they first paid: k1 is the second month, k11 the twelfth.
+          k0 counts those who still pay at the end of that month; `joined` all who first paid in it.
+
+        Churn and retention by month of life, over all cohorts old enough
+          k   month  cohorts  paying before  lost   churn  MRR gone  customers of k0  revenue of k0
+          k0  1st          5              6     1  16.7 %         0          100.0 %        100.0 %
+          k1  2nd          4              5     0   0.0 %       800          100.0 %         95.8 %
+          k2  3rd          4              5     1  20.0 %     1,200           80.0 %         87.5 %
+          k3  4th          3              3     0   0.0 %       500          100.0 %         91.5 %
+          k4  5th          2              2     0   0.0 %         0          100.0 %         76.7 %
+          k5  6th          1              1     0   0.0 %         0          100.0 %        150.0 %
+          month-2 retention (k1): 100.0 % of customers, 95.8 % of revenue
+          month-12 retention (k11): no cohort is old enough
+          months with the worst churn: k2 (3rd month) 20.0 %, k0 (1st month) 16.7 %
+
+        Today's revenue by the month of the first payment, and that of 2025-05
+          cohort                                     MRR    share  a year ago  share
+          before 2025-05                               0    0.0 %           0      -
+          2025-05                                      0    0.0 %           0      -
+          2025-06                                      0    0.0 %
+          2025-07                                      0    0.0 %
+          2025-08                                      0    0.0 %
+          2025-09                                      0    0.0 %
+          2025-10                                      0    0.0 %
+          2025-11                                  1,500   22.7 %
+          2025-12                                    800   12.1 %
+          2026-01                                  4,200   63.6 %
+          2026-02                                    100    1.5 %
+          2026-03                                      0    0.0 %
+          2026-04                                      0    0.0 %
+          2026-05                                      0    0.0 %
+          new: first paid in the latest 12 months  6,600  100.0 %           0      -
+          old: first paid before                       0    0.0 %           0      -
+          a year ago there was no MRR
+    "#]],
+    );
 }
 
 #[test]
@@ -149,7 +264,33 @@ fn a_cohort_whose_customers_leave_while_its_revenue_holds_is_marked() {
 
 #[test]
 fn segments_are_told_side_by_side_and_who_leaves() {
-    check("segments --as-of 2026-05-01", &expect![]);
+    check(
+        "segments --as-of 2026-05-01",
+        &expect![[r#"
+        segments of events.ndjson as of 2026-05-01 (UTC), amounts in USD, 8 accounts
+
+        Segments in 2026-Q1
+          trait      segment   customers    MRR   of MRR      ARPA  churn      CRR      GRR      NRR  revenue churn  lifetime  LTV
+                     all               5  6,600  100.0 %     1,320  0.0 %  100.0 %   65.7 %   65.7 %        157.1 %         -    -
+          channel    unknown           5  6,600  100.0 %     1,320  0.0 %  100.0 %   65.7 %   65.7 %        157.1 %         -    -
+          employees  unknown           4  5,100   77.3 %     1,275  0.0 %  100.0 %   40.0 %   40.0 %        250.0 %         -    -
+          employees  10-49             1  1,500   22.7 %     1,500  0.0 %  100.0 %  100.0 %  100.0 %         33.3 %         -    -
+          industry   unknown           5  6,600  100.0 %     1,320  0.0 %  100.0 %   65.7 %   65.7 %        157.1 %         -    -
+          plan       team              3  3,500   53.0 %  1,166.67  0.0 %  100.0 %   65.7 %   65.7 %         71.4 %         -    -
+          plan       business          1  3,000   45.5 %     3,000      -        -        -        -              -         -    -
+          plan       starter           1    100    1.5 %       100      -        -        -        -              -         -    -
+          region     unknown           4  5,100   77.3 %     1,275  0.0 %  100.0 %   40.0 %   40.0 %        250.0 %         -    -
+          region     EU                1  1,500   22.7 %     1,500  0.0 %  100.0 %  100.0 %  100.0 %         33.3 %         -    -
+          The whole history of an account belongs to its present value. `other` holds values beyond rules.segments_max.
+
+        Who left or pays less in 2026-Q1, of those who paid at its start
+                  accounts  of MRR  MRR each before  MRR gone  customers for  had expanded  users each  active days each  NPS
+          stayed         1  42.9 %            1,500         0     2.0 months       100.0 %        0.00              0.00    -
+          shrank         1  57.1 %            2,000     1,200     1.0 months         0.0 %        0.00              0.00    -
+          left           0   0.0 %                -         0              -             -           -                 -    -
+          Users, active days and NPS are as of the report.
+    "#]],
+    );
 }
 
 #[test]
@@ -218,5 +359,27 @@ fn what_cannot_be_reported_is_said() {
     ] {
         writeln!(shown, "{arguments}\n{}", said(arguments).trim_end()).unwrap();
     }
-    expect![].assert_eq(&shown);
+    expect![[r#"
+        report kpis --input -
+        Some(1) churnwatch: the input may be read twice: give --input a file instead of standard input
+        report kpis --input missing.ndjson
+        Some(1) churnwatch: cannot open input missing.ndjson: No such file or directory (os error 2); check the path and its permissions
+        report kpis --input empty.ndjson
+        Some(1) churnwatch: empty.ndjson has 0 lines and no event; --source names the format of other events
+        report kpis --input events.ndjson --as-of yesterday
+        Some(2) error: invalid value 'yesterday' for '--as-of <TIME>': is no time such as 2026-03-01T00:00:00Z or 2026-03-01
+
+        For more information, try '--help'.
+        report kpis --input events.ndjson --config bad.toml
+        Some(78) bad.toml:2: `kpis.time_zone`: found "Mars", allowed: the name of a time zone, such as "UTC" or "Europe/Berlin"
+        bad.toml:3: `kpis.focus`: found a list, allowed: a list of at most 2, each the id of a KPI, such as "nrr"
+        bad.toml:5: `kpis.targets.nnr` is no KPI; did you mean `nrr`?
+        bad.toml:6: `kpis.targets.nrr`: found a table, allowed: a number, or a list of such as { from = "2026-01-01", value = 0.95 }
+        bad.toml:8: `kpis.owners.mrr`: found 7, allowed: 1 to 200 bytes of text in quotes, on one line
+        bad.toml:9: `kpis.benchmarks.name`: found nothing, allowed: 1 to 40 lower-case letters, digits and `_`
+        bad.toml:9: `kpis.benchmarks.value`: found "high", allowed: a number
+        bad.toml:9: `kpis.benchmarks.source`: found nothing, allowed: 1 to 200 bytes of text: where the value is said
+        bad.toml:13: a rate of `rules.rates.EUR`: found no `from`, allowed: from = "YYYY-MM-DD"
+        9 problems in the configuration
+    "#]].assert_eq(&shown);
 }
