@@ -10,9 +10,11 @@
 mod support;
 
 mod crash;
+mod dashboards;
 mod exactly_once;
 mod fleet;
 mod lifecycle;
 mod metrics;
 mod purchases;
+mod rules;
 mod topics;
