@@ -219,10 +219,10 @@ fn every_metric_that_is_named_exists_and_every_recorded_series_is_used() {
             uses.extend(texts_of(&dashboard, key).into_iter().map(|text| (file.clone(), text.to_owned())));
         }
     }
-    let used: BTreeSet<String> = uses.iter().flat_map(|(_, text)| names(text)).collect();
+    let mentioned: BTreeSet<String> = uses.iter().flat_map(|(_, text)| names(text)).collect();
     let mut problems: Vec<String> = recorded
         .iter()
-        .filter(|name| !used.contains(*name))
+        .filter(|name| !mentioned.contains(*name))
         .map(|name| format!("{name} is recorded and used nowhere"))
         .collect();
     for (file, text) in files("docs/runbooks", ".md").into_iter().chain(files("deploy/prometheus/tests", ".yml")) {

@@ -2,6 +2,7 @@
 //! query of every panel, variable and annotation succeeds and is not empty.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -28,7 +29,7 @@ fn configuration(site: &Site, service: u16, demo: u16) -> PathBuf {
         assert!(config.contains(example), "the example has no {example}");
         config = config.replace(example, here);
     }
-    config += &format!("  - job_name: churnwatch-demo\n    static_configs: [{{targets: ['127.0.0.1:{demo}']}}]\n");
+    let _ = writeln!(config, "  - job_name: churnwatch-demo\n    static_configs: [{{targets: ['127.0.0.1:{demo}']}}]");
     for rules in ["recording.yml", "alerts.yml"] {
         fs::copy(shipped(&format!("prometheus/{rules}")), site.path(rules)).unwrap();
     }
@@ -42,7 +43,7 @@ fn configuration(site: &Site, service: u16, demo: u16) -> PathBuf {
 struct Asked {
     /// Where it stands.
     place: String,
-    /// PromQL, variables replaced.
+    /// What is asked, variables replaced.
     query: String,
     /// Whether one moment is asked for, and not a range.
     is_instant: bool,
@@ -98,15 +99,14 @@ fn variables(prometheus: &Prometheus, dashboard: &Value) -> Result<Values, Strin
         if offered.is_empty() {
             return Err(format!("variable {name} offers nothing"));
         }
-        let value = match variable["multi"].as_bool().unwrap() {
-            true => offered.join("|"),
-            false => {
-                let default = variable["current"]["value"].as_str().unwrap().to_owned();
-                if !offered.contains(&default) {
-                    return Err(format!("variable {name} offers {offered:?}, and not its default"));
-                }
-                default
+        let value = if variable["multi"].as_bool().unwrap() {
+            offered.join("|")
+        } else {
+            let default = variable["current"]["value"].as_str().unwrap().to_owned();
+            if !offered.contains(&default) {
+                return Err(format!("variable {name} offers {offered:?}, and not its default"));
             }
+            default
         };
         values.insert(name.to_owned(), value);
     }

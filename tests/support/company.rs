@@ -167,7 +167,41 @@ pub fn people<'a>(alerts: impl Iterator<Item = &'a Value>, time: Timestamp) -> V
     sent
 }
 
-/// The part of the configuration that the KPIs are held against.
+/// The part of the configuration that says what is wanted of the KPIs.
 pub fn kpis() -> &'static str {
-    ""
+    r#"[kpis]
+margin = 0.75
+focus = ["nrr", "customer_churn_rate"]
+
+[kpis.targets]
+grr = 0.9
+nrr = [{ from = "2020-01-01", value = 1.0 }, { from = "2026-01-01", value = 1.05 }]
+customer_churn_rate = 0.03
+stickiness = 0.4
+nps = 30
+
+[[kpis.benchmarks]]
+kpi = "nrr"
+name = "peers"
+value = 1.02
+source = "a survey"
+
+[[kpis.benchmarks]]
+kpi = "customer_churn_rate"
+name = "peers"
+value = 0.035
+source = "a survey"
+
+[[kpis.benchmarks]]
+kpi = "stickiness"
+name = "peers"
+value = 0.2
+source = "a survey"
+
+[[kpis.benchmarks]]
+kpi = "nps"
+name = "peers"
+value = 41
+source = "a survey"
+"#
 }
