@@ -3,6 +3,8 @@
 //! Pure values with checked construction. Nothing here reads a clock, allocates per call or fails by panicking.
 //! Every instant is UTC; a day is a UTC day.
 
+pub mod calendar;
+
 use std::fmt;
 use std::num::NonZeroI64;
 
@@ -267,6 +269,12 @@ impl Currency {
     #[must_use]
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("???")
+    }
+
+    /// The same as bytes.
+    #[must_use]
+    pub const fn letters(self) -> [u8; 3] {
+        self.0
     }
 
     /// Decimal digits of its minor unit: 2 for most, 0 for JPY, 3 for KWD.

@@ -24,9 +24,11 @@ use self::stage::Stage;
 use self::text::Look;
 use super::Output;
 use crate::config::Config;
+use crate::config::kpis::Kpis;
 use crate::engine::Engine;
 use crate::engine::effect::AlertChange;
 use crate::engine::exclusions::Exclusions;
+use crate::engine::rates::Rates;
 use crate::engine::rules::Rules;
 use crate::http;
 use crate::sim::Options;
@@ -64,7 +66,7 @@ const HOUR_LIVE: Duration = Duration::from_secs(1);
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     let rules = rules();
-    let telemetry = Telemetry::new(Settings::new(&[Role::Engine], &rules))?;
+    let telemetry = Telemetry::new(Settings::new(&[Role::Engine], &rules, &Kpis::default()))?;
     let mut server = None;
     let outcome = perform(args, &mut out, &mut |engine| {
         telemetry.publish(engine.partition().index, PartitionView::of(engine));
@@ -92,7 +94,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// second currency, and its service users left out.
 #[must_use]
 pub fn rules() -> Rules {
-    let rates = Currency::parse("EUR").map(|euro| (euro, 1.08)).into_iter().collect();
+    let rates = Currency::parse("EUR").map(|euro| Rates::constant(euro, 1.08)).unwrap_or_default();
     let exclusions = Exclusions { users: vec!["svc-*".to_owned()], sources: Vec::new() };
     Rules { exclusions, rates, ..Config::default().rules }
 }

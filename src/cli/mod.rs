@@ -9,6 +9,7 @@ pub mod calibrate;
 pub mod demo;
 pub mod explain;
 pub mod model;
+pub mod report;
 pub mod run;
 pub mod simulate;
 pub mod topics;
@@ -63,6 +64,8 @@ pub enum Command {
     Backtest(backtest::Args),
     /// Tell why an account was judged as it was, at any time in a log.
     Explain(explain::Args),
+    /// Print KPIs, cohorts or segments of a log as tables.
+    Report(report::Args),
     /// Learn weights from the outcomes in a log, for a run to start from.
     Calibrate(calibrate::Args),
     /// Show what the fleet has taught, or make the service forget it.
@@ -197,6 +200,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(args),
         Command::Backtest(args) => backtest::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Report(args) => report::run(args),
         Command::Calibrate(args) => calibrate::run(args),
         Command::Model(args) => model::run(args),
         Command::Validate(args) => validate::run(args),

@@ -117,7 +117,7 @@ fn run_over_file(args: &Args, input: &Path, model: Option<ModelFile>, config: &C
     options.event_bytes_max = config.limits.event_bytes_max;
     let summary = local::run(&options)?;
     if let Some(path) = &args.metrics {
-        let telemetry = Telemetry::new(Settings::new(&[Role::Engine], &config.rules))?;
+        let telemetry = Telemetry::new(Settings::new(&[Role::Engine], &config.rules, &config.kpis))?;
         for (partition, view) in &summary.views {
             telemetry.publish(*partition, view.clone());
         }
@@ -136,7 +136,7 @@ fn run_service(args: &Args, model: Option<ModelFile>, config: &Config) -> anyhow
     let mut roles: Vec<Role> = args.role.iter().map(|name| name.role()).collect();
     roles.sort_unstable();
     roles.dedup();
-    let telemetry = Telemetry::new(Settings::new(&roles, &config.rules))?;
+    let telemetry = Telemetry::new(Settings::new(&roles, &config.rules, &config.kpis))?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;

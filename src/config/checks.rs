@@ -201,8 +201,8 @@ fn listen(config: &Config, written: &Written) -> Option<Problem> {
 }
 
 fn rates<'c>(config: &'c Config, written: &'c Written) -> impl Iterator<Item = Problem> + 'c {
-    let own = config.rules.rates.iter().filter(|(currency, _)| *currency == config.rules.currency);
-    own.filter_map(|(currency, _)| {
+    let own = config.rules.rates.currencies().filter(|currency| *currency == config.rules.currency);
+    own.filter_map(|currency| {
         let path = format!("rules.rates.{}", currency.code());
         let message = format!("`{path}` is the rate of the reporting currency itself");
         written

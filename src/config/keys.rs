@@ -6,6 +6,7 @@
 //! properties, exchange rates) are no keys; their own files check them.
 
 mod declared;
+mod kpis;
 mod risk;
 mod signals;
 
@@ -50,6 +51,7 @@ pub struct Section {
 #[must_use]
 pub fn all() -> Vec<Key> {
     let mut keys = declared::keys();
+    keys.extend(kpis::keys());
     keys.extend(risk::keys());
     keys.extend(signals::keys());
     keys
@@ -59,7 +61,13 @@ pub fn all() -> Vec<Key> {
 #[must_use]
 pub fn sections() -> Vec<Section> {
     let section = |(path, summary): &(&str, &str)| Section { path: (*path).to_owned(), summary: (*summary).to_owned() };
-    declared::SECTIONS.iter().chain(risk::SECTIONS).map(section).chain(signals::sections()).collect()
+    declared::SECTIONS
+        .iter()
+        .chain(kpis::SECTIONS)
+        .chain(risk::SECTIONS)
+        .map(section)
+        .chain(signals::sections())
+        .collect()
 }
 
 impl Key {
@@ -233,13 +241,17 @@ mod tests {
                 Access::Number { min, .. } => Raw::Number(*min),
                 Access::Switch { get, .. } => Raw::Switch(!get(&Config::default())),
                 Access::Text { .. } => continue,
-                Access::Texts { .. } => {
-                    Raw::List(vec![Node { origin: Origin::Default, raw: Raw::Text("a".to_owned()) }])
+                Access::Texts { rule, .. } => {
+                    let text = ["a", "nrr"].into_iter().find(|text| (rule.accepts)(text)).unwrap();
+                    Raw::List(vec![Node { origin: Origin::Default, raw: Raw::Text(text.to_owned()) }])
                 }
             };
             let mut config = Config::default();
             key.apply(&mut config, &Node { origin: Origin::Default, raw: raw.clone() }).unwrap();
-            let shown = if matches!(raw, Raw::List(_)) { r#"["a"]"#.to_owned() } else { raw.shown() };
+            let shown = match &raw {
+                Raw::List(items) => format!("[{}]", items[0].raw.shown()),
+                raw => raw.shown(),
+            };
             assert_eq!(key.value(&config), Some(shown), "{}", key.path);
             for other in all().iter().filter(|other| other.path != key.path) {
                 assert_eq!(other.value(&config), other.value(&Config::default()), "{} set by {}", other.path, key.path);

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use super::checks::{self, Written};
 use super::document::{Document, Node, Raw};
 use super::keys::{self, Key};
+use super::kpis;
 use super::playbooks;
 use super::problem::{Origin, Problem, Problems, nearest};
 use super::properties;
+use super::rates;
 use super::sources::{self, Mappings, Placed};
 use super::{Config, Kafka};
 use crate::engine::playbook::Playbooks;
@@ -150,6 +152,8 @@ impl Loader<'_> {
                 self.properties(table, node, directory);
             } else if path == RATES {
                 self.rates(node);
+            } else if let Some(table) = kpis::TABLES.into_iter().find(|table| *table == path) {
+                self.config.kpis.read(table, node, &mut self.problems);
             } else if self.is_section(&path) {
                 match &node.raw {
                     Raw::Table(children) => self.table(&path, children, directory),
@@ -195,7 +199,7 @@ impl Loader<'_> {
     fn unknown(&mut self, path: &str, origin: &Origin) {
         let problem = Problem::new(origin.clone(), format!("unknown key `{path}`"));
         let sections: Vec<String> = keys::sections().into_iter().map(|section| section.path).collect();
-        let tables = PROPERTY_TABLES.into_iter().chain([RATES, "include", "sources", "mappings"]);
+        let tables = PROPERTY_TABLES.into_iter().chain(kpis::TABLES).chain([RATES, "include", "sources", "mappings"]);
         let known: Vec<&str> = self
             .keys
             .iter()
@@ -312,24 +316,9 @@ impl Loader<'_> {
         if self.is_given_twice(&path, &node.origin) {
             return;
         }
-        let rate = match node.raw {
-            Raw::Number(rate) => rate,
-            Raw::Integer(rate) => i32::try_from(rate).map_or(f64::NAN, f64::from),
-            _ => f64::NAN,
-        };
-        if !(rate > 0.0 && rate <= 1e9) {
-            let problem = Problem::new(node.origin.clone(), format!("`{path}`")).found(node.raw.shown());
-            return self.problems.push(problem.allowed("number above 0, at most 1000000000"));
-        }
-        let rates = &mut self.config.rules.rates;
-        // Sorted, so that the order of the lines does not change the hash of the rules.
-        match rates.binary_search_by_key(&currency, |(known, _)| *known) {
-            Ok(at) => {
-                if let Some((_, known)) = rates.get_mut(at) {
-                    *known = rate;
-                }
-            }
-            Err(at) => rates.insert(at, (currency, rate)),
+        match rates::read(&path, node) {
+            Ok(rates) => self.config.rules.rates.set(currency, rates),
+            Err(problem) => return self.problems.push(problem),
         }
         self.written.set(&path, node.origin.clone());
     }

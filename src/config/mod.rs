@@ -6,10 +6,12 @@
 mod checks;
 mod document;
 pub mod keys;
+pub mod kpis;
 mod load;
 mod playbooks;
 pub mod problem;
 pub mod properties;
+mod rates;
 mod sources;
 pub mod template;
 #[cfg(test)]
@@ -29,6 +31,7 @@ use crate::engine::rules::Rules;
 use crate::units::Span;
 use crate::wire::Format;
 pub use checks::SESSION_TIMEOUT_DEFAULT;
+use kpis::Kpis;
 use load::Surroundings;
 pub use problem::Problems;
 
@@ -55,6 +58,8 @@ pub struct Config {
     pub limits: Limits,
     /// What becomes of alerts beside the rules by which they are raised.
     pub alerts: Alerts,
+    /// What is wanted of KPIs.
+    pub kpis: Kpis,
     /// The rules in force.
     pub rules: Rules,
 }
@@ -226,6 +231,7 @@ impl Default for Config {
             log: Log::default(),
             limits: Limits::default(),
             alerts: Alerts::default(),
+            kpis: Kpis::default(),
             rules: Rules { playbooks: Arc::new(playbooks::shipped()), ..Rules::default() },
         }
     }

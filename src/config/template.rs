@@ -37,7 +37,15 @@ librdkafka properties, passed through as they are: those of every client here, t
 ";
 
 const RATES: &str = "\
-What one major unit of another currency is worth in major units of the reporting currency.
+What one major unit of another currency is worth in major units of the reporting currency: a number, or a list of them \
+with the date from which each holds. A rate holds for whole months: that in force on a month's first date. Live amounts are \
+at the latest rate; what a change of rate does to MRR is the movement `fx`.
+";
+
+const KPIS: &str = "\
+What is wanted of each KPI, by its id (docs/kpis.md lists them): a number, or its revisions with the date from which each \
+holds. Shares are written as such: 0.02, not 2 %. Then who answers for it and where its data come from, where that is not \
+what docs/kpis.md says; and benchmarks, which are shown beside a KPI and decide nothing.
 ";
 
 /// The shipped configuration.
@@ -54,10 +62,35 @@ pub fn render() -> String {
         match section.path.as_str() {
             "kafka" => render_properties(&mut out),
             "topics" => render_sources(&mut out, &config),
+            "kpis" => {
+                out.push('\n');
+                comment(&mut out, KPIS);
+                let _ = writeln!(
+                    out,
+                    "[kpis.targets]\n\
+                     # nrr = [{{ from = \"2026-01-01\", value = 1.02 }}, {{ from = \"2026-07-01\", value = 1.05 }}]\n\
+                     # customer_churn_rate = 0.02\n\
+                     \n\
+                     [kpis.owners]\n\
+                     # nrr = \"head of customer success\"\n\
+                     \n\
+                     [kpis.sources]\n\
+                     # mrr = \"subscriptions in the billing system\"\n\
+                     \n\
+                     # [[kpis.benchmarks]]\n\
+                     # kpi = \"nrr\"\n\
+                     # name = \"peer_median\"\n\
+                     # value = 1.01\n\
+                     # source = \"where this is published, and of whom it is said\""
+                );
+            }
             "rules" => {
                 out.push('\n');
                 comment(&mut out, RATES);
-                let _ = writeln!(out, "[rules.rates]\n# EUR = 1.08");
+                let _ = writeln!(
+                    out,
+                    "[rules.rates]\n# EUR = 1.08\n# GBP = [{{ from = \"2025-01-01\", rate = 1.25 }}, {{ from = \"2026-01-01\", rate = 1.31 }}]"
+                );
             }
             _ => {}
         }

@@ -147,9 +147,9 @@ fn settings_must_fit_each_other() {
             c.toml:16: `rules.alerts.exit` (0.9) must be below `rules.alerts.enter` (0.4); an account near the level would come and go
             c.toml:18: `commit.transaction_timeout_ms` (20000) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` (10000); the successor of a dead worker would wait for its transaction to end
             c.toml:20: `rules.rates.USD` is the rate of the reporting currency itself; leave it out: it is worth 1 of itself
-            c.toml:21: `rules.rates.EUR`: found -1, allowed: number above 0, at most 1000000000
+            c.toml:21: `rules.rates.EUR`: found -1, allowed: number above 0, at most 1000000000, or a list of such as { from = "2026-01-01", rate = 1.08 }
             c.toml:22: `rules.rates.XXZ` is not a currency; write the three letters of an ISO 4217 currency in use
-            c.toml:24: `rules.rates.GBP`: found "1", allowed: number above 0, at most 1000000000
+            c.toml:24: `rules.rates.GBP`: found "1", allowed: number above 0, at most 1000000000, or a list of such as { from = "2026-01-01", rate = 1.08 }
             13 problems in the configuration"#]],
     );
 }
@@ -299,7 +299,8 @@ fn the_environment_overrides_the_file() {
     let config = resolve_texts(&[("c.toml", text), ("token", &token)], &variables).unwrap();
     assert_eq!(config.rules.lateness.ms(), 2_000);
     assert_eq!(format!("{}", config.rules.bands.watch.enter), "0.3");
-    assert_eq!(format!("{:?}", config.rules.rates), "[(Currency([69, 85, 82]), 1.2)]");
+    let euro = crate::units::Currency::parse("EUR").unwrap();
+    assert_eq!(config.rules.rates.latest(euro), Some(1.2));
     assert_eq!(config.kafka.brokers, "env:1");
     assert_eq!(config.http.token_sha256.as_deref(), Some(token.to_lowercase().as_str()));
     assert_eq!(config.engine.instance_id.as_deref(), Some("3"));
@@ -322,7 +323,7 @@ fn problems_of_the_environment_name_the_variable() {
         CHURNWATCH__KAFKA__PRODUCER__ACKS: `kafka.producer.acks` cannot be set; transactions need idempotence and acks of all replicas
         CHURNWATCH__RULES__HORIZON_DAYS: `rules.horizon_days`: found "a month", allowed: whole number from 1 to 112
         CHURNWATCH__RULES__LATENES_S: unknown environment variable; did you mean CHURNWATCH__RULES__LATENESS_S?
-        CHURNWATCH__RULES__RATES__EUR: `rules.rates.EUR`: found "much", allowed: number above 0, at most 1000000000
+        CHURNWATCH__RULES__RATES__EUR: `rules.rates.EUR`: found "much", allowed: number above 0, at most 1000000000, or a list of such as { from = "2026-01-01", rate = 1.08 }
         CHURNWATCH__X: unknown environment variable; the name is CHURNWATCH__SECTION__KEY, from the section and key of the file
         7 problems in the configuration"#]].assert_eq(&report(resolve_texts(&[("c.toml", "[rules]\nfoo = 1\n")], &variables)));
 }

@@ -5,8 +5,10 @@
 use std::net::SocketAddr;
 
 use crate::engine::exclusions::PATTERN_BYTES_MAX;
+use crate::engine::kpis::registry;
 use crate::engine::rules::{Learning, Target};
 use crate::units::Currency;
+use crate::units::calendar::Zone;
 
 /// What a text must be.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +76,16 @@ pub(super) const TRAIT: TextRule = TextRule {
     allowed: "\"plan\" or the name of a trait, 1 to 64 letters, digits, `.`, `_` and `-`",
     accepts: |text| is_name(text, 64),
 };
+
+/// A time zone.
+pub(super) const TIME_ZONE: TextRule = TextRule {
+    allowed: "the name of a time zone, such as \"UTC\" or \"Europe/Berlin\"",
+    accepts: |text| Zone::parse(text).is_some(),
+};
+
+/// The id of a KPI.
+pub(super) const KPI: TextRule =
+    TextRule { allowed: "the id of a KPI, such as \"nrr\"", accepts: |text| registry::find(text).is_some() };
 
 /// A pattern of texts.
 pub(super) const PATTERN: TextRule = TextRule {

@@ -235,8 +235,8 @@ impl Account {
                 let voice = self.voice.get_or_insert_default();
                 if matches!(event.kind, Kind::NpsResponded { .. }) { voice.answer(answer) } else { voice.rate(answer) }
             }
-            Kind::SurveySent => {
-                self.voice.get_or_insert_default().survey_sent(event.time);
+            Kind::SurveySent { survey } => {
+                self.voice.get_or_insert_default().survey_sent(event.time, *survey);
                 change.urgency = Urgency::None;
             }
             Kind::TicketOpened { ticket, severity, topic } => {
@@ -247,15 +247,26 @@ impl Account {
             Kind::TicketClosed { ticket } => {
                 self.tickets.get_or_insert_default().closed(Crowd::hash(ticket), stamp, offset);
             }
-            Kind::TrialStarted { .. } => self.onboarding.get_or_insert_default().trial_started(event.time),
+            Kind::TrialStarted { card_on_file, ends_at } => {
+                self.onboarding.get_or_insert_default().trial_started(stamp, *card_on_file, *ends_at);
+            }
+            // No signal reads how a trial ended: the subscription says what matters.
+            Kind::TrialConverted => {
+                self.onboarding.get_or_insert_default().trial_converted(event.time);
+                change.urgency = Urgency::None;
+            }
+            Kind::TrialExpired => {
+                self.onboarding.get_or_insert_default().trial_expired(event.time);
+                change.urgency = Urgency::None;
+            }
             Kind::OnboardingStep { step, done } => {
                 self.onboarding.get_or_insert_default().step(step, *done, stamp, offset);
                 change.urgency = Urgency::Now;
             }
             Kind::Subscription { change: kind, terms } => {
-                let mrr_minor = terms.mrr.and_then(|mrr| rules.in_reporting_currency(mrr));
-                change.unpriced = terms.mrr.is_some() && mrr_minor.is_none();
-                let booked = self.billing.get_or_insert_default().take(stamp, *kind, terms, mrr_minor, offset);
+                let valuation = rules.valuation();
+                change.unpriced = terms.mrr.is_some_and(|mrr| valuation.latest(mrr).is_none());
+                let booked = self.billing.get_or_insert_default().take(stamp, *kind, terms, valuation, offset);
                 change.too_late = booked == Booked::TooLate;
             }
             Kind::InvoicePaid { .. } => {
@@ -274,11 +285,9 @@ impl Account {
             Kind::AccountUpdated(traits) => self.profile.get_or_insert_default().take(stamp, traits),
             Kind::SessionStarted { .. } => {}
             // No signal reads these.
-            Kind::LimitUsage(_)
-            | Kind::TrialConverted
-            | Kind::TrialExpired
-            | Kind::PaymentRefunded { .. }
-            | Kind::AlertAction { .. } => change.urgency = Urgency::None,
+            Kind::LimitUsage(_) | Kind::PaymentRefunded { .. } | Kind::AlertAction { .. } => {
+                change.urgency = Urgency::None;
+            }
         }
         match event.kind {
             Kind::Subscription { .. }
@@ -290,7 +299,7 @@ impl Account {
             | Kind::UserRoleChanged { .. }
             | Kind::NpsResponded { .. }
             | Kind::CsatResponded { .. }
-            | Kind::SurveySent => self.derive_voices(),
+            | Kind::SurveySent { .. } => self.derive_voices(),
             _ => {}
         }
         change

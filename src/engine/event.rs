@@ -73,7 +73,10 @@ pub enum Kind<'a> {
         score: u8,
     },
     /// `survey.sent`
-    SurveySent,
+    SurveySent {
+        /// Which one.
+        survey: Survey,
+    },
     /// `ticket.opened`
     TicketOpened {
         /// The ticket's id.
@@ -169,6 +172,29 @@ pub enum Role {
     Sponsor,
     /// `member`: everybody else.
     Member,
+}
+
+/// A kind of survey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Survey {
+    /// `nps`, and every survey that does not say otherwise.
+    Nps,
+    /// `csat`
+    Csat,
+}
+
+impl Survey {
+    /// All of them.
+    pub const ALL: [Survey; 2] = [Survey::Nps, Survey::Csat];
+
+    /// Stable name: metric label and value of events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Survey::Nps => "nps",
+            Survey::Csat => "csat",
+        }
+    }
 }
 
 /// What happened to a subscription.
@@ -284,7 +310,7 @@ impl Kind<'_> {
             Kind::UserRoleChanged { .. } => "user.role_changed",
             Kind::NpsResponded { .. } => "nps.responded",
             Kind::CsatResponded { .. } => "csat.responded",
-            Kind::SurveySent => "survey.sent",
+            Kind::SurveySent { .. } => "survey.sent",
             Kind::TicketOpened { .. } => "ticket.opened",
             Kind::TicketClosed { .. } => "ticket.closed",
             Kind::TrialStarted { .. } => "trial.started",
@@ -328,7 +354,7 @@ impl Kind<'_> {
     /// Whether the customer did it, or it was done to the account in the customer's matters: not our own outreach.
     #[must_use]
     pub fn is_by_customer(&self) -> bool {
-        !matches!(self, Kind::SurveySent | Kind::AlertAction { .. })
+        !matches!(self, Kind::SurveySent { .. } | Kind::AlertAction { .. })
     }
 }
 

@@ -9,6 +9,7 @@ pub mod account;
 pub mod alert;
 mod cadence;
 mod clock;
+mod counts;
 pub mod dedup;
 mod deed;
 pub mod effect;
@@ -18,8 +19,10 @@ pub mod facts;
 pub mod fleet;
 mod health;
 pub mod input;
+pub mod kpis;
 pub mod playbook;
 pub mod quality;
+pub mod rates;
 pub mod risk;
 pub mod rules;
 pub mod signals;
@@ -31,8 +34,8 @@ pub mod totals;
 use std::sync::Arc;
 
 use account::{Account, Urgency};
-use alert::action::ActionCounts;
 use alert::correction::{self, Without};
+pub use counts::Counts;
 use effect::{Effect, Health, Reject};
 use event::{Event, Kind};
 use fleet::Fleet;
@@ -94,25 +97,6 @@ pub struct PartitionState {
     pub fleet: Arc<Fleet>,
     /// How good the alerts have been.
     pub quality: Box<Quality>,
-}
-
-/// What the engine has counted since it was created or restored; each becomes a counter metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Events that changed state.
-    pub accepted: u64,
-    /// Events seen before.
-    pub duplicates: u64,
-    /// Events too old for the activity windows or for the billing timeline; the rest of what they say was taken in.
-    pub too_late: u64,
-    /// Events of users or sources that do not count by configuration.
-    pub excluded: u64,
-    /// Subscription events whose money is in a currency without a configured rate: their MRR is left as it was.
-    pub unpriced: u64,
-    /// Times an account was judged.
-    pub judgements: u64,
-    /// What people did with alerts, by action and result.
-    pub alert_actions: ActionCounts,
 }
 
 /// Days that are reported on at once, when the clock has gone far ahead.
@@ -209,6 +193,8 @@ impl Engine {
         let weight = account.users.weight();
         let is_billing = matches!(event.kind, Kind::Subscription { .. });
         let moved = if is_billing { sums::movements(account) } else { Default::default() };
+        let parts = kpis::touched(event, account);
+        let added = (parts != kpis::Parts::NONE).then(|| kpis::contribution(account, &self.rules, parts));
         let change = account.take(event, event_hash, offset, &self.rules);
         self.counts.accepted += 1;
         self.counts.too_late += u64::from(change.too_late);
@@ -219,6 +205,9 @@ impl Engine {
         }
         if is_billing {
             self.sums.book(moved, account);
+        }
+        if let Some(before) = added {
+            self.sums.contribute(&before, &kpis::contribution(account, &self.rules, parts), &self.rules);
         }
         let now = account.present(self.partition.clock);
         match change.urgency {
@@ -371,6 +360,12 @@ impl Engine {
         &self.sums.totals
     }
 
+    /// What KPIs are reckoned from.
+    #[must_use]
+    pub fn kpis(&self) -> &Arc<kpis::tables::Tables> {
+        &self.sums.kpis
+    }
+
     /// Counters since creation or restore.
     #[must_use]
     pub fn counts(&self) -> &Counts {
@@ -440,9 +435,9 @@ impl Engine {
     pub fn roll_back(&mut self) {
         let Engine { store, sums, timers, rules, .. } = self;
         while store.roll_back_one(|slot, now, before| {
-            sums.subtract(now);
+            sums.subtract(now, rules);
             if let Some(before) = before {
-                sums.add(before);
+                sums.add(before, rules);
                 sums.recount(slot, before, rules);
                 match before.judgement.due {
                     Some(due) => timers.set(slot, &before.id, due),
@@ -461,7 +456,10 @@ impl Engine {
     }
 
     /// Puts back an account from the changelog; a later one of the same id replaces it.
-    pub fn restore_account(&mut self, account: Account) {
+    pub fn restore_account(&mut self, mut account: Account) {
+        if let Some(billing) = &mut account.billing {
+            billing.open_book(self.rules.valuation());
+        }
         self.store.restore(account);
     }
 
@@ -481,7 +479,7 @@ impl Engine {
         self.sample = self.sampled();
         for slot in self.store.slots() {
             let Some(account) = self.store.get(slot) else { continue };
-            self.sums.add(account);
+            self.sums.add(account, &self.rules);
             self.sums.recount(slot, account, &self.rules);
             if let Some(due) = account.judgement.due {
                 self.timers.set(slot, &account.id, due);

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use super::exclusions::Exclusions;
 use super::fleet::Population;
 use super::playbook::Playbooks;
+use super::rates::{Rates, Valuation};
 use super::signals::{PARAMETERS_MAX, SIGNALS};
+use crate::units::calendar::Zone;
 use crate::units::{Currency, Money, Span, stable_hash};
 
 /// The rules in force.
@@ -30,8 +32,10 @@ pub struct Rules {
     pub segments_max: usize,
     /// Money is reported in this currency.
     pub currency: Currency,
-    /// Worth of one major unit of other currencies in major units of [`Rules::currency`].
-    pub rates: Vec<(Currency, f64)>,
+    /// What money of other currencies is worth in [`Rules::currency`].
+    pub rates: Rates,
+    /// By which calendar and which traits KPIs are reckoned.
+    pub kpis: KpiRules,
     /// How the risk is reckoned.
     pub risk: RiskRules,
     /// Bands by probability.
@@ -48,6 +52,24 @@ pub struct Rules {
     pub playbooks: Arc<Playbooks>,
     /// Settings of each signal, in the order of [`SIGNALS`].
     pub signals: Vec<SignalRules>,
+}
+
+/// By which calendar and which traits KPIs are reckoned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KpiRules {
+    /// Months, quarters and years are those of this zone (UTC).
+    pub time_zone: Zone,
+    /// Traits that KPIs are shown by in reports, beside [`Rules::segment_by`] (plan, industry, region, employees, channel).
+    pub dimensions: Vec<String>,
+    /// A sign-up should be through its onboarding after so many days (30).
+    pub onboarding_days: u16,
+}
+
+impl Default for KpiRules {
+    fn default() -> KpiRules {
+        let dimensions = ["channel", "employees", "industry", "plan", "region"].map(str::to_owned).to_vec();
+        KpiRules { time_zone: Zone::UTC, dimensions, onboarding_days: 30 }
+    }
 }
 
 /// How the risk is reckoned.
@@ -185,7 +207,8 @@ impl Default for Rules {
             segment_by: "plan".to_owned(),
             segments_max: 50,
             currency: Currency::USD,
-            rates: Vec::new(),
+            rates: Rates::default(),
+            kpis: KpiRules::default(),
             risk: RiskRules {
                 target: Target::Auto,
                 learning: Learning::On,
@@ -230,15 +253,16 @@ impl Rules {
 }
 
 impl Rules {
-    /// `money` in minor units of the reporting currency, rounded to the nearest; `None` when no rate is configured.
+    /// How amounts are valued and dated.
     #[must_use]
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // amounts are held below 10^12
+    pub fn valuation(&self) -> Valuation<'_> {
+        Valuation { zone: self.kpis.time_zone, currency: self.currency, rates: &self.rates }
+    }
+
+    /// `money` in minor units of the reporting currency at the latest rate, rounded to the nearest; `None` when no rate is
+    /// configured.
+    #[must_use]
     pub fn in_reporting_currency(&self, money: Money) -> Option<i64> {
-        if money.currency == self.currency {
-            return Some(money.minor);
-        }
-        let (_, rate) = self.rates.iter().find(|(currency, _)| *currency == money.currency)?;
-        let digits = i32::from(self.currency.minor_digits()) - i32::from(money.currency.minor_digits());
-        Some((money.minor as f64 * rate * 10_f64.powi(digits)).round() as i64)
+        self.valuation().latest(money)
     }
 }

@@ -1,9 +1,15 @@
 //! Keeps the totals of a partition in step with its accounts, by differences.
 
+use std::sync::Arc;
+
 use super::account::Account;
 use super::alert;
 use super::effect::{Band, Severity};
 use super::facts::crowd::{Crowd, Seen};
+use super::kpis::{
+    self, Parts,
+    tables::{Contribution, Tables},
+};
 use super::rules::Rules;
 use super::store::Slot;
 use super::totals::{ACTIVE_DAYS, SegmentTotals, Totals};
@@ -14,6 +20,8 @@ use crate::units::Day;
 pub struct Sums {
     /// The totals.
     pub totals: Totals,
+    /// What KPIs are reckoned from.
+    pub kpis: Arc<Tables>,
     counted: Vec<Counted>,
 }
 
@@ -116,14 +124,27 @@ impl Sums {
         }
     }
 
-    /// Adds what an account has that is only ever added to: users and MRR movements.
-    pub fn add(&mut self, account: &Account) {
+    /// Adds what an account has that is counted as it comes: users, MRR movements, what KPIs are reckoned from.
+    pub fn add(&mut self, account: &Account, rules: &Rules) {
         self.totals.lasting(account, u64::wrapping_add, i64::wrapping_add);
+        let added = kpis::contribution(account, rules, Parts::ALL);
+        Arc::make_mut(&mut self.kpis).apply(&added, 1, rules.segments_max);
     }
 
     /// Takes the same out again.
-    pub fn subtract(&mut self, account: &Account) {
+    pub fn subtract(&mut self, account: &Account, rules: &Rules) {
         self.totals.lasting(account, u64::wrapping_sub, i64::wrapping_sub);
+        let added = kpis::contribution(account, rules, Parts::ALL);
+        Arc::make_mut(&mut self.kpis).apply(&added, -1, rules.segments_max);
+    }
+
+    /// Brings the tables in step with an account that now adds `after` instead of `before`.
+    pub fn contribute(&mut self, before: &Contribution, after: &Contribution, rules: &Rules) {
+        if before != after {
+            let tables = Arc::make_mut(&mut self.kpis);
+            tables.apply(before, -1, rules.segments_max);
+            tables.apply(after, 1, rules.segments_max);
+        }
     }
 
     /// Books the movements by which the account's ledger has changed.

@@ -10,6 +10,7 @@ use expect_test::{Expect, expect};
 
 use super::server::Limits;
 use super::{HttpError, Options, Server, TokenHash, start};
+use crate::config::kpis::Kpis;
 use crate::engine::rules::Rules;
 use crate::telemetry::{Readiness, RestoreProgress, Role, Settings, Telemetry};
 use crate::units::PartitionIndex;
@@ -21,7 +22,7 @@ fn telemetry() -> Telemetry {
     let rules_hash = "00000000deadbeef".to_owned();
     Telemetry::new(Settings {
         rules_hash,
-        ..Settings::new(&[Role::Ingest, Role::Engine, Role::Serve], &Rules::default())
+        ..Settings::new(&[Role::Ingest, Role::Engine, Role::Serve], &Rules::default(), &Kpis::default())
     })
     .unwrap()
 }

@@ -14,6 +14,7 @@ mod output;
 pub mod place;
 pub mod reject;
 pub mod replay;
+pub mod report;
 pub mod rerun;
 pub mod scan;
 pub mod story;

@@ -138,7 +138,7 @@ fn words(event: &Event<'_>) -> Option<String> {
         Kind::FeatureUsed { .. }
         | Kind::SessionStarted { .. }
         | Kind::LimitUsage(_)
-        | Kind::SurveySent
+        | Kind::SurveySent { .. }
         | Kind::InvoicePaid { .. } => return None,
         Kind::LimitReached(limit) => by(limit_words(name, limit)),
         Kind::UserAdded { role, .. } | Kind::UserRoleChanged { role, .. } => {

@@ -9,7 +9,9 @@ use super::names::{
 };
 use super::profile::Profile;
 use super::random::mix;
-use crate::engine::event::{Event, Kind, LimitUse, PlanFeatures, Role, SubscriptionChange, Terms, Text, Traits};
+use crate::engine::event::{
+    Event, Kind, LimitUse, PlanFeatures, Role, SubscriptionChange, Survey, Terms, Text, Traits,
+};
 use crate::units::{DAY_MS, Money, Span, Timestamp};
 
 /// The one behind an occurrence.
@@ -164,7 +166,7 @@ impl Occurrence {
             What::UserAdded(role) => Kind::UserAdded { role: Some(role), title: None },
             What::UserDeactivated => Kind::UserDeactivated,
             What::UserRoleChanged(role) => Kind::UserRoleChanged { role: Some(role), title: None },
-            What::SurveySent => Kind::SurveySent,
+            What::SurveySent => Kind::SurveySent { survey: Survey::Nps },
             What::Nps(score) => Kind::NpsResponded { score },
             What::TicketOpened(ticket, severity, topic) => Kind::TicketOpened {
                 ticket: ticket_id(ticket),

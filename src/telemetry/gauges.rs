@@ -2,6 +2,8 @@
 //!
 //! A partition without a clock contributes no business gauges. Where there is nothing to show, a series is absent.
 
+mod kpis;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use super::status::{Readiness, Status};
 use super::view::PartitionView;
 use crate::engine::effect::{Band, Severity};
 use crate::engine::fleet::Population;
+use crate::engine::kpis::tables::Tables;
 use crate::engine::quality::{LEAD_DAYS_MIN, Quality, RESOLUTIONS_MAX};
 use crate::engine::totals::{Movement, SegmentTotals, Totals};
 use crate::units::{Currency, PartitionIndex, Timestamp};
@@ -71,6 +74,10 @@ impl Collector for Gauges {
             let settings = &self.status.settings;
             segments(&known, settings.segment_series_max, settings.currency, &mut page);
             business(&known, settings.currency, &settings.alert_types, &mut page);
+            let tables: Vec<&Tables> =
+                views.values().filter(|view| view.clock.is_some()).map(|view| &*view.kpis).collect();
+            let furthest = known.iter().map(|(clock, _)| *clock).max().unwrap_or_default();
+            kpis::kpis(&tables, furthest, settings, &mut page);
             let quality = views.values().filter(|view| view.clock.is_some()).map(|view| &view.quality);
             alert_quality(&quality.collect::<Vec<_>>(), &settings.alert_types, &mut page);
         }

@@ -23,9 +23,10 @@ use dashmap::DashMap;
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
 
+use crate::config::kpis::Kpis;
 use crate::engine::alert::action::{ACTIONS, RESULTS};
 use crate::engine::effect::Transition;
-use crate::engine::rules::{Learning, Rules};
+use crate::engine::rules::{KpiRules, Learning, Rules};
 use crate::engine::{Counts, alert};
 use crate::units::{Currency, PartitionIndex};
 use gauges::Gauges;
@@ -55,12 +56,18 @@ pub struct Settings {
     pub partition_series_max: usize,
     /// Segments shown at most; the smaller ones beyond count as `other` (64).
     pub segment_series_max: usize,
+    /// Segments shown by period at most, of which there are many series each; the smaller ones beyond count as `other` (20).
+    pub kpi_segment_series_max: usize,
+    /// By which calendar KPIs are reckoned.
+    pub kpi_rules: KpiRules,
+    /// What is wanted of KPIs.
+    pub kpis: Kpis,
 }
 
 impl Settings {
     /// Settings for a process that runs `roles` under the rules `in_force`, with the default limits.
     #[must_use]
-    pub fn new(roles: &[Role], in_force: &Rules) -> Settings {
+    pub fn new(roles: &[Role], in_force: &Rules, kpis: &Kpis) -> Settings {
         Settings {
             roles: roles.to_vec(),
             currency: in_force.currency,
@@ -70,6 +77,9 @@ impl Settings {
             partition_series_max: 256,
             // Room for `unknown` and `other` beside the segments that each partition keeps.
             segment_series_max: in_force.segments_max.saturating_add(2),
+            kpi_segment_series_max: 20,
+            kpi_rules: in_force.kpis.clone(),
+            kpis: kpis.clone(),
         }
     }
 }

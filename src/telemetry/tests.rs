@@ -2,6 +2,8 @@
 
 #![allow(clippy::needless_raw_string_hashes)] // expect-test writes them
 
+mod kpis;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use crate::engine::fleet::features::FEATURES;
 use crate::engine::fleet::model::{Model, TrackRecord};
 use crate::engine::input::SourceReport;
 use crate::engine::quality::{Quality, Resolutions, TypeQuality};
+use crate::engine::rules::KpiRules;
 use crate::engine::totals::{ACTIVE_DAYS, SegmentTotals, Totals};
 use crate::units::{Currency, Day, PartitionIndex, Timestamp};
 
@@ -33,6 +36,9 @@ fn settings() -> Settings {
         rules_hash: "00000000deadbeef".to_owned(),
         partition_series_max: 256,
         segment_series_max: 52,
+        kpi_segment_series_max: 20,
+        kpi_rules: KpiRules::default(),
+        kpis: kpis::wanted(),
     }
 }
 
@@ -82,6 +88,7 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
             lead_days: 60,
             resolutions: vec![Resolutions { kind: 0, reason: "renewed".into(), count: 2 }],
         },
+        kpis: Arc::new(kpis::tables(&[kpis::account(1, "pro")])),
         fleet: Arc::default(),
         counts: Counts {
             accepted: 10,
@@ -226,6 +233,14 @@ fn names_and_labels_keep_the_conventions() {
         "window",
         "class",
         "population",
+        "period",
+        "phase",
+        "cohort",
+        "month_of_life",
+        "card",
+        "survey",
+        "kpi",
+        "benchmark",
     ];
     let mut names = BTreeSet::new();
     for (place, metric) in Metric::ALL.into_iter().enumerate() {

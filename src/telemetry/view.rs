@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::fleet::Fleet;
 use crate::engine::input::SourceReport;
+use crate::engine::kpis::tables::Tables;
 use crate::engine::quality::Quality;
 use crate::engine::totals::Totals;
 use crate::engine::{Counts, Engine};
@@ -18,6 +19,8 @@ pub struct PartitionView {
     pub sources: Vec<SourceReport>,
     /// Sums over the accounts.
     pub totals: Totals,
+    /// What KPIs are reckoned from.
+    pub kpis: Arc<Tables>,
     /// How good the alerts have been.
     pub quality: Quality,
     /// The fleet record in force.
@@ -38,6 +41,7 @@ impl PartitionView {
             clock: engine.partition().clock,
             sources: engine.partition().reports.clone(),
             totals: engine.totals().clone(),
+            kpis: Arc::clone(engine.kpis()),
             quality: Quality::clone(&engine.partition().quality),
             fleet: Arc::clone(&engine.partition().fleet),
             counts: *engine.counts(),

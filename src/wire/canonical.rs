@@ -15,7 +15,7 @@ use super::raw::{Raw, RawSeed};
 use super::refusal::{Refusal, excerpt};
 use std::sync::Arc;
 
-use crate::engine::event::{AlertAction, Event, Kind, LimitUse, PlanFeatures, Role, Terms, Traits};
+use crate::engine::event::{AlertAction, Event, Kind, LimitUse, PlanFeatures, Role, Survey, Terms, Traits};
 use crate::engine::fleet::Fleet;
 use crate::engine::input::{Input, Progress};
 
@@ -111,7 +111,12 @@ fn encode_kind(kind: &Kind<'_>, object: &mut Object<'_>) {
             }
             object.optional_time("ends_at", *ends_at);
         }
-        Kind::UserDeactivated | Kind::SurveySent | Kind::TrialConverted | Kind::TrialExpired => {}
+        // The other kind is what a survey is that does not say.
+        Kind::SurveySent { survey: Survey::Csat } => object.text("survey", Survey::Csat.name()),
+        Kind::UserDeactivated
+        | Kind::SurveySent { survey: Survey::Nps }
+        | Kind::TrialConverted
+        | Kind::TrialExpired => {}
         Kind::Subscription { terms, .. } => encode_terms(terms, object),
         Kind::InvoicePaid { amount } => object.money("amount", *amount),
         Kind::PaymentFailed { amount, attempt, next_attempt_at } => {

@@ -7,7 +7,7 @@ use super::refusal::{Refusal, excerpt};
 use super::{Decoded, json};
 use crate::engine::event::{
     AlertAction, CURRENCY_DEFAULT, Event, Interval, Kind, LimitUse, MINOR_UNITS_MAX, PlanFeatures, Role,
-    SubscriptionChange, Terms, Text, Traits,
+    SubscriptionChange, Survey, Terms, Text, Traits,
 };
 use crate::engine::input::Input;
 use crate::units::{Currency, Money, Timestamp};
@@ -50,7 +50,7 @@ fn kind<'a>(raw: &mut Raw<'a>, type_name: &str) -> Option<Result<Kind<'a>, Refus
         "user.role_changed" => role_and_title(raw).map(|(role, title)| Kind::UserRoleChanged { role, title }),
         "nps.responded" => raw.score(0, 10).map(|score| Kind::NpsResponded { score }),
         "csat.responded" => raw.score(1, 5).map(|score| Kind::CsatResponded { score }),
-        "survey.sent" => Ok(Kind::SurveySent),
+        "survey.sent" => Ok(survey_sent(raw)),
         "ticket.opened" => ticket_opened(raw),
         "ticket.closed" => raw.required_id(Field::Ticket).map(|ticket| Kind::TicketClosed { ticket }),
         "trial.started" => trial_started(raw),
@@ -106,6 +106,13 @@ fn ticket_opened<'a>(raw: &mut Raw<'a>) -> Result<Kind<'a>, Refusal> {
         severity: raw.text(Field::Severity)?,
         topic: raw.text(Field::Topic)?,
     })
+}
+
+/// A survey that does not say which is one of NPS, as the first that asked were; what it says otherwise is no fault.
+fn survey_sent<'a>(raw: &mut Raw<'a>) -> Kind<'a> {
+    let csat = Survey::Csat.name();
+    let is_csat = matches!(raw.take(Field::Survey), Found::Text(text) if text.trim().eq_ignore_ascii_case(csat));
+    Kind::SurveySent { survey: if is_csat { Survey::Csat } else { Survey::Nps } }
 }
 
 fn trial_started<'a>(raw: &mut Raw<'a>) -> Result<Kind<'a>, Refusal> {

@@ -97,6 +97,7 @@ fields! {
     Topic = "topic",
     CardOnFile = "card_on_file",
     EndsAt = "ends_at",
+    Survey = "survey",
     Subscription = "subscription",
     Plan = "plan",
     Mrr = "mrr",

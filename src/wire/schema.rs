@@ -124,6 +124,7 @@ fn description(field: Field) -> String {
         Field::Topic => "The ticket's topic as reported.",
         Field::CardOnFile => "Whether a card was given.",
         Field::EndsAt => "When the trial ends.",
+        Field::Survey => "Which survey: csat, or nps, which is what any other text counts as.",
         Field::Subscription => "The subscription's id.",
         Field::Plan => "The plan.",
         Field::Mrr => "Monthly recurring revenue from the subscription, in minor units.",

@@ -8,6 +8,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 mod v1;
+mod v2;
 
 use super::fleet::FleetForm;
 use crate::engine::PartitionState;
@@ -24,7 +25,9 @@ pub const ACCOUNT_KEY_PREFIX: u8 = b'a';
 /// Largest encoded account, in bytes: the bounds of its parts see to it.
 pub const ACCOUNT_BYTES_MAX: usize = 8 * 1024;
 
-/// The version written.
+/// The version written of accounts.
+const ACCOUNT_VERSION: u8 = 2;
+/// The version written of everything else.
 const VERSION: u8 = 1;
 
 /// What a commit stood for; written in the transaction that also commits the group offset.
@@ -53,14 +56,15 @@ pub enum StateError {
 
 /// Appends the changelog value of `account` to `out`.
 pub fn encode_account(account: &Account, out: &mut Vec<u8>) {
-    append(&v1::AccountForm::of(account), out);
+    append_as(ACCOUNT_VERSION, &v2::AccountForm::of(account), out);
 }
 
 /// The account of a changelog value.
 pub fn decode_account(value: &[u8]) -> Result<Account, StateError> {
     let (version, body) = split(value)?;
     match version {
-        1 => decode::<v1::AccountForm<'_>>(body)?.into_account(),
+        1 => decode::<v1::AccountForm<'_>>(body)?.into_account().map(v2::complete),
+        2 => decode::<v2::AccountForm<'_>>(body)?.into_account(),
         newer => Err(StateError::Version(newer)),
     }
 }
@@ -91,7 +95,11 @@ pub fn decode_fleet(value: &[u8]) -> Result<Fleet, StateError> {
 
 /// Appends a version byte and the form to `out`.
 pub(super) fn append<T: Serialize>(form: &T, out: &mut Vec<u8>) {
-    out.push(VERSION);
+    append_as(VERSION, form, out);
+}
+
+fn append_as<T: Serialize>(version: u8, form: &T, out: &mut Vec<u8>) {
+    out.push(version);
     let start = out.len();
     // Writing to a vector fails only for sequences of unknown length, of which the forms have none.
     match postcard::to_extend(form, std::mem::take(out)) {

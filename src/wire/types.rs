@@ -88,7 +88,7 @@ pub(super) const TYPES: &[EventType] = &[
     event("user.role_changed", &[], PERSON, "A user got another role or title."),
     event("nps.responded", &[Field::Score], &[], "A person answered how likely they recommend the product, 0 to 10."),
     event("csat.responded", &[Field::Score], &[], "A person answered how satisfied they are, 1 to 5."),
-    event("survey.sent", &[], &[], "A survey was sent."),
+    event("survey.sent", &[], &[Field::Survey], "A survey was sent."),
     event("ticket.opened", &[Field::Ticket], &[Field::Severity, Field::Topic], "A support ticket was opened."),
     event("ticket.closed", &[Field::Ticket], &[], "A support ticket was closed."),
     event("trial.started", &[], &[Field::CardOnFile, Field::EndsAt], "A trial began."),

@@ -248,15 +248,8 @@ fn nothing(rules: &Rules) -> Money {
 }
 
 /// `money` in the reporting currency; unchanged where no rate is known.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // for display; far below 2^53
 fn reporting(money: Money, rules: &Rules) -> Money {
-    let rate = rules.rates.iter().find(|(currency, _)| *currency == money.currency).map(|(_, rate)| *rate);
-    match rate {
-        Some(rate) if money.currency != rules.currency => {
-            Money { minor: (money.minor as f64 * rate).round() as i64, currency: rules.currency }
-        }
-        _ => money,
-    }
+    rules.in_reporting_currency(money).map_or(money, |minor| Money { minor, currency: rules.currency })
 }
 
 fn account_json(revenue: Money, health: &Health) -> Value {

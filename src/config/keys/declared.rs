@@ -280,7 +280,7 @@ fn texts(path: &str, rule: TextRule, summary: &str, place: Place<Vec<String>>) -
 }
 
 /// A whole number of any integer type that holds the whole `range`.
-fn count<T>(path: &str, range: RangeInclusive<i64>, summary: &str, place: Place<T>) -> Key
+pub(super) fn count<T>(path: &str, range: RangeInclusive<i64>, summary: &str, place: Place<T>) -> Key
 where
     T: TryFrom<i64> + TryInto<i64> + Clone + Debug + 'static,
 {
@@ -313,7 +313,7 @@ fn millis(path: &str, range: RangeInclusive<i64>, summary: &str, place: Place<Du
     key(path, summary, Access::Integer { min, max, get, set })
 }
 
-fn number(path: &str, range: RangeInclusive<f64>, summary: &str, place: Place<f64>) -> Key {
+pub(super) fn number(path: &str, range: RangeInclusive<f64>, summary: &str, place: Place<f64>) -> Key {
     let (min, max) = range.into_inner();
     let get = Box::new(move |config: &Config| read(config, place));
     key(path, summary, Access::Number { min, max, get, set: Box::new(move |config, value| *place(config) = value) })

@@ -5,10 +5,12 @@
 
 use compact_str::CompactString;
 
+use super::book::{Book, Bookkeeper};
 use super::{Stamp, onboarding::keep_earliest, profile::clip};
 use crate::engine::event::{Interval, SubscriptionChange, Terms};
+use crate::engine::rates::Valuation;
 use crate::engine::totals::Movement;
-use crate::units::{Offset, Span, Timestamp};
+use crate::units::{Currency, Money, Offset, Span, Timestamp};
 
 /// Subscription changes kept one by one.
 pub const CHANGES_MAX: usize = 24;
@@ -22,8 +24,8 @@ const FALLS_WITHIN: Span = Span::from_days(60);
 /// What an account pays.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Billing {
-    /// What the changes folded so far led to, and the stamp of the latest: earlier ones come too late.
-    pub folded: Option<Box<(Ledger, Stamp)>>,
+    /// What the changes folded so far led to.
+    pub folded: Option<Box<Folded>>,
     /// The changes since, oldest first, at most [`CHANGES_MAX`].
     pub changes: Vec<Change>,
     /// What they lead to; derived.
@@ -36,6 +38,17 @@ pub struct Billing {
     pub failures: Vec<Failure>,
 }
 
+/// What the changes folded so far led to.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Folded {
+    /// Where the subscriptions stood.
+    pub ledger: Ledger,
+    /// The stamp of the latest: earlier changes come too late.
+    pub until: Stamp,
+    /// How the account's MRR had moved, by month.
+    pub book: Book,
+}
+
 /// One change of one subscription, in the reporting currency.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -45,8 +58,10 @@ pub struct Change {
     pub subscription: u64,
     /// What happened.
     pub kind: SubscriptionChange,
-    /// Its MRR from then on, in minor units; absent: unchanged.
+    /// Its MRR from then on, in minor units, at the latest rate known when it came; absent: unchanged.
     pub mrr_minor: Option<i64>,
+    /// The same as it was told; absent where that was in the reporting currency, or nothing was told.
+    pub told: Option<Box<Money>>,
     /// Its plan; absent: unchanged.
     pub plan: Option<CompactString>,
     /// Its seats; absent: unchanged.
@@ -115,6 +130,8 @@ pub struct Subscription {
     pub full_minor: i64,
     /// Its MRR now.
     pub mrr_minor: i64,
+    /// The same in the currency it is paid in; absent where that is the reporting currency.
+    pub foreign: Option<Box<Foreign>>,
     /// Whether it has ended.
     pub ended: bool,
     /// Its plan.
@@ -131,6 +148,17 @@ pub struct Subscription {
     pub paused: Option<Offset>,
 }
 
+/// What a subscription pays in a currency that is not the reporting one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// The currency.
+    pub currency: Currency,
+    /// [`Subscription::full_minor`] in its minor units.
+    pub full_minor: i64,
+    /// [`Subscription::mrr_minor`], likewise.
+    pub mrr_minor: i64,
+}
+
 /// What taking in a change led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Booked {
@@ -141,24 +169,27 @@ pub enum Booked {
 }
 
 impl Billing {
-    /// Takes in a change of a subscription; `mrr_minor` is its new MRR in the reporting currency, where it is told.
+    /// Takes in a change of a subscription. An MRR without a rate is left out.
     pub fn take(
         &mut self,
         stamp: Stamp,
         kind: SubscriptionChange,
         terms: &Terms<'_>,
-        mrr_minor: Option<i64>,
+        valuation: Valuation<'_>,
         offset: Offset,
     ) -> Booked {
         keep_earliest(&mut self.first_at, stamp.time);
-        if self.folded.as_ref().is_some_and(|folded| stamp <= folded.1) {
+        if self.folded.as_ref().is_some_and(|folded| stamp <= folded.until) {
             return Booked::TooLate;
         }
+        let mrr_minor = terms.mrr.and_then(|mrr| valuation.latest(mrr));
+        let is_foreign = |mrr: &Money| mrr_minor.is_some() && mrr.currency != valuation.currency;
         let change = Change {
             stamp,
             subscription: crate::units::stable_hash(terms.subscription.as_bytes()),
             kind,
             mrr_minor,
+            told: terms.mrr.filter(is_foreign).map(Box::new),
             plan: terms.plan.as_deref().map(clip),
             seats: terms.seats,
             term_ends_at: match kind {
@@ -173,8 +204,11 @@ impl Billing {
         if self.changes.len() > CHANGES_MAX {
             let oldest = self.changes.remove(0);
             let folded = self.folded.get_or_insert_default();
-            folded.0.apply(&oldest);
-            folded.1 = oldest.stamp;
+            let mut keeper = Bookkeeper::new(std::mem::take(&mut folded.book), valuation);
+            keeper.follow(&mut folded.ledger, &oldest);
+            folded.book = keeper.book;
+            folded.book.bound();
+            folded.until = oldest.stamp;
         }
         self.derive();
         Booked::Yes
@@ -182,11 +216,32 @@ impl Billing {
 
     /// Derives the ledger from the timeline; also after decoding.
     pub(crate) fn derive(&mut self) {
-        let mut ledger = self.folded.as_ref().map(|folded| folded.0.clone()).unwrap_or_default();
+        let mut ledger = self.folded.as_ref().map(|folded| folded.ledger.clone()).unwrap_or_default();
         for change in &self.changes {
             ledger.apply(change);
         }
         self.ledger = ledger;
+    }
+
+    /// The account's ledger by month: derived anew, since it is asked for rarely and would take room.
+    #[must_use]
+    pub fn book(&self, valuation: Valuation<'_>) -> Book {
+        let folded = self.folded.as_deref().cloned().unwrap_or_default();
+        let (mut ledger, mut keeper) = (folded.ledger, Bookkeeper::new(folded.book, valuation));
+        for change in &self.changes {
+            keeper.follow(&mut ledger, change);
+        }
+        keeper.finish(&ledger)
+    }
+
+    /// Begins the book of a timeline that was folded before months were kept: what is known are the sums.
+    pub(crate) fn open_book(&mut self, valuation: Valuation<'_>) {
+        let month = |time: Timestamp| valuation.zone.month(time);
+        let (Some(folded), Some(first)) = (&mut self.folded, self.first_at) else { return };
+        if folded.book.lines.is_empty() && folded.ledger.has_paid() {
+            let churned = folded.ledger.churned_at.map(month);
+            folded.book = Book::opening(&folded.ledger, month(first), churned, valuation.currency);
+        }
     }
 
     /// Notes a successful payment.
@@ -213,7 +268,7 @@ impl Billing {
 
 impl Ledger {
     /// Applies one change and books the movement of the account that follows from it.
-    fn apply(&mut self, change: &Change) {
+    pub(super) fn apply(&mut self, change: &Change) {
         let seats_before = self.seats();
         let known = self.subscriptions.iter_mut().find(|known| known.id == change.subscription);
         if let Some(subscription) = known {
@@ -245,7 +300,7 @@ impl Ledger {
 
     fn book(&mut self, before: i64, after: i64, time: Timestamp) {
         self.mrr_minor = after;
-        let had_paid = self.moved.first().is_some_and(|new| *new > 0);
+        let had_paid = self.has_paid();
         let movement = match (before, after) {
             _ if before == after => return,
             (0, _) if had_paid => Movement::Reactivation,
@@ -296,6 +351,12 @@ impl Ledger {
             || self.subscriptions.iter().any(|known| !known.ended && is_open(known))
     }
 
+    /// Whether it has ever paid.
+    #[must_use]
+    pub fn has_paid(&self) -> bool {
+        self.moved.first().is_some_and(|new| *new > 0)
+    }
+
     /// Whether every subscription has ended.
     #[must_use]
     pub fn has_left(&self) -> bool {
@@ -335,50 +396,94 @@ impl Subscription {
     }
 
     fn apply(&mut self, change: &Change) {
-        if let Some(mrr) = change.mrr_minor {
+        // An end that is scheduled with an MRR of 0 tells what will be.
+        let is_told = |mrr: &i64| *mrr > 0 || change.kind != SubscriptionChange::CancelScheduled;
+        if let Some(mrr) = change.mrr_minor.filter(is_told) {
             self.full_minor = mrr;
+            self.tell(change.told.as_deref().copied());
         }
         if change.plan.is_some() {
             self.plan.clone_from(&change.plan);
         }
         self.seats = change.seats.or(self.seats);
-        self.term_ends_at = change.term_ends_at.or(self.term_ends_at);
+        // A term that ends before it begins is none; an end that is scheduled may have come already.
+        let is_ending = matches!(change.kind, SubscriptionChange::CancelScheduled | SubscriptionChange::Canceled);
+        let ends_at = change.term_ends_at.filter(|ends| is_ending || *ends > change.stamp.time);
+        self.term_ends_at = ends_at.or(self.term_ends_at);
         self.interval = change.interval.or(self.interval);
         match change.kind {
             SubscriptionChange::Started | SubscriptionChange::Resumed | SubscriptionChange::Renewed => {
                 self.ended = false;
                 self.cancel_scheduled = None;
                 self.paused = None;
-                self.mrr_minor = self.full_minor;
+                self.pay_in_full();
             }
             SubscriptionChange::Changed => {
                 if !self.ended {
-                    self.mrr_minor = self.full_minor;
+                    self.pay_in_full();
                     self.paused = None;
                 }
             }
             SubscriptionChange::Paused => {
-                self.mrr_minor = 0;
+                self.pay_nothing();
                 self.paused = Some(change.offset);
             }
             SubscriptionChange::CancelScheduled => {
                 self.cancel_scheduled = Some(change.offset);
-                if !self.ended && self.mrr_minor == 0 && self.full_minor > 0 {
-                    self.mrr_minor = self.full_minor;
+                if !self.ended {
+                    self.pay_in_full();
                     self.paused = None;
                 }
             }
             SubscriptionChange::Canceled => {
                 self.ended = true;
-                self.mrr_minor = 0;
+                self.pay_nothing();
             }
         }
+    }
+
+    /// Notes a new full MRR as it was told, where that was not in the reporting currency. What it pays now follows.
+    fn tell(&mut self, told: Option<Money>) {
+        let pays = |known: &Foreign, money: &Money| if known.currency == money.currency { known.mrr_minor } else { 0 };
+        self.foreign = told.map(|money| {
+            let mrr_minor = self.foreign.as_ref().map_or(0, |known| pays(known, &money));
+            Box::new(Foreign { currency: money.currency, full_minor: money.minor, mrr_minor })
+        });
+    }
+
+    fn pay_in_full(&mut self) {
+        self.mrr_minor = self.full_minor;
+        if let Some(foreign) = &mut self.foreign {
+            foreign.mrr_minor = foreign.full_minor;
+        }
+    }
+
+    fn pay_nothing(&mut self) {
+        self.mrr_minor = 0;
+        if let Some(foreign) = &mut self.foreign {
+            foreign.mrr_minor = 0;
+        }
+    }
+
+    /// What it pays a month now, in the currency it is paid in.
+    #[must_use]
+    pub fn pays(&self, reporting: Currency) -> Money {
+        let own = || Money { minor: self.mrr_minor, currency: reporting };
+        self.foreign.as_ref().map_or_else(own, |known| Money { minor: known.mrr_minor, currency: known.currency })
+    }
+
+    /// What it pays a month when it is not paused or canceled, likewise.
+    #[must_use]
+    pub fn full(&self, reporting: Currency) -> Money {
+        let own = || Money { minor: self.full_minor, currency: reporting };
+        self.foreign.as_ref().map_or_else(own, |known| Money { minor: known.full_minor, currency: known.currency })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::rules::Rules;
     use expect_test::{Expect, expect};
     use std::borrow::Cow;
     use std::fmt::Write;
@@ -388,22 +493,23 @@ mod tests {
         let events: Vec<_> = script.lines().map(str::trim).filter(|line| !line.is_empty()).map(parse).collect();
         let mut billing = Billing::default();
         let mut shown = String::new();
-        for (stamp, kind, terms, mrr) in &events {
-            billing.take(*stamp, *kind, terms, *mrr, Offset(0));
+        let rules = Rules::default();
+        for (stamp, kind, terms) in &events {
+            billing.take(*stamp, *kind, terms, rules.valuation(), Offset(0));
             let Ledger { mrr_minor, moved_minor, .. } = &billing.ledger;
             writeln!(shown, "{} mrr {mrr_minor} moved {moved_minor:?}", stamp.tie).unwrap();
         }
         expected.assert_eq(&shown);
         let mut reversed = Billing::default();
-        for (stamp, kind, terms, mrr) in events.iter().rev() {
-            reversed.take(*stamp, *kind, terms, *mrr, Offset(0));
+        for (stamp, kind, terms) in events.iter().rev() {
+            reversed.take(*stamp, *kind, terms, rules.valuation(), Offset(0));
         }
         assert_eq!(reversed.ledger, billing.ledger, "the order of arrival matters");
         let [new, up, down, gone, back] = billing.ledger.moved_minor;
         assert_eq!(billing.ledger.mrr_minor, new + up + back - down - gone, "ledger identity");
     }
 
-    fn parse(line: &str) -> (Stamp, SubscriptionChange, Terms<'static>, Option<i64>) {
+    fn parse(line: &str) -> (Stamp, SubscriptionChange, Terms<'static>) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let day: u64 = words[0].parse().unwrap();
         let kind = match words[1] {
@@ -419,7 +525,7 @@ mod tests {
         let terms = Terms {
             subscription: Cow::Owned(words[2].to_owned()),
             plan: None,
-            mrr: None,
+            mrr: words.get(3).map(|mrr| Money { minor: mrr.parse().unwrap(), currency: Currency::USD }),
             seats: None,
             interval: None,
             term_ends_at: None,
@@ -427,7 +533,7 @@ mod tests {
             reason: None,
         };
         let time = Timestamp::clamped(1_700_000_000_000 + i64::try_from(day).unwrap() * crate::units::DAY_MS);
-        (Stamp { time, tie: day }, kind, terms, words.get(3).map(|mrr| mrr.parse().unwrap()))
+        (Stamp { time, tie: day }, kind, terms)
     }
 
     #[test]

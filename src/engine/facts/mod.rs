@@ -6,6 +6,7 @@
 
 pub mod activity;
 pub mod billing;
+pub mod book;
 pub mod crowd;
 pub mod limits;
 pub mod onboarding;

@@ -1,6 +1,7 @@
 //! What people say when they are asked: NPS answers, CSAT ratings, and the days on which surveys went out.
 
 use super::Stamp;
+use crate::engine::event::Survey;
 use crate::units::{Day, Offset, Span, Timestamp};
 
 /// Latest NPS answers kept.
@@ -9,6 +10,8 @@ pub const ANSWERS_MAX: usize = 20;
 pub const RATINGS_MAX: usize = 12;
 /// Latest days kept on which surveys went out.
 pub const ASKED_MAX: usize = 12;
+/// Latest days and kinds kept of which it is known how many surveys went out.
+pub const SENT_MAX: usize = 16;
 
 /// An answer counts in the fleet's NPS classes for this long.
 pub const ANSWER_VALID: Span = Span::from_days(180);
@@ -22,6 +25,19 @@ pub struct Voice {
     pub ratings: Vec<Answer>,
     /// Days on which surveys went out, ascending, the latest [`ASKED_MAX`].
     pub asked: Vec<Day>,
+    /// How many went out of each kind, by day and kind, the latest [`SENT_MAX`].
+    pub sent: Vec<Sent>,
+}
+
+/// How many surveys of a kind went out on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The day.
+    pub day: Day,
+    /// Which survey.
+    pub survey: Survey,
+    /// How many.
+    pub count: u16,
 }
 
 /// One answer.
@@ -57,7 +73,21 @@ impl Voice {
     }
 
     /// Notes that a survey went out.
-    pub fn survey_sent(&mut self, time: Timestamp) {
+    pub fn survey_sent(&mut self, time: Timestamp, survey: Survey) {
+        let day = time.day();
+        match self.sent.binary_search_by_key(&(day, survey), |sent| (sent.day, sent.survey)) {
+            Ok(index) => {
+                if let Some(sent) = self.sent.get_mut(index) {
+                    sent.count = sent.count.saturating_add(1);
+                }
+            }
+            Err(index) => {
+                super::insert(&mut self.sent, index, Sent { day, survey, count: 1 });
+                if self.sent.len() > SENT_MAX {
+                    self.sent.remove(0);
+                }
+            }
+        }
         if let Err(index) = self.asked.binary_search(&time.day()) {
             super::insert(&mut self.asked, index, time.day());
             if self.asked.len() > ASKED_MAX {

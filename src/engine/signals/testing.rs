@@ -14,7 +14,9 @@ use expect_test::Expect;
 
 use super::{Case, SIGNALS};
 use crate::engine::account::Account;
-use crate::engine::event::{Event, Interval, Kind, LimitUse, PlanFeatures, Role, SubscriptionChange, Terms, Traits};
+use crate::engine::event::{
+    Event, Interval, Kind, LimitUse, PlanFeatures, Role, SubscriptionChange, Survey, Terms, Traits,
+};
 use crate::engine::rules::Rules;
 use crate::units::{Currency, DAY_MS, HOUR_MS, Money, Offset, Span, Timestamp, stable_hash};
 
@@ -172,7 +174,7 @@ fn kinds<'a>(words: &[&'a str], day: i64) -> Vec<(Kind<'static>, Option<&'a str>
         }
         "closed" => vec![(Kind::TicketClosed { ticket: words[2].to_owned().into() }, None)],
         "csat" => vec![(Kind::CsatResponded { score: words[3].parse().unwrap() }, Some(words[2]))],
-        "asked" => vec![(Kind::SurveySent, None)],
+        "asked" => vec![(Kind::SurveySent { survey: Survey::Nps }, None)],
         "plan" => {
             let plan_features = Some(PlanFeatures::Count(words[2].parse().unwrap()));
             vec![(Kind::AccountUpdated(Traits { plan_features, ..Traits::default() }), None)]

@@ -109,6 +109,21 @@ fn bytes_that_are_no_event_are_refused() {
 }
 
 #[test]
+fn a_survey_says_which_it_is_or_is_one_of_nps() {
+    check_own(
+        r#"
+        "type":"survey.sent","survey":"csat"
+        "type":"survey.sent","survey":" CSAT "
+        "type":"survey.sent","survey":"nps"
+        "type":"survey.sent","survey":"relationship"
+        "type":"survey.sent","survey":""
+        "type":"survey.sent","survey":7
+        "#,
+        &expect![],
+    );
+}
+
+#[test]
 fn numbers_and_money_are_checked() {
     check_own(
         r#"

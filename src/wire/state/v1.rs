@@ -50,7 +50,7 @@ pub struct AccountForm<'a> {
 const CLOSED_BY: [ClosedBy; 3] = [ClosedBy::Recovery, ClosedBy::Person, ClosedBy::LateData];
 
 /// Milliseconds and tie.
-type StampForm = (i64, u64);
+pub(super) type StampForm = (i64, u64);
 
 #[derive(Serialize, Deserialize)]
 struct ActivityForm<'a> {
@@ -392,26 +392,26 @@ impl QualityForm {
     }
 }
 
-fn pick<T: Copy>(number: u8, values: &[T], what: &str) -> Result<T, StateError> {
+pub(super) fn pick<T: Copy>(number: u8, values: &[T], what: &str) -> Result<T, StateError> {
     values.get(usize::from(number)).copied().ok_or_else(|| damaged(&format!("{what} number {number}")))
 }
 
-fn stamp_form(stamp: Stamp) -> StampForm {
+pub(super) fn stamp_form(stamp: Stamp) -> StampForm {
     (stamp.time.ms(), stamp.tie)
 }
 
-fn stamp((ms, tie): StampForm) -> Result<Stamp, StateError> {
+pub(super) fn stamp((ms, tie): StampForm) -> Result<Stamp, StateError> {
     Ok(Stamp { time: time(ms)?, tie })
 }
 
-fn maybe_time(ms: Option<i64>) -> Result<Option<Timestamp>, StateError> {
+pub(super) fn maybe_time(ms: Option<i64>) -> Result<Option<Timestamp>, StateError> {
     ms.map(time).transpose()
 }
 
-fn time(ms: i64) -> Result<Timestamp, StateError> {
+pub(super) fn time(ms: i64) -> Result<Timestamp, StateError> {
     Timestamp::from_ms(ms).ok_or_else(|| damaged("a time out of range"))
 }
 
-fn damaged(what: &str) -> StateError {
+pub(super) fn damaged(what: &str) -> StateError {
     StateError::Damaged(what.to_owned())
 }

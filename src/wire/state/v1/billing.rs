@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{StampForm, maybe_time, pick, stamp, stamp_form, time};
 use crate::engine::event::{Interval, SubscriptionChange};
-use crate::engine::facts::billing::{Billing, Change, Failure, Fall, Ledger, Subscription};
+use crate::engine::facts::billing::{Billing, Change, Failure, Fall, Folded, Ledger, Subscription};
+use crate::engine::facts::book::Book;
 use crate::units::{Offset, Timestamp};
 use crate::wire::state::{StateError, Text};
 
@@ -21,7 +22,7 @@ impl BillingForm {
     pub fn of(billing: &Billing) -> BillingForm {
         let failure = |known: &Failure| (stamp_form(known.stamp), known.attempt, known.amount_minor, known.offset.0);
         BillingForm {
-            folded: billing.folded.as_ref().map(|folded| (LedgerForm::of(&folded.0), stamp_form(folded.1))),
+            folded: billing.folded.as_ref().map(|folded| (LedgerForm::of(&folded.ledger), stamp_form(folded.until))),
             changes: billing.changes.iter().map(ChangeForm::of).collect(),
             first_ms: billing.first_at.map(Timestamp::ms),
             paid_ms: billing.paid_at.map(Timestamp::ms),
@@ -34,7 +35,9 @@ impl BillingForm {
             Ok(Failure { stamp: stamp(at)?, attempt, amount_minor, offset: Offset(offset) })
         };
         let folded = match self.folded {
-            Some((ledger, at)) => Some(Box::new((ledger.into_ledger()?, stamp(at)?))),
+            Some((ledger, at)) => {
+                Some(Box::new(Folded { ledger: ledger.into_ledger()?, until: stamp(at)?, book: Book::default() }))
+            }
             None => None,
         };
         let mut billing = Billing {
@@ -137,6 +140,7 @@ impl SubscriptionForm {
             id: self.id,
             full_minor: self.full_minor,
             mrr_minor: self.mrr_minor,
+            foreign: None,
             ended: self.ended,
             plan: self.plan,
             seats: self.seats,
@@ -182,6 +186,7 @@ impl ChangeForm {
             subscription: self.subscription,
             kind: pick(self.kind, &SUBSCRIPTION_CHANGES, "subscription change")?,
             mrr_minor: self.mrr_minor,
+            told: None,
             plan: self.plan,
             seats: self.seats,
             term_ends_at: maybe_time(self.term_ends_ms)?,

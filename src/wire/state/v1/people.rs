@@ -114,6 +114,7 @@ impl VoiceForm {
             answers: self.answers.into_iter().map(answer).collect::<Result<_, _>>()?,
             ratings: self.ratings.into_iter().map(answer).collect::<Result<_, _>>()?,
             asked: self.asked_days.into_iter().map(Day::new).collect(),
+            sent: Vec::new(),
         })
     }
 }

@@ -80,6 +80,7 @@ impl OnboardingForm {
             steps: self.steps,
             latest: self.latest.map(step).transpose()?,
             done_at: maybe_time(self.done_ms)?,
+            trial: None,
         })
     }
 }

@@ -1,0 +1,304 @@
+//! A table and how it looks: as aligned text, as JSON, as CSV. Pure.
+//!
+//! Values keep their unit until they are shown: JSON and CSV have plain numbers, text has percent and grouping.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::kpis::registry::Unit;
+
+/// A table.
+#[derive(Debug)]
+pub struct Table {
+    /// Stable name for programs.
+    pub id: &'static str,
+    /// What it shows.
+    pub title: String,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Its rows: a cell for each column.
+    pub rows: Vec<Vec<Cell>>,
+    /// What to know about it.
+    pub notes: Vec<String>,
+}
+
+/// A column.
+#[derive(Debug)]
+pub struct Column {
+    /// Stable name for programs.
+    pub id: String,
+    /// What people read.
+    pub title: String,
+}
+
+/// A cell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Nothing.
+    Empty,
+    /// Text.
+    Text(String),
+    /// A value in a unit; `None` where it is undefined.
+    Value(Option<f64>, Unit),
+    /// Customers and revenue retention, side by side.
+    Pair(Option<f64>, Option<f64>),
+}
+
+impl Cell {
+    /// A count.
+    #[allow(clippy::cast_precision_loss)] // counts stay far below 2^53
+    pub fn count(count: i64) -> Cell {
+        Cell::Value(Some(count as f64), Unit::Count)
+    }
+
+    /// Text.
+    pub fn text(text: impl Into<String>) -> Cell {
+        Cell::Text(text.into())
+    }
+
+    fn is_number(&self) -> bool {
+        matches!(self, Cell::Value(..) | Cell::Pair(..))
+    }
+}
+
+/// Columns of these ids, with these titles.
+pub fn columns<const N: usize>(columns: [(&str, &str); N]) -> Vec<Column> {
+    columns.into_iter().map(|(id, title)| Column { id: id.to_owned(), title: title.to_owned() }).collect()
+}
+
+/// A value as people read it.
+pub fn shown(value: Option<f64>, unit: Unit) -> String {
+    let Some(value) = value else { return "-".to_owned() };
+    match unit {
+        Unit::Share => format!("{:.1} %", value * 100.0),
+        Unit::Times => format!("{value:.2}"),
+        Unit::Amount => grouped(value, if value.fract().abs() < 0.005 { 0 } else { 2 }),
+        Unit::Count => grouped(value, 0),
+        Unit::Months => format!("{value:.1} months"),
+        Unit::Points => format!("{value:.0}"),
+    }
+}
+
+fn grouped(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let (whole, part) = text.split_once('.').map_or((text.as_str(), None), |(whole, part)| (whole, Some(part)));
+    let mut out = String::new();
+    if value < 0.0 && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
+        out.push('-');
+    }
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if let Some(part) = part {
+        out.push('.');
+        out.push_str(part);
+    }
+    out
+}
+
+fn cell_text(cell: &Cell) -> String {
+    match cell {
+        Cell::Empty => String::new(),
+        Cell::Text(text) => text.clone(),
+        Cell::Value(value, unit) => shown(*value, *unit),
+        Cell::Pair(customers, revenue) => {
+            let percent =
+                |share: &Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.0}", share * 100.0));
+            format!("{}/{}", percent(customers), percent(revenue))
+        }
+    }
+}
+
+/// The tables as text, aligned.
+pub fn text(head: &str, tables: &[Table]) -> String {
+    let mut out = format!("{head}\n");
+    for table in tables {
+        let _ = writeln!(out, "\n{}", table.title);
+        let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(cell_text).collect()).collect();
+        let width = |index: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
+            cells.chain(table.columns.get(index).map(|column| column.title.chars().count())).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
+        let is_number = |index: usize| table.rows.iter().filter_map(|row| row.get(index)).any(Cell::is_number);
+        let right: Vec<bool> = (0..table.columns.len()).map(is_number).collect();
+        let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+            let mut text = String::from(" ");
+            for ((cell, width), right) in cells.zip(&widths).zip(&right) {
+                let _ = if *right { write!(text, " {cell:>width$} ") } else { write!(text, " {cell:<width$} ") };
+            }
+            let _ = writeln!(out, "{}", text.trim_end());
+        };
+        line(&mut table.columns.iter().map(|column| column.title.as_str()));
+        for row in &rows {
+            line(&mut row.iter().map(String::as_str));
+        }
+        for note in &table.notes {
+            let _ = writeln!(out, "  {note}");
+        }
+    }
+    out
+}
+
+/// The tables as one JSON object, each under its id.
+pub fn json(head: &Value, tables: &[Table]) -> String {
+    let mut object = head.as_object().cloned().unwrap_or_default();
+    for table in tables {
+        let rows: Vec<Value> = table
+            .rows
+            .iter()
+            .map(|row| {
+                let mut members = Map::new();
+                for (column, cell) in table.columns.iter().zip(row) {
+                    let value = match cell {
+                        Cell::Empty => Value::Null,
+                        Cell::Text(text) => json!(text),
+                        Cell::Value(value, _) => json!(value),
+                        Cell::Pair(customers, revenue) => json!({ "customers": customers, "revenue": revenue }),
+                    };
+                    members.insert(column.id.clone(), value);
+                }
+                Value::Object(members)
+            })
+            .collect();
+        object.insert(table.id.to_owned(), json!({ "title": table.title, "rows": rows, "notes": table.notes }));
+    }
+    format!("{:#}\n", Value::Object(object))
+}
+
+/// The tables as CSV, each with its id in the first column, an empty line between them.
+pub fn csv(tables: &[Table]) -> String {
+    let mut out = String::new();
+    for (index, table) in tables.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        let pairs: Vec<bool> = (0..table.columns.len())
+            .map(|index| table.rows.iter().any(|row| matches!(row.get(index), Some(Cell::Pair(..)))))
+            .collect();
+        let mut head = vec!["table".to_owned()];
+        for (column, is_pair) in table.columns.iter().zip(&pairs) {
+            if *is_pair {
+                head.extend([format!("{}_customers", column.id), format!("{}_revenue", column.id)]);
+            } else {
+                head.push(column.id.clone());
+            }
+        }
+        record(&head, &mut out);
+        for row in &table.rows {
+            let mut cells = vec![table.id.to_owned()];
+            let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+            for (cell, is_pair) in row.iter().zip(&pairs) {
+                match cell {
+                    Cell::Pair(customers, revenue) => cells.extend([number(*customers), number(*revenue)]),
+                    Cell::Empty if *is_pair => cells.extend([String::new(), String::new()]),
+                    Cell::Empty => cells.push(String::new()),
+                    Cell::Text(text) => cells.push(text.clone()),
+                    Cell::Value(value, _) => cells.push(number(*value)),
+                }
+            }
+            record(&cells, &mut out);
+        }
+    }
+    out
+}
+
+fn record(cells: &[String], out: &mut String) {
+    for (index, cell) in cells.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        if cell.contains([',', '"', '\n', '\r']) {
+            let _ = write!(out, "\"{}\"", cell.replace('"', "\"\""));
+        } else {
+            out.push_str(cell);
+        }
+    }
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn sample() -> Table {
+        Table {
+            id: "sample",
+            title: "A sample".to_owned(),
+            columns: columns([("name", "name"), ("mrr", "MRR"), ("month_1", "k1"), ("rate", "rate")]),
+            rows: vec![
+                vec![
+                    Cell::text("a, \"b\""),
+                    Cell::Value(Some(1_234_567.5), Unit::Amount),
+                    Cell::Pair(Some(0.5), Some(1.049)),
+                    Cell::Value(Some(-0.0213), Unit::Share),
+                ],
+                vec![Cell::text("c"), Cell::Value(None, Unit::Amount), Cell::Empty, Cell::Value(None, Unit::Share)],
+            ],
+            notes: vec!["A note.".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_table_is_aligned_for_people() {
+        expect![[r#"
+            head
+
+            A sample
+              name             MRR      k1    rate
+              a, "b"  1,234,567.50  50/105  -2.1 %
+              c                  -               -
+              A note.
+        "#]]
+        .assert_eq(&text("head", &[sample()]));
+    }
+
+    #[test]
+    fn programs_get_plain_numbers() {
+        expect![[r#"
+            table,name,mrr,month_1_customers,month_1_revenue,rate
+            sample,"a, ""b""",1234567.5,0.5,1.049,-0.0213
+            sample,c,,,,
+
+            table,name,mrr,month_1_customers,month_1_revenue,rate
+            sample,"a, ""b""",1234567.5,0.5,1.049,-0.0213
+            sample,c,,,,
+        "#]]
+        .assert_eq(&csv(&[sample(), sample()]));
+        expect![[r#"
+            {
+              "as_of": "now",
+              "sample": {
+                "notes": [
+                  "A note."
+                ],
+                "rows": [
+                  {
+                    "month_1": {
+                      "customers": 0.5,
+                      "revenue": 1.049
+                    },
+                    "mrr": 1234567.5,
+                    "name": "a, \"b\"",
+                    "rate": -0.0213
+                  },
+                  {
+                    "month_1": null,
+                    "mrr": null,
+                    "name": "c",
+                    "rate": null
+                  }
+                ],
+                "title": "A sample"
+              }
+            }
+        "#]]
+        .assert_eq(&json(&json!({ "as_of": "now" }), &[sample()]));
+    }
+}

@@ -1,0 +1,170 @@
+//! From the ledger of one account to what it adds to periods: month by month in the reporting currency, then by period.
+//!
+//! Pure. Invariants: the month's flows lead from its start to its end; an account that has only ever paid in the
+//! reporting currency has no `fx`.
+
+use std::collections::BTreeSet;
+
+use crate::engine::facts::book::{Book, Flow, Line};
+use crate::engine::rates::Valuation;
+use crate::units::calendar::{Length, Month, Period};
+use crate::units::{Currency, Money};
+
+/// What one account did in a month in which its MRR moved, in minor units of the reporting currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct MonthFlow {
+    /// The month.
+    pub month: Month,
+    /// MRR at its start, ...
+    pub start_minor: i64,
+    /// ... and at its end.
+    pub end_minor: i64,
+    /// Whether it paid at the start, ...
+    pub paid: bool,
+    /// ... and at the end.
+    pub pays: bool,
+    /// What moved, by [`Flow`]; negative for less.
+    pub moved_minor: [i64; Flow::ALL.len()],
+    /// How many movements, likewise.
+    pub moved: [i64; Flow::ALL.len()],
+}
+
+/// What accounts add to a period: all of it adds up over accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Cell {
+    /// What moved, in minor units of the reporting currency, by [`Flow`]; negative for less.
+    pub moved_minor: [i64; Flow::ALL.len()],
+    /// How many movements, likewise.
+    pub moved: [i64; Flow::ALL.len()],
+    /// Accounts that first paid within the period and pay at its end.
+    pub acquired: i64,
+    /// Accounts that had paid before it, not at its start, and pay at its end.
+    pub returned: i64,
+    /// Accounts that paid at its start and do not at its end.
+    pub lost: i64,
+    /// Of the accounts that paid at its start, the MRR that is gone at its end, `fx` left out.
+    pub gone_minor: i64,
+    /// Of the same accounts, their MRR at its end less that at its start, `fx` left out.
+    pub opening_change_minor: i64,
+}
+
+impl Cell {
+    /// Adds another one `sign` times.
+    pub fn add(&mut self, other: &Cell, sign: i64) {
+        let more = |sum: &mut i64, value: i64| *sum = sum.wrapping_add(value.wrapping_mul(sign));
+        self.moved_minor.iter_mut().zip(other.moved_minor).for_each(|(sum, value)| more(sum, value));
+        self.moved.iter_mut().zip(other.moved).for_each(|(sum, value)| more(sum, value));
+        more(&mut self.acquired, other.acquired);
+        more(&mut self.returned, other.returned);
+        more(&mut self.lost, other.lost);
+        more(&mut self.gone_minor, other.gone_minor);
+        more(&mut self.opening_change_minor, other.opening_change_minor);
+    }
+
+    /// By how much MRR grew.
+    #[must_use]
+    pub fn grown_minor(&self) -> i64 {
+        self.moved_minor.iter().fold(0, |sum, moved| sum.wrapping_add(*moved))
+    }
+
+    /// By how many the paying accounts became more.
+    #[must_use]
+    pub fn grown(&self) -> i64 {
+        self.acquired + self.returned - self.lost
+    }
+}
+
+/// The months in which the account's MRR moved, or was worth something else, in order.
+#[must_use]
+pub fn month_flows(book: &Book, valuation: Valuation<'_>) -> Vec<MonthFlow> {
+    let Some(first) = book.lines.first().map(|line| line.month) else { return Vec::new() };
+    let mut pays: Vec<(Currency, i64)> = Vec::new();
+    for line in &book.lines {
+        if pays.iter().all(|(known, _)| *known != line.currency) {
+            pays.push((line.currency, 0));
+        }
+    }
+    let is_plain = pays.iter().all(|(currency, _)| *currency == valuation.currency);
+    let mut flows = Vec::with_capacity(book.lines.len());
+    let mut before = (0, false);
+    let mut month_of_lines = |month: Month, lines: &[Line]| {
+        let mut flow = MonthFlow { month, start_minor: before.0, paid: before.1, ..MonthFlow::default() };
+        for line in lines {
+            let worth = valuation.in_month(Money { minor: line.minor, currency: line.currency }, month);
+            if let (Some(sum), Some(count)) =
+                (flow.moved_minor.get_mut(line.flow as usize), flow.moved.get_mut(line.flow as usize))
+            {
+                *sum = sum.saturating_add(worth);
+                *count += i64::from(line.count);
+            }
+            if let Some((_, minor)) = pays.iter_mut().find(|(known, _)| *known == line.currency) {
+                *minor = minor.saturating_add(line.minor);
+            }
+        }
+        flow.end_minor = pays
+            .iter()
+            .map(|(currency, minor)| valuation.in_month(Money { minor: *minor, currency: *currency }, month))
+            .sum();
+        flow.pays = pays.iter().any(|(_, minor)| *minor > 0);
+        let [new, expansion, contraction, churned, reactivation, fx] = &mut flow.moved_minor;
+        let told = *new + *expansion + *contraction + *churned + *reactivation;
+        // What the movements do not tell: other rates, another currency at the same worth, and the rounding of both.
+        *fx = flow.end_minor - flow.start_minor - told;
+        debug_assert!(!is_plain || *fx == 0, "the ledger of {book:?} does not add up in {month}");
+        before = (flow.end_minor, flow.pays);
+        if flow
+            != (MonthFlow {
+                month,
+                start_minor: flow.start_minor,
+                end_minor: flow.start_minor,
+                paid: flow.paid,
+                pays: flow.paid,
+                ..MonthFlow::default()
+            })
+        {
+            flows.push(flow);
+        }
+    };
+    if is_plain {
+        // Nearly all accounts: no rate has a say.
+        for lines in book.lines.chunk_by(|one, next| one.month == next.month) {
+            month_of_lines(lines.first().map_or(first, |line| line.month), lines);
+        }
+        return flows;
+    }
+    let mut months: BTreeSet<Month> = book.lines.iter().map(|line| line.month).collect();
+    for line in &book.lines {
+        months.extend(valuation.rates.changes(line.currency).filter(|month| *month > first));
+    }
+    for month in months {
+        let from = book.lines.partition_point(|line| line.month < month);
+        let to = book.lines.partition_point(|line| line.month <= month);
+        month_of_lines(month, book.lines.get(from..to).unwrap_or_default());
+    }
+    flows
+}
+
+/// What the account adds to each period of `length` in which its MRR moved.
+pub fn cells(flows: &[MonthFlow], activated: Month, length: Length) -> impl Iterator<Item = (Period, Cell)> + '_ {
+    flows.chunk_by(move |one, next| length.of(one.month) == length.of(next.month)).filter_map(move |months| {
+        let (first, last) = (months.first()?, months.last()?);
+        let period = length.of(first.month);
+        let mut cell = Cell::default();
+        for flow in months {
+            cell.add(&Cell { moved_minor: flow.moved_minor, moved: flow.moved, ..Cell::default() }, 1);
+        }
+        let (paid, pays) = (first.paid, last.pays);
+        let is_new = activated >= period.first;
+        cell.acquired = i64::from(!paid && pays && is_new);
+        cell.returned = i64::from(!paid && pays && !is_new);
+        cell.lost = i64::from(paid && !pays);
+        if paid {
+            // Rates must not make retention better or worse.
+            let [.., fx] = cell.moved_minor;
+            let end = if pays { (last.end_minor - fx).max(0) } else { 0 };
+            cell.gone_minor = first.start_minor - end.min(first.start_minor);
+            cell.opening_change_minor = end - first.start_minor;
+        }
+        Some((period, cell))
+    })
+}

@@ -1,0 +1,95 @@
+//! `docs/kpis.md`, written from the registry: formula, edge cases, source, metrics, recording rules and panel of each KPI.
+//!
+//! Holds no facts of its own beyond what is the same for all of them.
+
+use std::fmt::Write;
+
+use super::registry::{Better, KPIS, Kpi, Span};
+use crate::engine::facts::book::{Doubt, Flow};
+
+const HEAD: &str = "\
+# KPIs
+
+Generated from the registry in `src/engine/kpis/registry.rs`; after a change there, run
+`UPDATE_EXPECT=1 cargo test --lib kpis` to write this file anew.
+
+`churnwatch report kpis --input LOG` shows them all, `report cohorts` and `report segments` divide them. The service exports the
+sums they are made of (docs/metrics.md); ratios are made by the recording rules in `deploy/prometheus/recording.yml`, whose
+names begin with `churnwatch:` and the id. Targets, owners, data sources, the one or two in focus, and benchmarks are
+configuration: `[kpis]` in `config/churnwatch.toml`.
+
+## What holds for all of them
+
+- **Customers** are accounts with MRR above 0. A **period** is a calendar month, quarter or year of `kpis.time_zone`; the
+  running one ends now. A quarter is reckoned from its own start and end, not from three months added up.
+- **One ledger.** Every figure about money follows from the movements of each account: end = start + new + expansion +
+  reactivation - contraction - churned + fx, in every period, segment and cohort. A report that finds otherwise prints nothing.
+- A movement is one of the **account**: of two subscriptions one that ends is contraction; down to 0 is churned, up from 0
+  after having paid is reactivation. Pausing is going down to 0. Refunds are cash and move nothing.
+- **Late and disordered billing** corrects the months it belongs to. An account keeps its latest 24 changes one by one and
+  the months of those before, up to 96 lines; of longer histories the oldest movements count as part of what the account
+  began with. Reports and `churnwatch_ledger_left_out` tell how many.
+- **Currencies.** The ledger is kept in the currencies that were told. A month has one rate, that of its first date
+  (`rules.rates`). What a change of rate does is `fx`; so is a change of currency that moves the worth of a subscription by
+  no more than 5 %. A larger one is expansion or contraction. `fx` is left out of GRR and NRR. Live amounts, such as those
+  of alerts, are at the latest rate.
+- **Segments.** The whole history of an account belongs to its present value: when a trait changes, the past is restated.
+  Accounts without a value are `unknown`; values beyond `rules.segments_max` are `other`; gauges by period show the largest 20.
+- **Sign-up** is an account's first usage, trial or subscription, whichever came first. Days of surveys are UTC.
+- **Renewals.** A term is due on its last date. It was renewed when a renewal is told, when a later term is agreed once it is
+  over, or when the subscription simply goes on; it was not when the subscription is cancelled before, or within 30 days
+  after, or when its end is scheduled or it is paused. A changed end before the term is over moves the term.
+- **Undefined** is not 0: a ratio without a denominator is told as `-` and has no value in Prometheus.
+
+Cohorts are by the month of the first payment. Months of life count from 0: `k1` is the second month. `k0` counts those who
+still pay at the end of their first month; only complete months are told.
+
+## Billing that contradicts itself
+
+Each case has a result, keeps the ledger whole, and is counted in `churnwatch_billing_contradictions` and in the reports.
+
+| kind | what becomes of it |
+|---|---|
+";
+
+/// The whole document.
+fn document() -> String {
+    let mut text = HEAD.to_owned();
+    for doubt in Doubt::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", doubt.name(), doubt.told());
+    }
+    text.push_str("\nBesides: an amount in a currency without a rate leaves the MRR as it was (`churnwatch_events_unpriced_total`); a\n");
+    text.push_str("negative, overflowing or malformed one makes the event a dead letter; a second start of a trial is no second sign-up.\n");
+    let flows: Vec<&str> = Flow::ALL.iter().map(|flow| flow.name()).collect();
+    let _ = writeln!(text, "\nMovements are {}.", flows.join(", "));
+    for kpi in KPIS {
+        text.push_str(&section(kpi));
+    }
+    text
+}
+
+fn section(kpi: &Kpi) -> String {
+    let metrics: Vec<String> = kpi.metrics.iter().map(|metric| format!("`{metric}`")).collect();
+    let rows = [
+        ("formula", format!("`{}`", kpi.formula)),
+        ("unit", kpi.unit.name().to_owned()),
+        ("better", if kpi.better == Better::Higher { "higher" } else { "lower" }.to_owned()),
+        ("covers", if kpi.span == Span::Period { "a month, quarter or year" } else { "the present" }.to_owned()),
+        ("edges", kpi.edges.to_owned()),
+        ("source", kpi.source.to_owned()),
+        ("owner", kpi.owner.to_owned()),
+        ("metrics", metrics.join(", ")),
+        ("recording rules", format!("`{}*`", kpi.rule())),
+        ("panel", kpi.panel.to_owned()),
+    ];
+    let mut text = format!("\n## `{}`: {}\n\n| | |\n|---|---|\n", kpi.id, kpi.title);
+    for (name, value) in rows {
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
+    text
+}
+
+#[test]
+fn the_documentation_follows_the_registry() {
+    expect_test::expect_file!["../../../docs/kpis.md"].assert_eq(&document());
+}

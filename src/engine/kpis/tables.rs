@@ -1,0 +1,310 @@
+//! What the accounts of a partition add up to: by period and segment, by activation cohort, by day.
+//!
+//! Kept by differences as accounts change, and equal at any moment to a recount. Everything here adds up over partitions
+//! and instances. Shared with whoever shows it: a change copies only the group it touches, and only while somebody still
+//! looks at the old one. Bounded: groups by `segments_max`, months and days by the believed range of time.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::days::{Days, Tally};
+use super::flows::{Cell, MonthFlow, cells};
+use crate::engine::facts::book::Doubt;
+use crate::units::calendar::{Length, Month, Period};
+
+/// Where accounts of segments beyond the most that are shown are counted.
+pub const OTHER: &str = "other";
+
+/// What the accounts of a partition add up to.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Tables {
+    /// By trait: first the one that splits the gauges, then those of reports.
+    pub dimensions: Vec<Dimension>,
+    /// By the month in which the accounts first paid, ascending; only months are told apart in them.
+    pub cohorts: Vec<(Month, Arc<Group>)>,
+    /// By day.
+    pub days: Days,
+    /// How often billing contradicted itself, by [`Doubt`].
+    pub doubts: [i64; Doubt::ALL.len()],
+    /// Movements and terms that are not told one by one any more.
+    pub left_out: i64,
+}
+
+/// The accounts by the value of one trait.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Dimension {
+    /// By value, in order of first appearance.
+    pub groups: Vec<(CompactString, Arc<Group>)>,
+}
+
+/// What the accounts of one segment or cohort add to periods in which their MRR moved.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Group {
+    /// By [`Length`], then by the first month of the period, ascending; none of them is nothing.
+    periods: [Vec<(Month, Cell)>; Length::ALL.len()],
+}
+
+/// Where a group stands at a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Paying accounts at its start.
+    pub customers: i64,
+    /// MRR at its start, in minor units of the reporting currency.
+    pub mrr_minor: i64,
+    /// What happens within it.
+    pub cell: Cell,
+}
+
+/// Everything that one account adds.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Contribution {
+    /// Its value of each dimension.
+    pub segments: Vec<CompactString>,
+    /// When it first paid; `None` while it has not.
+    pub activated: Option<Month>,
+    /// The months in which its MRR moved.
+    pub flows: Vec<MonthFlow>,
+    /// What it adds to days.
+    pub tallies: Vec<Tally>,
+    /// How often its billing contradicted itself.
+    pub doubts: [u32; Doubt::ALL.len()],
+    /// What is not told one by one any more.
+    pub left_out: u32,
+}
+
+impl Tables {
+    /// Adds (`sign` 1) or takes out (-1) what an account contributes.
+    pub fn apply(&mut self, account: &Contribution, sign: i64, segments_max: usize) {
+        self.days.apply(&account.tallies, sign);
+        for (sum, count) in self.doubts.iter_mut().zip(account.doubts) {
+            *sum += i64::from(count) * sign;
+        }
+        self.left_out += i64::from(account.left_out) * sign;
+        let Some(activated) = account.activated else { return };
+        if self.dimensions.len() < account.segments.len() {
+            self.dimensions.resize_with(account.segments.len(), Dimension::default);
+        }
+        for length in Length::ALL {
+            for (period, cell) in cells(&account.flows, activated, length) {
+                for (dimension, segment) in self.dimensions.iter_mut().zip(&account.segments) {
+                    dimension.change(segment, segments_max, |group| group.apply(period, &cell, sign));
+                }
+                if length == Length::Month {
+                    self.change_cohort(activated, |group| group.apply(period, &cell, sign));
+                }
+            }
+        }
+    }
+
+    fn change_cohort(&mut self, activated: Month, change: impl FnOnce(&mut Group)) {
+        let index = match self.cohorts.binary_search_by_key(&activated, |(month, _)| *month) {
+            Ok(index) => index,
+            Err(index) => {
+                self.cohorts.insert(index, (activated, Arc::default()));
+                index
+            }
+        };
+        if let Some((_, group)) = self.cohorts.get_mut(index) {
+            change(Arc::make_mut(group));
+        }
+    }
+
+    /// Adds those of another partition.
+    pub fn merge(&mut self, other: &Tables) {
+        if self.dimensions.len() < other.dimensions.len() {
+            self.dimensions.resize_with(other.dimensions.len(), Dimension::default);
+        }
+        for (dimension, others) in self.dimensions.iter_mut().zip(&other.dimensions) {
+            for (name, group) in &others.groups {
+                dimension.change(name, usize::MAX, |known| known.merge(group));
+            }
+        }
+        for (month, group) in &other.cohorts {
+            self.change_cohort(*month, |known| known.merge(group));
+        }
+        self.days.merge(&other.days);
+        for (sum, count) in self.doubts.iter_mut().zip(other.doubts) {
+            *sum += count;
+        }
+        self.left_out += other.left_out;
+    }
+
+    /// All accounts together.
+    #[must_use]
+    pub fn total(&self) -> Group {
+        let mut total = Group::default();
+        for (_, group) in self.dimensions.first().map(|dimension| dimension.groups.as_slice()).unwrap_or_default() {
+            total.merge(group);
+        }
+        total
+    }
+
+    /// The same in one order and without what is nothing: two that say the same are then equal.
+    #[must_use]
+    pub fn normal(&self) -> Tables {
+        let mut tables = self.clone();
+        for dimension in &mut tables.dimensions {
+            dimension.groups.retain(|(_, group)| !group.is_empty());
+            dimension.groups.sort_by(|one, other| one.0.cmp(&other.0));
+        }
+        tables.dimensions.retain(|dimension| !dimension.groups.is_empty());
+        tables.cohorts.retain(|(_, group)| !group.is_empty());
+        tables.days = tables.days.normal();
+        tables
+    }
+}
+
+impl Dimension {
+    /// Changes the group of `name`; past the most that are shown, that of [`OTHER`]. A name keeps the place it once had.
+    fn change(&mut self, name: &str, groups_max: usize, change: impl FnOnce(&mut Group)) {
+        let known =
+            |groups: &[(CompactString, Arc<Group>)], name: &str| groups.iter().position(|group| group.0 == name);
+        let index = known(&self.groups, name).unwrap_or_else(|| {
+            let name = if self.groups.len() < groups_max { name } else { OTHER };
+            known(&self.groups, name).unwrap_or_else(|| {
+                self.groups.push((name.into(), Arc::default()));
+                self.groups.len() - 1
+            })
+        });
+        if let Some((_, group)) = self.groups.get_mut(index) {
+            change(Arc::make_mut(group));
+        }
+    }
+}
+
+impl Group {
+    fn of(&self, length: Length) -> &[(Month, Cell)] {
+        self.periods.get(length as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether nothing ever moved.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.periods.iter().all(Vec::is_empty)
+    }
+
+    fn apply(&mut self, period: Period, cell: &Cell, sign: i64) {
+        let Some(periods) = self.periods.get_mut(period.length as usize) else { return };
+        match periods.binary_search_by_key(&period.first, |(month, _)| *month) {
+            Ok(index) => {
+                if let Some((_, known)) = periods.get_mut(index) {
+                    known.add(cell, sign);
+                    if *known == Cell::default() {
+                        periods.remove(index);
+                    }
+                }
+            }
+            Err(index) => {
+                let mut known = Cell::default();
+                known.add(cell, sign);
+                if known != Cell::default() {
+                    periods.insert(index, (period.first, known));
+                }
+            }
+        }
+    }
+
+    /// Adds another group.
+    pub fn merge(&mut self, other: &Group) {
+        for length in Length::ALL {
+            for (month, cell) in other.of(length) {
+                self.apply(Period { length, first: *month }, cell, 1);
+            }
+        }
+    }
+
+    /// The first month in which anything moved.
+    #[must_use]
+    pub fn first(&self) -> Option<Month> {
+        self.of(Length::Month).first().map(|(month, _)| *month)
+    }
+
+    /// Where it stands at `period`.
+    #[must_use]
+    pub fn at(&self, period: Period) -> Standing {
+        let mut standing = Standing::default();
+        for (month, cell) in self.of(period.length) {
+            if *month > period.first {
+                break;
+            }
+            if *month == period.first {
+                standing.cell = *cell;
+            } else {
+                standing.customers += cell.grown();
+                standing.mrr_minor = standing.mrr_minor.wrapping_add(cell.grown_minor());
+            }
+        }
+        standing
+    }
+
+    /// Where it stands at the period before `period`, and at `period`.
+    #[must_use]
+    pub fn at_and_before(&self, period: Period) -> [Standing; 2] {
+        let before = self.at(period.previous());
+        let cell = self.of(period.length).binary_search_by_key(&period.first, |(month, _)| *month).ok();
+        let cell = cell.and_then(|index| self.of(period.length).get(index)).map(|(_, cell)| *cell).unwrap_or_default();
+        [before, Standing { customers: before.customers_end(), mrr_minor: before.mrr_end_minor(), cell }]
+    }
+
+    /// Paying accounts and MRR at the ends of `count` months from `first` on.
+    #[must_use]
+    pub fn ends(&self, first: Month, count: u16) -> Vec<(i64, i64)> {
+        let mut ends = Vec::with_capacity(usize::from(count));
+        let (mut customers, mut minor) = (0, 0_i64);
+        let mut cells = self.of(Length::Month).iter().peekable();
+        for month in (first.number()..).take(usize::from(count)) {
+            while let Some((_, cell)) = cells.next_if(|(of, _)| of.number() <= month) {
+                customers += cell.grown();
+                minor = minor.wrapping_add(cell.grown_minor());
+            }
+            ends.push((customers, minor));
+        }
+        ends
+    }
+
+    /// Where it stands at each of `count` periods that end with `last`, in order.
+    #[must_use]
+    pub fn over(&self, last: Period, count: u16) -> Vec<(Period, Standing)> {
+        let mut period = last;
+        let mut periods: Vec<Period> = Vec::with_capacity(usize::from(count));
+        for _ in 0..count {
+            periods.push(period);
+            period = period.previous();
+        }
+        periods.into_iter().rev().map(|period| (period, self.at(period))).collect()
+    }
+}
+
+impl Standing {
+    /// Paying accounts at the end.
+    #[must_use]
+    pub fn customers_end(&self) -> i64 {
+        self.customers + self.cell.grown()
+    }
+
+    /// MRR at the end, in minor units of the reporting currency.
+    #[must_use]
+    pub fn mrr_end_minor(&self) -> i64 {
+        self.mrr_minor.wrapping_add(self.cell.grown_minor())
+    }
+
+    /// Of the accounts that paid at the start, the MRR that is still there, at most what it was: what GRR counts.
+    #[must_use]
+    pub fn kept_minor(&self) -> i64 {
+        self.mrr_minor - self.cell.gone_minor
+    }
+
+    /// Of the same accounts, all their MRR at the end: what NRR counts.
+    #[must_use]
+    pub fn opening_end_minor(&self) -> i64 {
+        self.mrr_minor + self.cell.opening_change_minor
+    }
+
+    /// Adds another one of the same period.
+    pub fn add(&mut self, other: &Standing) {
+        self.customers += other.customers;
+        self.mrr_minor = self.mrr_minor.wrapping_add(other.mrr_minor);
+        self.cell.add(&other.cell, 1);
+    }
+}

@@ -1,0 +1,806 @@
+//! KPIs by hand-worked examples, and the ledger against an independent model of it.
+
+#![allow(clippy::needless_raw_string_hashes)] // expect-test writes them
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::flows::Cell;
+use super::tables::{Standing, Tables};
+use crate::engine::event::{Event, Interval, Kind, SubscriptionChange, Terms, Traits};
+use crate::engine::facts::book::{Doubt, Flow};
+use crate::engine::input::{Input, Record};
+use crate::engine::rates::{Rate, Rates};
+use crate::engine::rules::{KpiRules, Rules};
+use crate::engine::{Engine, Journal};
+use crate::units::calendar::{Length, Month, Period, Zone};
+use crate::units::{Currency, Money, Offset, PartitionIndex, Position, Timestamp, stable_hash};
+
+const CHANGES: [(&str, SubscriptionChange); 7] = [
+    ("start", SubscriptionChange::Started),
+    ("change", SubscriptionChange::Changed),
+    ("renew", SubscriptionChange::Renewed),
+    ("pause", SubscriptionChange::Paused),
+    ("resume", SubscriptionChange::Resumed),
+    ("schedule", SubscriptionChange::CancelScheduled),
+    ("cancel", SubscriptionChange::Canceled),
+];
+
+fn instant(text: &str) -> Timestamp {
+    let text = if text.contains('T') { text.to_owned() } else { format!("{text}T12:00:00Z") };
+    Timestamp::from_ms(chrono::DateTime::parse_from_rfc3339(&text).unwrap().timestamp_millis()).unwrap()
+}
+
+fn terms(subscription: &str, mrr: Option<Money>) -> Terms<'static> {
+    Terms {
+        subscription: subscription.to_owned().into(),
+        plan: None,
+        mrr,
+        seats: None,
+        interval: Some(Interval::Month),
+        term_ends_at: None,
+        effective_at: None,
+        reason: None,
+    }
+}
+
+/// Reads `TIME ACCOUNT CHANGE SUBSCRIPTION [MRR[CURRENCY]] [until=TIME] [plan=PLAN]`, `TIME ACCOUNT trait KEY VALUE`, or
+/// `TIME ACCOUNT KIND [...]` of what else is counted.
+fn parse(line: &str, index: usize) -> Event<'static> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let option = |name: &str| words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    let kind = match words[2] {
+        "trait" => Kind::AccountUpdated(Traits {
+            traits: vec![(words[3].to_owned().into(), words[4].to_owned().into())],
+            ..Traits::default()
+        }),
+        "use" => Kind::FeatureUsed { feature: "f".into(), quantity: 1 },
+        "refund" => Kind::PaymentRefunded { amount: None },
+        "trial" => Kind::TrialStarted {
+            card_on_file: option("card").map(|card| card == "yes"),
+            ends_at: option("until").map(instant),
+        },
+        "converted" => Kind::TrialConverted,
+        "expired" => Kind::TrialExpired,
+        "onboarded" => Kind::OnboardingStep { step: "last".into(), done: true },
+        "nps" => Kind::NpsResponded { score: words[3].parse().unwrap() },
+        "csat" => Kind::CsatResponded { score: words[3].parse().unwrap() },
+        "asked" => Kind::SurveySent { survey: crate::engine::event::Survey::ALL[usize::from(words[3] == "csat")] },
+        name => {
+            let (_, change) = CHANGES.into_iter().find(|(known, _)| *known == name).unwrap();
+            let money = words.get(4).filter(|word| !word.contains('=')).map(|word| {
+                let digits = word.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+                let currency = Currency::parse(&word[digits.len()..]).unwrap_or(Currency::USD);
+                Money { minor: digits.parse().unwrap(), currency }
+            });
+            let plan = option("plan").map(|plan| plan.to_owned().into());
+            let told = Terms { term_ends_at: option("until").map(instant), plan, ..terms(words[3], money) };
+            Kind::Subscription { change, terms: told }
+        }
+    };
+    Event {
+        id: format!("e{index}").into(),
+        time: instant(words[0]),
+        account_id: words[1].to_owned().into(),
+        user_id: option("user").map(|user| user.to_owned().into()),
+        source: None,
+        kind,
+    }
+}
+
+fn record(index: usize, input: Input<'static>) -> Record<'static> {
+    let position = Position { partition: PartitionIndex(0), offset: Offset(i64::try_from(index).unwrap()) };
+    Record { position, received_at: Timestamp::MAX, input }
+}
+
+fn engine(events: &[Event<'static>], rules: Arc<Rules>) -> Engine {
+    let mut engine = Engine::new(rules, Journal::Off);
+    for (index, event) in events.iter().enumerate() {
+        engine.step(&record(index, Input::Event(event.clone())), &mut Vec::new());
+    }
+    engine
+}
+
+fn script(text: &str) -> Vec<Event<'static>> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.enumerate().map(|(index, line)| parse(line, index)).collect()
+}
+
+/// Rates of the euro that change with March and with June 2026.
+fn rates() -> Rates {
+    let rate = |month, rate| Rate { from: Month::new(2026, month), rate };
+    let mut rates = Rates::default();
+    rates.set(Currency::parse("EUR").unwrap(), vec![rate(1, 1.5), rate(3, 2.0), rate(6, 0.5)]);
+    rates.set(Currency::parse("JPY").unwrap(), vec![rate(1, 0.5)]);
+    rates
+}
+
+fn rules_in(zone: &str) -> Arc<Rules> {
+    let kpis = KpiRules { time_zone: Zone::parse(zone).unwrap(), ..KpiRules::default() };
+    Arc::new(Rules { rates: rates(), kpis, ..Rules::default() })
+}
+
+fn row(period: Period, standing: &Standing) -> String {
+    let Cell { moved_minor, acquired, returned, lost, .. } = standing.cell;
+    let mut moved = String::new();
+    for (flow, minor) in Flow::ALL.iter().zip(moved_minor).filter(|(_, minor)| *minor != 0) {
+        write!(moved, " {} {minor:+}", flow.name()).unwrap();
+    }
+    format!(
+        "{period}: customers {} +{acquired} +{returned} -{lost} = {}, MRR {}{moved} = {}, kept {}, opening end {}",
+        standing.customers,
+        standing.customers_end(),
+        standing.mrr_minor,
+        standing.mrr_end_minor(),
+        standing.kept_minor(),
+        standing.opening_end_minor(),
+    )
+}
+
+/// The periods from the first movement to `last`, for everybody together. Every other order of the events says the same.
+fn check(zone: &str, text: &str, length: Length, last: &str, expected: &Expect) {
+    let events = script(text);
+    let forward = engine(&events, rules_in(zone));
+    let total = forward.kpis().total();
+    let mut shown = String::new();
+    let last = length.of(Month::parse(last).unwrap());
+    let mut period = length.of(total.first().unwrap_or_default());
+    while period <= last {
+        writeln!(shown, "{}", row(period, &total.at(period))).unwrap();
+        period = period.next();
+    }
+    for (doubt, count) in Doubt::ALL.iter().zip(forward.kpis().doubts).filter(|(_, count)| *count > 0) {
+        writeln!(shown, "{} {count}", doubt.name()).unwrap();
+    }
+    expected.assert_eq(&shown);
+    let reversed: Vec<_> = events.iter().rev().cloned().collect();
+    assert_eq!(engine(&reversed, rules_in(zone)).kpis().normal(), forward.kpis().normal());
+}
+
+/// Every movement: new, expansion by plan and by a second subscription, contraction, churn, reactivation, and the year's end.
+const STORY: &str = "
+    2025-11-05 acme start a 10000
+    2025-12-10 acme change a 15000
+    2025-12-20 beta start b 20000
+    2026-01-07 acme start a2 5000
+    2026-01-15 beta change b 12000
+    2026-01-31 core start c 30000
+    2026-02-03 beta cancel b
+    2026-02-28 acme cancel a2
+    2026-03-09 beta start b3 8000
+    2026-03-20 core cancel c
+    2026-03-25 core start c2 30000
+    2026-04-02 dust start d 4000
+    2026-04-29 dust cancel d
+    2026-05-01 acme refund
+";
+
+#[test]
+fn every_movement_is_told_by_month() {
+    check(
+        "UTC",
+        STORY,
+        Length::Month,
+        "2026-05",
+        &expect![[r#"
+        2025-11: customers 0 +1 +0 -0 = 1, MRR 0 new +10000 = 10000, kept 0, opening end 0
+        2025-12: customers 1 +1 +0 -0 = 2, MRR 10000 new +20000 expansion +5000 = 35000, kept 10000, opening end 15000
+        2026-01: customers 2 +1 +0 -0 = 3, MRR 35000 new +30000 expansion +5000 contraction -8000 = 62000, kept 27000, opening end 32000
+        2026-02: customers 3 +0 +0 -1 = 2, MRR 62000 contraction -5000 churned -12000 = 45000, kept 45000, opening end 45000
+        2026-03: customers 2 +0 +1 -0 = 3, MRR 45000 churned -30000 reactivation +38000 = 53000, kept 45000, opening end 45000
+        2026-04: customers 3 +0 +0 -0 = 3, MRR 53000 new +4000 churned -4000 = 53000, kept 53000, opening end 53000
+        2026-05: customers 3 +0 +0 -0 = 3, MRR 53000 = 53000, kept 53000, opening end 53000
+    "#]],
+    );
+}
+
+#[test]
+fn a_quarter_is_no_sum_of_months_for_who_joins_and_leaves_within_it() {
+    check(
+        "UTC",
+        STORY,
+        Length::Quarter,
+        "2026-05",
+        &expect![[r#"
+        2025-Q4: customers 0 +2 +0 -0 = 2, MRR 0 new +30000 expansion +5000 = 35000, kept 0, opening end 0
+        2026-Q1: customers 2 +1 +0 -0 = 3, MRR 35000 new +30000 expansion +5000 contraction -13000 churned -42000 reactivation +38000 = 53000, kept 23000, opening end 23000
+        2026-Q2: customers 3 +0 +0 -0 = 3, MRR 53000 new +4000 churned -4000 = 53000, kept 53000, opening end 53000
+    "#]],
+    );
+    check(
+        "UTC",
+        STORY,
+        Length::Year,
+        "2026-05",
+        &expect![[r#"
+        2025: customers 0 +2 +0 -0 = 2, MRR 0 new +30000 expansion +5000 = 35000, kept 0, opening end 0
+        2026: customers 2 +1 +0 -0 = 3, MRR 35000 new +34000 expansion +5000 contraction -13000 churned -46000 reactivation +38000 = 53000, kept 23000, opening end 23000
+    "#]],
+    );
+}
+
+#[test]
+fn months_are_those_of_the_zone() {
+    let text = "
+        2024-02-29T23:30:00Z leap start a 100
+        2024-12-31T23:30:00Z year start b 200
+        2025-01-31T22:59:00Z edge start c 400
+    ";
+    check(
+        "UTC",
+        text,
+        Length::Month,
+        "2024-03",
+        &expect![[r#"
+        2024-02: customers 0 +1 +0 -0 = 1, MRR 0 new +100 = 100, kept 0, opening end 0
+        2024-03: customers 1 +0 +0 -0 = 1, MRR 100 = 100, kept 100, opening end 100
+    "#]],
+    );
+    check(
+        "Europe/Berlin",
+        text,
+        Length::Month,
+        "2024-03",
+        &expect![[r#"
+        2024-03: customers 0 +1 +0 -0 = 1, MRR 0 new +100 = 100, kept 0, opening end 0
+    "#]],
+    );
+    check(
+        "Europe/Berlin",
+        text,
+        Length::Year,
+        "2025-01",
+        &expect![[r#"
+        2024: customers 0 +1 +0 -0 = 1, MRR 0 new +100 = 100, kept 0, opening end 0
+        2025: customers 1 +2 +0 -0 = 3, MRR 100 new +600 = 700, kept 100, opening end 100
+    "#]],
+    );
+}
+
+#[test]
+fn rates_move_revenue_as_fx_and_nothing_else() {
+    check(
+        "UTC",
+        "
+        2026-01-10 euro start a 1000EUR
+        2026-02-10 both start b 1000
+        2026-02-11 both start c 200EUR
+        2026-04-10 both change b 1500
+        # At 2.0 a euro: 750 EUR are 1500 USD, the same worth.
+        2026-04-20 both change b 750EUR
+        2026-07-10 euro change a 520
+        2026-07-20 both cancel b
+        2026-07-21 both cancel c
+        ",
+        Length::Month,
+        "2026-08",
+        &expect![[r#"
+            2026-01: customers 0 +1 +0 -0 = 1, MRR 0 new +1500 = 1500, kept 0, opening end 0
+            2026-02: customers 1 +1 +0 -0 = 2, MRR 1500 new +1000 expansion +300 = 2800, kept 1500, opening end 1500
+            2026-03: customers 2 +0 +0 -0 = 2, MRR 2800 fx +600 = 3400, kept 2800, opening end 2800
+            2026-04: customers 2 +0 +0 -0 = 2, MRR 3400 expansion +500 = 3900, kept 3400, opening end 3900
+            2026-05: customers 2 +0 +0 -0 = 2, MRR 3900 = 3900, kept 3900, opening end 3900
+            2026-06: customers 2 +0 +0 -0 = 2, MRR 3900 fx -2925 = 975, kept 3900, opening end 3900
+            2026-07: customers 2 +0 +0 -1 = 1, MRR 975 contraction -375 churned -100 fx +20 = 520, kept 500, opening end 500
+            2026-08: customers 1 +0 +0 -0 = 1, MRR 520 = 520, kept 520, opening end 520
+        "#]],
+    );
+}
+
+#[test]
+fn a_change_of_currency_at_another_worth_is_a_change_of_price() {
+    check(
+        "UTC",
+        "
+        2026-01-10 up start a 1000
+        2026-01-11 down start b 1000
+        2026-01-12 same start c 1000
+        2026-02-10 up change a 1000EUR
+        2026-02-11 down change b 400EUR
+        2026-02-12 same change c 680EUR
+        ",
+        Length::Month,
+        "2026-02",
+        &expect![[r#"
+            2026-01: customers 0 +3 +0 -0 = 3, MRR 0 new +3000 = 3000, kept 0, opening end 0
+            2026-02: customers 3 +0 +0 -0 = 3, MRR 3000 expansion +500 contraction -400 fx +20 = 3120, kept 2600, opening end 3100
+        "#]],
+    );
+}
+
+#[test]
+fn contradictions_have_a_result_and_are_counted() {
+    check(
+        "UTC",
+        "
+        # Cancelled before it started.
+        2026-01-05 early cancel a
+        2026-01-09 early start a 100
+        # Two starts.
+        2026-01-06 twice start b 200
+        2026-01-16 twice start b 250
+        # A change of a subscription that never started, with and without an MRR.
+        2026-01-07 ghost change c 300
+        2026-01-08 other pause d
+        # A change after the end.
+        2026-01-10 late start e 400
+        2026-01-11 late cancel e
+        2026-01-12 late change e 500
+        # A term that ends before it begins.
+        2026-01-20 back start f 50 until=2026-01-19
+        # Nothing a month, and back from it.
+        2026-01-21 zero start g 0
+        2026-02-21 zero change g 10
+        2026-02-22 zero change g 0
+        2026-02-23 zero change g 20
+        # No rate: left as it was.
+        2026-02-24 zero change g 30GBP
+        ",
+        Length::Month,
+        "2026-02",
+        &expect![[r#"
+            2026-01: customers 0 +4 +0 -0 = 4, MRR 0 new +1050 expansion +50 churned -400 = 700, kept 0, opening end 0
+            2026-02: customers 4 +1 +0 -0 = 5, MRR 700 new +10 churned -10 reactivation +20 = 720, kept 700, opening end 700
+            unknown_subscription 3
+            started_twice 1
+            changed_after_end 1
+            term_before_begin 1
+        "#]],
+    );
+}
+
+#[test]
+fn more_subscriptions_than_are_told_apart_are_counted() {
+    let starts = (0..10).map(|n| format!("2026-01-{:02} many start s{n} 100", n + 1));
+    let text = starts.collect::<Vec<_>>().join("\n");
+    check(
+        "UTC",
+        &text,
+        Length::Month,
+        "2026-01",
+        &expect![[r#"
+        2026-01: customers 0 +1 +0 -0 = 1, MRR 0 new +100 expansion +700 = 800, kept 0, opening end 0
+        too_many_subscriptions 2
+    "#]],
+    );
+}
+
+#[test]
+fn pauses_and_annual_plans_are_by_the_month() {
+    check(
+        "UTC",
+        "
+        2026-01-31 annual start a 1000 until=2027-01-31
+        2026-02-01 pausing start b 500
+        2026-02-14 pausing pause b
+        2026-03-31 pausing resume b
+        2026-04-10 pausing pause b
+        2026-04-20 pausing resume b
+        ",
+        Length::Month,
+        "2026-04",
+        &expect![[r#"
+            2026-01: customers 0 +1 +0 -0 = 1, MRR 0 new +1000 = 1000, kept 0, opening end 0
+            2026-02: customers 1 +0 +0 -0 = 1, MRR 1000 new +500 churned -500 = 1000, kept 1000, opening end 1000
+            2026-03: customers 1 +0 +1 -0 = 2, MRR 1000 reactivation +500 = 1500, kept 1000, opening end 1000
+            2026-04: customers 2 +0 +0 -0 = 2, MRR 1500 churned -500 reactivation +500 = 1500, kept 1500, opening end 1500
+        "#]],
+    );
+}
+
+/// One drawn event: account, subscription, change, amount in units of 4, currency, minute.
+type Drawn = (u8, u8, usize, Option<i64>, usize, i64);
+
+fn drawn(count: usize, accounts: u8) -> impl Strategy<Value = Vec<Drawn>> {
+    let amount = proptest::option::weighted(0.7, prop_oneof![Just(0_i64), 1..300_i64]);
+    let minute = prop_oneof![0..60 * 24 * 1000_i64, (0..34_i64).prop_map(|month| month * 43_829 - month % 3)];
+    proptest::collection::vec((0..accounts, 0..3_u8, 0..CHANGES.len(), amount, 0..6_usize, minute), 1..count)
+}
+
+fn events_of(drawn: &[Drawn]) -> Vec<Event<'static>> {
+    let currencies = ["USD", "USD", "USD", "EUR", "EUR", "JPY"].map(|code| Currency::parse(code).unwrap());
+    let start = instant("2025-05-01T00:00:00Z").ms();
+    let event = |(index, (account, subscription, change, amount, currency, minute)): (usize, &Drawn)| Event {
+        id: format!("e{index}").into(),
+        time: Timestamp::clamped(start + minute * 60_000),
+        account_id: format!("acct-{account}").into(),
+        user_id: None,
+        source: None,
+        kind: Kind::Subscription {
+            change: CHANGES[*change].1,
+            terms: terms(
+                &format!("s{subscription}"),
+                amount.map(|amount| Money { minor: amount * 4, currency: currencies[*currency] }),
+            ),
+        },
+    };
+    drawn.iter().enumerate().map(event).collect()
+}
+
+/// The ledger told the long way: every account's whole life is replayed for every question.
+struct Naive<'e> {
+    events: BTreeMap<&'e str, Vec<&'e Event<'static>>>,
+    rules: &'e Rules,
+}
+
+/// A subscription in the naive model: full amount, whether it counts, whether it has ended.
+type Plain = BTreeMap<String, (Money, bool, bool)>;
+
+impl<'e> Naive<'e> {
+    fn new(events: &'e [Event<'static>], rules: &'e Rules) -> Naive<'e> {
+        let mut by_account: BTreeMap<&str, Vec<&Event<'static>>> = BTreeMap::new();
+        for event in events {
+            by_account.entry(&event.account_id).or_default().push(event);
+        }
+        for own in by_account.values_mut() {
+            own.sort_by_key(|event| (event.time, stable_hash(event.id.as_bytes())));
+        }
+        Naive { events: by_account, rules }
+    }
+
+    fn apply(state: &mut Plain, event: &Event<'_>) {
+        let Kind::Subscription { change, terms } = &event.kind else { return };
+        let nothing = (Money { minor: 0, currency: Currency::USD }, false, false);
+        let (full, counts, ended) = state.entry(terms.subscription.to_string()).or_insert(nothing);
+        if let Some(mrr) = terms.mrr.filter(|mrr| mrr.minor > 0 || *change != SubscriptionChange::CancelScheduled) {
+            *full = mrr;
+        }
+        match change {
+            SubscriptionChange::Started | SubscriptionChange::Renewed | SubscriptionChange::Resumed => {
+                (*counts, *ended) = (true, false);
+            }
+            SubscriptionChange::Changed | SubscriptionChange::CancelScheduled if !*ended => *counts = true,
+            SubscriptionChange::Paused => *counts = false,
+            SubscriptionChange::Canceled => (*counts, *ended) = (false, true),
+            _ => {}
+        }
+    }
+
+    fn worth(&self, state: &Plain, month: Month) -> i64 {
+        let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
+        for (full, counts, _) in state.values() {
+            *sums.entry(full.currency).or_default() += if *counts { full.minor } else { 0 };
+        }
+        let valuation = self.rules.valuation();
+        sums.into_iter().map(|(currency, minor)| valuation.in_month(Money { minor, currency }, month)).sum()
+    }
+
+    fn pays(state: &Plain) -> bool {
+        state.values().any(|(full, counts, _)| *counts && full.minor > 0)
+    }
+
+    /// What one account adds to a period, and its MRR and whether it pays at the start.
+    fn account(&self, events: &[&Event<'static>], period: Period) -> (i64, bool, Cell) {
+        let zone = self.rules.kpis.time_zone;
+        let (from, to) = period.days();
+        let (from, to) = (zone.start(from), zone.start(to));
+        let mut state = Plain::new();
+        let mut ever = false;
+        let mut cell = Cell::default();
+        for event in events.iter().filter(|event| event.time < from) {
+            Self::apply(&mut state, event);
+            ever |= Self::pays(&state);
+        }
+        let (start, paid, ever_before) = (self.worth(&state, period.first.plus(-1)), Self::pays(&state), ever);
+        let mut book = |flow: Flow, minor: i64, count: i64| {
+            cell.moved_minor[flow as usize] += minor;
+            cell.moved[flow as usize] += count;
+        };
+        let mut month = period.first.plus(-1);
+        let mut rest = events.iter().filter(|event| (from..to).contains(&event.time)).peekable();
+        while month < period.last() {
+            let next = month.plus(1);
+            book(Flow::Fx, self.worth(&state, next) - self.worth(&state, month), 0);
+            month = next;
+            while let Some(event) = rest.next_if(|event| zone.month(event.time) == month) {
+                let before = state.clone();
+                Self::apply(&mut state, event);
+                let Kind::Subscription { terms, .. } = &event.kind else { continue };
+                let one = |state: &Plain| -> Money {
+                    let known = state.get(&*terms.subscription).filter(|(_, counts, _)| *counts);
+                    known.map_or(Money { minor: 0, currency: Currency::USD }, |(full, ..)| *full)
+                };
+                let (was, is) = (one(&before), one(&state));
+                let moved = self.worth(&state, month) - self.worth(&before, month);
+                let is_switch = was.currency != is.currency && was.minor > 0 && is.minor > 0;
+                let flow = match (Self::pays(&before), Self::pays(&state)) {
+                    (false, true) if ever => Flow::Reactivation,
+                    (false, true) => Flow::New,
+                    (true, false) => Flow::Churned,
+                    (true, true) if is_switch => {
+                        let worth = self.rules.valuation().in_month(was, month);
+                        if moved.abs() * 20 <= worth {
+                            Flow::Fx
+                        } else if moved > 0 {
+                            Flow::Expansion
+                        } else {
+                            Flow::Contraction
+                        }
+                    }
+                    (true, true) if moved > 0 => Flow::Expansion,
+                    (true, true) if moved < 0 => Flow::Contraction,
+                    _ => continue,
+                };
+                ever = true;
+                book(flow, moved, 1);
+            }
+        }
+        let (end, pays) = (self.worth(&state, month), Self::pays(&state));
+        cell.acquired = i64::from(!paid && pays && !ever_before);
+        cell.returned = i64::from(!paid && pays && ever_before);
+        cell.lost = i64::from(paid && !pays);
+        if paid {
+            let end = if pays { (end - cell.moved_minor[Flow::Fx as usize]).max(0) } else { 0 };
+            cell.gone_minor = start - end.min(start);
+            cell.opening_change_minor = end - start;
+        }
+        (start, paid, cell)
+    }
+
+    fn at(&self, period: Period) -> Standing {
+        let mut standing = Standing::default();
+        for events in self.events.values() {
+            let (start, paid, cell) = self.account(events, period);
+            standing.add(&Standing { customers: i64::from(paid), mrr_minor: start, cell });
+        }
+        standing
+    }
+}
+
+/// What is compared with the model; the number of `fx` movements means nothing.
+fn comparable(mut standing: Standing) -> Standing {
+    standing.cell.moved[Flow::Fx as usize] = 0;
+    standing
+}
+
+fn agrees_with_the_model(tables: &Tables, events: &[Event<'static>], rules: &Rules) -> Result<(), TestCaseError> {
+    let naive = Naive::new(events, rules);
+    let total = tables.total();
+    let (first, last) = (Month::new(2025, 4), Month::new(2028, 3));
+    for length in Length::ALL {
+        let mut period = length.of(first);
+        while period <= length.of(last) {
+            let standing = total.at(period);
+            prop_assert_eq!(comparable(standing), comparable(naive.at(period)), "{}", period);
+            let moved: i64 = standing.cell.moved_minor.iter().sum();
+            prop_assert_eq!(standing.mrr_end_minor(), standing.mrr_minor + moved);
+            prop_assert_eq!(standing.mrr_end_minor(), total.at(period.next()).mrr_minor);
+            prop_assert_eq!(standing.customers_end(), total.at(period.next()).customers);
+            period = period.next();
+        }
+    }
+    // Cohorts and every other way to divide the accounts come to the same.
+    for month in (first.number()..last.number()).map(|number| Length::Month.of(Month::from_number(number))) {
+        let mut cohorts = Standing::default();
+        tables.cohorts.iter().for_each(|(_, group)| cohorts.add(&group.at(month)));
+        prop_assert_eq!(cohorts, total.at(month));
+        for dimension in &tables.dimensions {
+            let mut sum = Standing::default();
+            dimension.groups.iter().for_each(|(_, group)| sum.add(&group.at(month)));
+            prop_assert_eq!(sum, total.at(month));
+        }
+    }
+    Ok(())
+}
+
+const ZONES: [&str; 4] = ["UTC", "Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati"];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_ledger_agrees_with_a_naive_model_in_any_order(
+        (drawn, order) in drawn(22, 3).prop_flat_map(|drawn| {
+            let order = Just((0..drawn.len()).collect::<Vec<_>>()).prop_shuffle();
+            (Just(drawn), order)
+        }),
+        zone in 0..ZONES.len(),
+    ) {
+        let rules = rules_in(ZONES[zone]);
+        let events = events_of(&drawn);
+        let disordered: Vec<_> = order.iter().map(|index| events[*index].clone()).collect();
+        let engine = engine(&disordered, Arc::clone(&rules));
+        agrees_with_the_model(engine.kpis(), &events, &rules)?;
+    }
+
+    #[test]
+    fn a_long_timeline_that_is_folded_agrees_as_well(drawn in drawn(80, 1), zone in 0..ZONES.len()) {
+        let rules = rules_in(ZONES[zone]);
+        let mut events = events_of(&drawn);
+        events.sort_by_key(|event| (event.time, stable_hash(event.id.as_bytes())));
+        let engine = engine(&events, Arc::clone(&rules));
+        prop_assert_eq!(engine.kpis().left_out, 0);
+        agrees_with_the_model(engine.kpis(), &events, &rules)?;
+    }
+}
+
+/// Years of monthly ups and downs: the bound holds, the end is right, and what was left out is counted.
+#[test]
+fn what_is_left_out_of_a_very_long_ledger_is_counted() {
+    let events: Vec<_> = (0..300_usize)
+        .map(|index| {
+            let month = Month::new(2001, 1).plus(i32::try_from(index).unwrap());
+            let change = if index == 0 { "start" } else { "change" };
+            parse(&format!("{month}-15 old {change} a {}", 1_000 + index % 7 * 100), index)
+        })
+        .collect();
+    let engine = engine(&events, rules_in("UTC"));
+    let total = engine.kpis().total();
+    let last = Length::Month.of(Month::new(2025, 12));
+    assert_eq!(engine.kpis().left_out, 300 - 24 - 96);
+    assert_eq!(total.at(last).mrr_end_minor(), 1_000 + 299 % 7 * 100);
+    let account = engine.account("old").unwrap();
+    let book = account.billing.as_ref().unwrap().book(engine.rules().valuation());
+    assert!(book.lines.len() <= super::super::facts::book::LINES_MAX + 24);
+    let months: BTreeSet<Month> = book.lines.iter().map(|line| line.month).collect();
+    assert_eq!(months.first().unwrap().to_string(), "2001-01");
+}
+
+#[test]
+fn the_history_of_an_account_belongs_to_its_present_segment() {
+    let text = "
+        2026-01-05 acme start a 100 plan=starter
+        2026-01-06 acme trait region EU
+        2026-01-07 acme trait employees 120
+        2026-01-08 beta start b 300 plan=team
+        2026-02-05 acme change a 200 plan=team
+        2026-03-01 acme trait region US
+    ";
+    let shown = |text: &str| {
+        let events = script(text);
+        let engine = engine(&events, rules_in("UTC"));
+        let names = ["segment"].into_iter().chain(engine.rules().kpis.dimensions.iter().map(String::as_str));
+        let mut shown = String::new();
+        for (name, dimension) in names.zip(&engine.kpis().normal().dimensions) {
+            for (value, group) in &dimension.groups {
+                let month = Length::Month.of(Month::new(2026, 2));
+                writeln!(shown, "{name} {value}: {}", group.at(month).mrr_minor).unwrap();
+            }
+        }
+        shown
+    };
+    expect![[r#"
+        segment team: 400
+        channel unknown: 400
+        employees 50-249: 100
+        employees unknown: 300
+        industry unknown: 400
+        plan team: 400
+        region US: 100
+        region unknown: 300
+    "#]]
+    .assert_eq(&shown(text));
+}
+
+/// What is counted by day, as of `today`.
+fn counted(text: &str, today: &str) -> String {
+    let events = script(text);
+    let engine = engine(&events, rules_in("UTC"));
+    let reversed: Vec<_> = events.iter().rev().cloned().collect();
+    assert_eq!(engine.kpis().days.normal(), self::engine(&reversed, rules_in("UTC")).kpis().days.normal());
+    let (days, today) = (&engine.kpis().days, instant(today).day());
+    let mut shown = format!("{:?}\n", super::starts::SignUps::at(days, today, 30));
+    for card in super::days::Card::ALL {
+        let trials = super::starts::Trials::at(days, today, card);
+        if trials != super::starts::Trials::default() {
+            writeln!(shown, "card {}: {trials:?}", card.name()).unwrap();
+        }
+    }
+    let month = Length::Month.of(Zone::UTC.month(today.start()));
+    writeln!(shown, "{:?}", super::renewals::Renewals::at(days, month, today)).unwrap();
+    writeln!(shown, "{:?}", super::satisfaction::Voices::at(days, today)).unwrap();
+    shown
+}
+
+#[test]
+fn sign_ups_are_judged_when_they_are_old_enough() {
+    let text = "
+        2026-01-01 old use
+        2026-03-01 early trial
+        2026-03-20 early onboarded
+        2026-03-02 stays use
+        2026-03-12 stays use
+        2026-03-03 goes use
+        2026-03-09 goes use
+        2026-03-30 young use
+    ";
+    expect![[r#"
+        SignUps { all: 4, onboarding_due: 3, onboarded: 1, drop_off_due: 3, dropped_off: 1 }
+        card unknown: Trials { started: 1, ended: 0, converted: 0, churned: 0 }
+        Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+    "#]]
+    .assert_eq(&counted(text, "2026-04-10"));
+}
+
+#[test]
+fn trials_end_by_conversion_expiry_date_or_age() {
+    let text = "
+        2026-01-05 converts trial card=yes until=2026-01-19
+        2026-01-12 converts start a 100
+        2026-02-20 converts cancel a
+        2026-01-06 told trial card=no
+        2026-01-20 told converted
+        2026-01-07 expires trial card=no
+        2026-01-21 expires expired
+        2026-01-08 ends trial card=no until=2026-01-22
+        2026-01-08 runs trial card=no until=2026-04-22
+        2026-01-09 endless trial
+        2026-01-10 endless trial
+    ";
+    expect![[r#"
+        SignUps { all: 6, onboarding_due: 6, onboarded: 0, drop_off_due: 6, dropped_off: 6 }
+        card with: Trials { started: 1, ended: 1, converted: 1, churned: 1 }
+        card without: Trials { started: 4, ended: 3, converted: 1, churned: 0 }
+        card unknown: Trials { started: 1, ended: 0, converted: 0, churned: 0 }
+        Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+    "#]]
+    .assert_eq(&counted(text, "2026-03-01"));
+    expect![[r#"
+        SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
+        card with: Trials { started: 1, ended: 1, converted: 1, churned: 1 }
+        card without: Trials { started: 4, ended: 4, converted: 1, churned: 0 }
+        card unknown: Trials { started: 1, ended: 1, converted: 0, churned: 0 }
+        Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+    "#]]
+    .assert_eq(&counted(text, "2026-04-30"));
+}
+
+#[test]
+fn renewals_are_due_on_the_last_day_of_a_term() {
+    let text = "
+        2025-03-10 told start a 1000 until=2026-03-10
+        2026-03-08 told renew a 1100 until=2027-03-10
+        2025-03-11 goes-on start b 200 until=2026-03-11
+        2025-03-12 ends start c 300 until=2026-03-12
+        2026-03-02 ends cancel c
+        2025-03-13 lapses start d 400 until=2026-03-13
+        2026-03-25 lapses cancel d
+        2025-03-14 scheduled start e 500 until=2026-03-14
+        2026-03-01 scheduled schedule e
+        2025-03-28 not-yet start f 600 until=2026-03-28
+    ";
+    expect![[r#"
+        SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
+        Renewals { due: 5, renewed: 2, due_minor: 2400, renewed_minor: 1200 }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+    "#]]
+    .assert_eq(&counted(text, "2026-03-20"));
+    expect![[r#"
+        SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
+        Renewals { due: 6, renewed: 3, due_minor: 3000, renewed_minor: 1800 }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+    "#]]
+    .assert_eq(&counted(text, "2026-03-31"));
+}
+
+#[test]
+fn surveys_and_ratings_grow_old() {
+    let text = "
+        2026-01-05 acme asked nps
+        2026-01-05 acme asked nps
+        2026-01-06 acme asked csat
+        2026-01-07 acme nps 9 user=ann
+        2026-01-08 acme csat 2 user=ann
+        2026-02-08 acme csat 5 user=ann
+        2026-02-08 acme csat 3 user=bob
+    ";
+    expect![[r#"
+        SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
+        Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
+        Voices { sent: [2, 1], answered: [1, 3], csat: [1, 1, 0] }
+    "#]]
+    .assert_eq(&counted(text, "2026-03-01"));
+    expect![[r#"
+        SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
+        Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [1, 1, 0] }
+    "#]]
+    .assert_eq(&counted(text, "2026-06-01"));
+}
