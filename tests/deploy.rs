@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use churnwatch::engine::kpis::registry::{Better, KPIS};
 use serde_json::Value;
 
 fn path(name: &str) -> PathBuf {
@@ -275,4 +276,38 @@ fn dashboards_are_found_by_their_names_and_lead_to_each_other() {
             assert!(annotations.contains(&wanted), "{file} has no annotation {wanted}");
         }
     }
+}
+
+#[test]
+fn every_kpi_is_recorded_compared_with_its_target_the_right_way_and_shown() {
+    let rules = text("deploy/prometheus/recording.yml");
+    let recorded = recorded();
+    let compared: Vec<String> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("labels: {kpi: ")?.strip_suffix('}').map(str::to_owned))
+        .collect();
+    assert_eq!(compared, KPIS.iter().map(|kpi| kpi.id).collect::<Vec<_>>());
+    let lower: Vec<&str> = KPIS.iter().filter(|kpi| kpi.better == Better::Lower).map(|kpi| kpi.id).collect();
+    for operator in ["!~", "=~"] {
+        let selector = format!("churnwatch:kpi:value{{kpi{operator}\"{}\"}}", lower.join("|"));
+        assert!(rules.contains(&selector), "the rules compare with other KPIs than {selector}");
+    }
+    let overview = dashboards().into_iter().find(|(file, _)| file == "retention-overview.json").unwrap().1;
+    let panels = overview["panels"].as_array().unwrap();
+    let mut problems = Vec::new();
+    for kpi in KPIS {
+        if !recorded.iter().any(|name| name.starts_with(&kpi.rule())) {
+            problems.push(format!("no rule begins with {}", kpi.rule()));
+        }
+        let Some(panel) = panels.iter().find(|panel| panel["title"] == kpi.panel) else {
+            problems.push(format!("no panel of {}: {}", kpi.id, kpi.panel));
+            continue;
+        };
+        // MRR can be asked by segment, where no ratio is needed.
+        let queries = texts_of(panel, "expr").join(" ");
+        if !queries.contains(&kpi.rule()) && !kpi.metrics.iter().any(|metric| queries.contains(metric)) {
+            problems.push(format!("the panel {} does not show {}", kpi.panel, kpi.id));
+        }
+    }
+    refuse(&problems);
 }
