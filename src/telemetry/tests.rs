@@ -342,14 +342,31 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_alerts_followed_by_churn{type="usage_frequency"} 6
         churnwatch_alerts_matured{type="churn_risk"} 0
         churnwatch_alerts_matured{type="usage_frequency"} 8
+        churnwatch_billing_contradictions{kind="changed_after_end"} 0
+        churnwatch_billing_contradictions{kind="started_twice"} 0
+        churnwatch_billing_contradictions{kind="term_before_begin"} 0
+        churnwatch_billing_contradictions{kind="too_many_subscriptions"} 0
+        churnwatch_billing_contradictions{kind="unknown_subscription"} 0
         churnwatch_build_info{rules="00000000deadbeef",version="0.1.0"} 1
         churnwatch_clock_timestamp_seconds 1772452799.5
+        churnwatch_cohort_customers{cohort="2025-12",month_of_life="0"} 2
+        churnwatch_cohort_customers{cohort="2025-12",month_of_life="1"} 2
+        churnwatch_cohort_customers{cohort="2025-12",month_of_life="2"} 2
+        churnwatch_cohort_mrr_amount{cohort="2025-12",currency="USD",month_of_life="0"} 200
+        churnwatch_cohort_mrr_amount{cohort="2025-12",currency="USD",month_of_life="1"} 200
+        churnwatch_cohort_mrr_amount{cohort="2025-12",currency="USD",month_of_life="2"} 240
         churnwatch_commit_duration_seconds_sum{role="engine"} 0.012
         churnwatch_commit_duration_seconds_count{role="engine"} 1
         churnwatch_commit_duration_seconds_sum{role="ingest"} 0
         churnwatch_commit_duration_seconds_count{role="ingest"} 0
         churnwatch_commit_duration_seconds_sum{role="learner"} 0
         churnwatch_commit_duration_seconds_count{role="learner"} 0
+        churnwatch_converted_trials_churned{card="unknown"} 0
+        churnwatch_converted_trials_churned{card="with"} 0
+        churnwatch_converted_trials_churned{card="without"} 0
+        churnwatch_csat_respondents{class="dissatisfied"} 0
+        churnwatch_csat_respondents{class="neutral"} 2
+        churnwatch_csat_respondents{class="satisfied"} 0
         churnwatch_event_to_alert_seconds_sum 0.06
         churnwatch_event_to_alert_seconds_count 1
         churnwatch_events_accepted_total 20
@@ -359,9 +376,13 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_events_unpriced_total 6
         churnwatch_foretold_lead_seconds 10368000
         churnwatch_judgements_total 60
+        churnwatch_kpi_benchmark{benchmark="peer_median",kpi="nrr"} 1.01
+        churnwatch_kpi_focus{kpi="nrr"} 1
+        churnwatch_kpi_target{kpi="nrr"} 1.02
         churnwatch_lag_records{role="engine",topic="churnwatch.events.v1"} 12
         churnwatch_learned_weights_in_force{population="subscribed"} 0
         churnwatch_learned_weights_in_force{population="unsubscribed"} 0
+        churnwatch_ledger_left_out 0
         churnwatch_left_accounts 12
         churnwatch_left_accounts_foretold{lead="0-6d"} 2
         churnwatch_left_accounts_foretold{lead="14-27d"} 4
@@ -400,6 +421,102 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_partitions 2
         churnwatch_paying_customers{segment="free \"trial\""} 3
         churnwatch_paying_customers{segment="pro"} 6
+        churnwatch_period_customers_acquired{period="month",phase="complete",segment="pro"} 0
+        churnwatch_period_customers_acquired{period="month",phase="running",segment="pro"} 0
+        churnwatch_period_customers_acquired{period="quarter",phase="complete",segment="pro"} 2
+        churnwatch_period_customers_acquired{period="quarter",phase="running",segment="pro"} 0
+        churnwatch_period_customers_acquired{period="year",phase="complete",segment="pro"} 2
+        churnwatch_period_customers_acquired{period="year",phase="running",segment="pro"} 0
+        churnwatch_period_customers_end{period="month",phase="complete",segment="pro"} 2
+        churnwatch_period_customers_end{period="month",phase="running",segment="pro"} 2
+        churnwatch_period_customers_end{period="quarter",phase="complete",segment="pro"} 2
+        churnwatch_period_customers_end{period="quarter",phase="running",segment="pro"} 2
+        churnwatch_period_customers_end{period="year",phase="complete",segment="pro"} 2
+        churnwatch_period_customers_end{period="year",phase="running",segment="pro"} 2
+        churnwatch_period_customers_lost{period="month",phase="complete",segment="pro"} 0
+        churnwatch_period_customers_lost{period="month",phase="running",segment="pro"} 0
+        churnwatch_period_customers_lost{period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_customers_lost{period="quarter",phase="running",segment="pro"} 0
+        churnwatch_period_customers_lost{period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_customers_lost{period="year",phase="running",segment="pro"} 0
+        churnwatch_period_customers_returned{period="month",phase="complete",segment="pro"} 0
+        churnwatch_period_customers_returned{period="month",phase="running",segment="pro"} 0
+        churnwatch_period_customers_returned{period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_customers_returned{period="quarter",phase="running",segment="pro"} 0
+        churnwatch_period_customers_returned{period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_customers_returned{period="year",phase="running",segment="pro"} 0
+        churnwatch_period_customers_start{period="month",phase="complete",segment="pro"} 2
+        churnwatch_period_customers_start{period="month",phase="running",segment="pro"} 2
+        churnwatch_period_customers_start{period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_customers_start{period="quarter",phase="running",segment="pro"} 2
+        churnwatch_period_customers_start{period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_customers_start{period="year",phase="running",segment="pro"} 2
+        churnwatch_period_mrr_end_amount{currency="USD",period="month",phase="complete",segment="pro"} 240
+        churnwatch_period_mrr_end_amount{currency="USD",period="month",phase="running",segment="pro"} 240
+        churnwatch_period_mrr_end_amount{currency="USD",period="quarter",phase="complete",segment="pro"} 200
+        churnwatch_period_mrr_end_amount{currency="USD",period="quarter",phase="running",segment="pro"} 240
+        churnwatch_period_mrr_end_amount{currency="USD",period="year",phase="complete",segment="pro"} 200
+        churnwatch_period_mrr_end_amount{currency="USD",period="year",phase="running",segment="pro"} 240
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="churned",period="month",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="churned",period="month",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="churned",period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="churned",period="quarter",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="churned",period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="churned",period="year",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="contraction",period="month",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="contraction",period="month",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="contraction",period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="contraction",period="quarter",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="contraction",period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="contraction",period="year",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="expansion",period="month",phase="complete",segment="pro"} 40
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="expansion",period="month",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="expansion",period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="expansion",period="quarter",phase="running",segment="pro"} 40
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="expansion",period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="expansion",period="year",phase="running",segment="pro"} 40
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="fx",period="month",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="fx",period="month",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="fx",period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="fx",period="quarter",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="fx",period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="fx",period="year",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="new",period="month",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="new",period="month",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="new",period="quarter",phase="complete",segment="pro"} 200
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="new",period="quarter",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="new",period="year",phase="complete",segment="pro"} 200
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="new",period="year",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="reactivation",period="month",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="reactivation",period="month",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="reactivation",period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="reactivation",period="quarter",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="reactivation",period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_movements_amount{currency="USD",movement="reactivation",period="year",phase="running",segment="pro"} 0
+        churnwatch_period_mrr_start_amount{currency="USD",period="month",phase="complete",segment="pro"} 200
+        churnwatch_period_mrr_start_amount{currency="USD",period="month",phase="running",segment="pro"} 240
+        churnwatch_period_mrr_start_amount{currency="USD",period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_start_amount{currency="USD",period="quarter",phase="running",segment="pro"} 200
+        churnwatch_period_mrr_start_amount{currency="USD",period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_mrr_start_amount{currency="USD",period="year",phase="running",segment="pro"} 200
+        churnwatch_period_opening_mrr_end_amount{currency="USD",period="month",phase="complete",segment="pro"} 240
+        churnwatch_period_opening_mrr_end_amount{currency="USD",period="month",phase="running",segment="pro"} 240
+        churnwatch_period_opening_mrr_end_amount{currency="USD",period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_opening_mrr_end_amount{currency="USD",period="quarter",phase="running",segment="pro"} 240
+        churnwatch_period_opening_mrr_end_amount{currency="USD",period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_opening_mrr_end_amount{currency="USD",period="year",phase="running",segment="pro"} 240
+        churnwatch_period_opening_mrr_kept_amount{currency="USD",period="month",phase="complete",segment="pro"} 200
+        churnwatch_period_opening_mrr_kept_amount{currency="USD",period="month",phase="running",segment="pro"} 240
+        churnwatch_period_opening_mrr_kept_amount{currency="USD",period="quarter",phase="complete",segment="pro"} 0
+        churnwatch_period_opening_mrr_kept_amount{currency="USD",period="quarter",phase="running",segment="pro"} 200
+        churnwatch_period_opening_mrr_kept_amount{currency="USD",period="year",phase="complete",segment="pro"} 0
+        churnwatch_period_opening_mrr_kept_amount{currency="USD",period="year",phase="running",segment="pro"} 200
+        churnwatch_period_start_timestamp_seconds{period="month",phase="complete"} 1769904000
+        churnwatch_period_start_timestamp_seconds{period="month",phase="running"} 1772323200
+        churnwatch_period_start_timestamp_seconds{period="quarter",phase="complete"} 1759276800
+        churnwatch_period_start_timestamp_seconds{period="quarter",phase="running"} 1767225600
+        churnwatch_period_start_timestamp_seconds{period="year",phase="complete"} 1735689600
+        churnwatch_period_start_timestamp_seconds{period="year",phase="running"} 1767225600
         churnwatch_read_bytes_total{role="engine"} 0
         churnwatch_read_bytes_total{role="ingest"} 27000
         churnwatch_read_bytes_total{role="learner"} 0
@@ -418,6 +535,30 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_records_read_total{role="ingest"} 100
         churnwatch_records_read_total{role="learner"} 0
         churnwatch_records_rejected_total{reason="not_json",role="ingest"} 3
+        churnwatch_renewals_due{period="month",phase="complete"} 0
+        churnwatch_renewals_due{period="month",phase="running"} 2
+        churnwatch_renewals_due{period="quarter",phase="complete"} 0
+        churnwatch_renewals_due{period="quarter",phase="running"} 2
+        churnwatch_renewals_due{period="year",phase="complete"} 0
+        churnwatch_renewals_due{period="year",phase="running"} 2
+        churnwatch_renewals_due_amount{currency="USD",period="month",phase="complete"} 0
+        churnwatch_renewals_due_amount{currency="USD",period="month",phase="running"} 0.02
+        churnwatch_renewals_due_amount{currency="USD",period="quarter",phase="complete"} 0
+        churnwatch_renewals_due_amount{currency="USD",period="quarter",phase="running"} 0.02
+        churnwatch_renewals_due_amount{currency="USD",period="year",phase="complete"} 0
+        churnwatch_renewals_due_amount{currency="USD",period="year",phase="running"} 0.02
+        churnwatch_renewals_renewed{period="month",phase="complete"} 0
+        churnwatch_renewals_renewed{period="month",phase="running"} 0
+        churnwatch_renewals_renewed{period="quarter",phase="complete"} 0
+        churnwatch_renewals_renewed{period="quarter",phase="running"} 0
+        churnwatch_renewals_renewed{period="year",phase="complete"} 0
+        churnwatch_renewals_renewed{period="year",phase="running"} 0
+        churnwatch_renewals_renewed_amount{currency="USD",period="month",phase="complete"} 0
+        churnwatch_renewals_renewed_amount{currency="USD",period="month",phase="running"} 0
+        churnwatch_renewals_renewed_amount{currency="USD",period="quarter",phase="complete"} 0
+        churnwatch_renewals_renewed_amount{currency="USD",period="quarter",phase="running"} 0
+        churnwatch_renewals_renewed_amount{currency="USD",period="year",phase="complete"} 0
+        churnwatch_renewals_renewed_amount{currency="USD",period="year",phase="running"} 0
         churnwatch_restore_remaining_records 0
         churnwatch_restored_records 50
         churnwatch_revenue_at_risk_amount{band="at_risk",currency="USD",segment="free \"trial\""} 0
@@ -429,15 +570,35 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_revenue_at_risk_amount{band="watch",currency="USD",segment="free \"trial\""} 0
         churnwatch_revenue_at_risk_amount{band="watch",currency="USD",segment="pro"} 0
         churnwatch_series_omitted{dimension="engine_partition"} 0
+        churnwatch_series_omitted{dimension="kpi_segment"} 0
         churnwatch_series_omitted{dimension="lag_partition"} 0
         churnwatch_series_omitted{dimension="segment"} 0
+        churnwatch_signups 6
+        churnwatch_signups_dropoff_due 4
+        churnwatch_signups_dropped_off 2
+        churnwatch_signups_onboarded 2
+        churnwatch_signups_onboarding_due 4
         churnwatch_source_reached_timestamp_seconds{topic="product.usage"} 1772452799.5
         churnwatch_state_accounts 20
         churnwatch_state_bytes 2000
+        churnwatch_surveys_answered{survey="csat"} 0
+        churnwatch_surveys_answered{survey="nps"} 2
+        churnwatch_surveys_sent{survey="csat"} 0
+        churnwatch_surveys_sent{survey="nps"} 2
         churnwatch_transactions_aborted_total{cause="illegal_generation",role="engine"} 1
+        churnwatch_trials_converted{card="unknown"} 0
+        churnwatch_trials_converted{card="with"} 2
+        churnwatch_trials_converted{card="without"} 0
+        churnwatch_trials_ended{card="unknown"} 0
+        churnwatch_trials_ended{card="with"} 2
+        churnwatch_trials_ended{card="without"} 0
+        churnwatch_trials_started{card="unknown"} 0
+        churnwatch_trials_started{card="with"} 2
+        churnwatch_trials_started{card="without"} 0
         churnwatch_unknown_type_records_total{role="engine"} 4
         churnwatch_unknown_type_records_total{role="ingest"} 0
         churnwatch_unknown_type_records_total{role="learner"} 0
+        churnwatch_vintage_mrr_amount{cohort="2025-12",currency="USD"} 240
     "#]]
     .assert_eq(&page(&telemetry));
 }
@@ -585,6 +746,7 @@ fn beyond_the_limits_sums_stay_whole() {
             churnwatch_restore_remaining_records 1024
             churnwatch_restored_records 1024
             churnwatch_series_omitted{dimension="engine_partition"} 1024
+            churnwatch_series_omitted{dimension="kpi_segment"} 0
             churnwatch_series_omitted{dimension="lag_partition"} 3072
             churnwatch_series_omitted{dimension="segment"} 51149
         "#]],

@@ -119,7 +119,13 @@ fn a_survey_says_which_it_is_or_is_one_of_nps() {
         "type":"survey.sent","survey":""
         "type":"survey.sent","survey":7
         "#,
-        &expect![],
+        &expect![[r#"
+            {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"survey.sent","survey":"csat"}
+            {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"survey.sent","survey":"csat"}
+            {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"survey.sent"}
+            {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"survey.sent"}
+            {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"survey.sent"}
+            {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"survey.sent"}"#]],
     );
 }
 
@@ -357,6 +363,7 @@ fn sample(field: &str) -> &'static str {
         "quantity" | "duration_s" | "score" | "seats" | "attempt" | "mrr" | "amount" | "used" | "allowed" => "4",
         "ends_at" | "term_ends_at" | "effective_at" | "next_attempt_at" | "until" => "\"2026-03-05T00:00:00Z\"",
         "card_on_file" | "done" => "true",
+        "survey" => "\"csat\"",
         "role" => "\"admin\"",
         "interval" => "\"year\"",
         "currency" => "\"EUR\"",
