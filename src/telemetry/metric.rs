@@ -97,6 +97,7 @@ pub enum Metric {
     KpiTarget,
     KpiFocus,
     KpiBenchmark,
+    KpiMargin,
     FleetDay,
     LearnedOutcomes,
     LearnedChurned,
@@ -184,7 +185,7 @@ use Unit::{Bytes, Count, CurrencyAmount, Info, Ratio, Seconds, TimestampSeconds}
 
 impl Metric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Metric; 90] = [
+    pub const ALL: [Metric; 91] = [
         Metric::BuildInfo,
         Metric::Ready,
         Metric::RecordsRead,
@@ -270,6 +271,7 @@ impl Metric {
         Metric::KpiTarget,
         Metric::KpiFocus,
         Metric::KpiBenchmark,
+        Metric::KpiMargin,
         Metric::FleetDay,
         Metric::LearnedOutcomes,
         Metric::LearnedChurned,
@@ -455,6 +457,8 @@ impl Metric {
                 "1 for the one or two KPIs in focus."),
             Metric::KpiBenchmark => declare("churnwatch_kpi_benchmark", Gauge, Ratio, &["kpi", "benchmark"], State, Max,
                 "What others reach, in the KPI's unit: a reference value, never a threshold."),
+            Metric::KpiMargin => declare("churnwatch_kpi_margin", Gauge, Ratio, &[], State, Max,
+                "Share of revenue that is left after the cost of serving it, as configured: what lifetime value is reckoned with."),
             Metric::FleetDay => declare("churnwatch_fleet_timestamp_seconds", Gauge, TimestampSeconds, &[], State, Max,
                 "Up to when the fleet record in force knows the fleet. Absent while the shipped one holds."),
             Metric::LearnedOutcomes => declare("churnwatch_learned_outcomes", Gauge, Count, &["population"], State, Max,

@@ -10,6 +10,7 @@
 mod support;
 
 mod crash;
+mod dashboards;
 mod desk;
 mod exactly_once;
 mod fleet;
@@ -17,4 +18,5 @@ mod lifecycle;
 mod metrics;
 mod purchases;
 mod steps;
+mod rules;
 mod topics;

@@ -3,58 +3,27 @@
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::support::compare::{outputs_are_those_of_file_mode, wait_log_worked_off, wait_worked_off};
 use crate::support::events::{now, send, stream};
-use crate::support::{Membership, SOON, Settings, Site, free_port, http, wait};
+use crate::support::prometheus::Prometheus;
+use crate::support::{Membership, SOON, Settings, Site, http, wait};
 
-/// A Prometheus server that scrapes one target each second; killed when dropped.
-struct Prometheus {
-    child: Child,
-    port: u16,
-}
-
-impl Prometheus {
-    fn start(site: &Site, target: u16) -> Prometheus {
-        let port = free_port();
-        let config = site.path("prometheus.yml");
-        fs::write(
-            &config,
-            format!(
-                "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: churnwatch\n  static_configs: \
-                 [{{targets: ['127.0.0.1:{target}']}}]\n"
-            ),
-        )
-        .unwrap();
-        let log = fs::File::create(site.path("prometheus.log")).unwrap();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", site.path("prometheus").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot run prometheus: {error}; run scripts/test, which fetches it"));
-        Prometheus { child, port }
-    }
-
-    /// The value of an instant query that gives one number; `None` while there is none.
-    fn query(&self, query: &str) -> Option<f64> {
-        let encoded = query.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
-        let answer = http::get(self.port, &format!("/api/v1/query?query={encoded}"))?;
-        let answer: Value = serde_json::from_str(&answer.body).ok()?;
-        answer.pointer("/data/result/0/value/1")?.as_str()?.parse().ok()
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A Prometheus server that scrapes one target each second.
+fn scraping(site: &Site, target: u16) -> Prometheus {
+    let config = site.path("prometheus.yml");
+    fs::write(
+        &config,
+        format!(
+            "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: churnwatch\n  static_configs: \
+             [{{targets: ['127.0.0.1:{target}']}}]\n"
+        ),
+    )
+    .unwrap();
+    Prometheus::start(&config, site.folder.path())
 }
 
 /// The live retention gauges.
@@ -93,7 +62,7 @@ fn prometheus_reads_the_values_that_file_mode_computes() {
     wait_log_worked_off(&site);
     engine.wait_ready();
 
-    let prometheus = Prometheus::start(&site, engine.port);
+    let prometheus = scraping(&site, engine.port);
     let replayed = outputs_are_those_of_file_mode(&site, 5);
     let lines = |path: &std::path::Path| -> Vec<Value> {
         fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()

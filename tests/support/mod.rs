@@ -3,9 +3,11 @@
 //! Every process is started here, ended by its process id, and ends with its owner. Waiting is polling for a condition
 //! with a deadline. Nothing here knows what a test is about.
 
+pub mod company;
 pub mod compare;
 pub mod events;
 pub mod http;
+pub mod prometheus;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -241,6 +243,20 @@ impl Site {
             .unwrap();
         Service { child, port, log }
     }
+}
+
+/// Starts `churnwatch demo`, which goes on live; its log goes into `folder`.
+pub fn demo(folder: &Path) -> Service {
+    let port = free_port();
+    let log = folder.join("demo.log");
+    let child = churnwatch()
+        .args(["demo", "--output", "json", "--listen", &format!("127.0.0.1:{port}")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    Service { child, port, log }
 }
 
 /// How a process takes part in its groups.

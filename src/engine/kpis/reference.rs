@@ -80,7 +80,7 @@ fn section(kpi: &Kpi) -> String {
         ("owner", kpi.owner.to_owned()),
         ("metrics", metrics.join(", ")),
         ("recording rules", format!("`{}*`", kpi.rule())),
-        ("panel", kpi.panel.to_owned()),
+        ("panel", format!("Retention overview: {}", kpi.panel)),
     ];
     let mut text = format!("\n## `{}`: {}\n\n| | |\n|---|---|\n", kpi.id, kpi.title);
     for (name, value) in rows {

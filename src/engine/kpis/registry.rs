@@ -36,7 +36,7 @@ pub struct Kpi {
     pub owner: &'static str,
     /// The metrics that it is reckoned from.
     pub metrics: &'static [&'static str],
-    /// The panel that shows it.
+    /// The panel of the retention overview that shows it, by its title.
     pub panel: &'static str,
     /// Its value, in its unit (shares as such, not in percent); `None` where it is undefined.
     pub value: fn(&Figures) -> Option<f64>,
@@ -169,28 +169,28 @@ pub static KPIS: &[Kpi] = &[
         id: "crr", title: "Customer retention rate", unit: Unit::Share, better: Better::Higher, span: Span::Period,
         formula: "(customers at the end - acquired) / customers at the start",
         edges: "Undefined when nobody paid at the start. Customers who return within the period make it larger, up to above 100 %; they are shown apart.",
-        source: BILLING, owner: SUCCESS, metrics: CUSTOMERS, panel: "Retention / Customer retention",
+        source: BILLING, owner: SUCCESS, metrics: CUSTOMERS, panel: "Customer retention rate",
         value: |f| customer_retention(f.ledger.customers, f.ledger.customers_end(), f.ledger.cell.acquired),
     },
     Kpi {
         id: "customer_churn_rate", title: "Customer churn rate", unit: Unit::Share, better: Better::Lower, span: Span::Period,
         formula: "customers at the start who do not pay at the end / customers at the start",
         edges: "Undefined when nobody paid at the start. Who joins or returns within the period and leaves again is in neither number. The annual rate is that of the calendar year, not twelve months added up.",
-        source: BILLING, owner: SUCCESS, metrics: CUSTOMERS, panel: "Retention / Customer churn",
+        source: BILLING, owner: SUCCESS, metrics: CUSTOMERS, panel: "Customer churn",
         value: |f| customer_churn(f.ledger.customers, f.ledger.cell.lost),
     },
     Kpi {
         id: "mrr", title: "Monthly recurring revenue", unit: Unit::Amount, better: Better::Higher, span: Span::Period,
         formula: "sum of the monthly amounts of all running subscriptions at the end",
         edges: "Trials and paused subscriptions are 0, a year is twelve months; refunds are cash and no movement. At the rates of the month.",
-        source: BILLING, owner: FINANCE, metrics: MRR, panel: "Revenue / MRR",
+        source: BILLING, owner: FINANCE, metrics: MRR, panel: "MRR",
         value: |f| Some(f.whole_major(f.ledger.mrr_end_minor())),
     },
     Kpi {
         id: "arr", title: "Annual recurring revenue", unit: Unit::Amount, better: Better::Higher, span: Span::Period,
         formula: "12 x MRR",
         edges: "A rate, not a forecast: it holds as long as nothing moves.",
-        source: BILLING, owner: FINANCE, metrics: MRR, panel: "Revenue / ARR",
+        source: BILLING, owner: FINANCE, metrics: MRR, panel: "ARR",
         value: |f| Some(f.whole_major(annual(f.ledger.mrr_end_minor()))),
     },
     Kpi {
@@ -199,7 +199,7 @@ pub static KPIS: &[Kpi] = &[
         edges: "At most 100 %. Undefined without MRR at the start. What rates do (fx) is left out.",
         source: BILLING, owner: SUCCESS,
         metrics: &["churnwatch_period_opening_mrr_kept_amount", "churnwatch_period_mrr_start_amount"],
-        panel: "Retention / Revenue retention",
+        panel: "Gross revenue retention",
         value: |f| gross_retention(f.ledger.mrr_minor, f.ledger.kept_minor()),
     },
     Kpi {
@@ -208,21 +208,21 @@ pub static KPIS: &[Kpi] = &[
         edges: "Above 100 % where expansion outweighs what is lost. Undefined without MRR at the start. What rates do (fx) is left out.",
         source: BILLING, owner: SUCCESS,
         metrics: &["churnwatch_period_opening_mrr_end_amount", "churnwatch_period_mrr_start_amount"],
-        panel: "Retention / Revenue retention",
+        panel: "Net revenue retention",
         value: |f| net_retention(f.ledger.mrr_minor, f.ledger.opening_end_minor()),
     },
     Kpi {
         id: "revenue_churn", title: "Revenue churn", unit: Unit::Share, better: Better::Lower, span: Span::Period,
         formula: "(churned + contraction) / MRR at the start",
         edges: "Counts movements, so that customers who join and leave within the period are in it. Undefined without MRR at the start.",
-        source: BILLING, owner: SUCCESS, metrics: MOVEMENTS, panel: "Revenue / Revenue churn",
+        source: BILLING, owner: SUCCESS, metrics: MOVEMENTS, panel: "Revenue churn",
         value: |f| revenue_churn(f.ledger.mrr_minor, f.moved_minor(Flow::Churned), f.moved_minor(Flow::Contraction)),
     },
     Kpi {
         id: "net_revenue_churn", title: "Net revenue churn", unit: Unit::Share, better: Better::Lower, span: Span::Period,
         formula: "(churned + contraction - expansion - reactivation) / MRR at the start",
         edges: "Negative where more was won back than lost. Undefined without MRR at the start.",
-        source: BILLING, owner: SUCCESS, metrics: MOVEMENTS, panel: "Revenue / Revenue churn",
+        source: BILLING, owner: SUCCESS, metrics: MOVEMENTS, panel: "Net revenue churn",
         value: |f| net_revenue_churn(f.ledger.mrr_minor, f.lost_minor(), f.won_back_minor()),
     },
     Kpi {
@@ -230,14 +230,14 @@ pub static KPIS: &[Kpi] = &[
         formula: "MRR / customers, at the end",
         edges: "Undefined when nobody pays.",
         source: BILLING, owner: FINANCE, metrics: &["churnwatch_mrr_amount", "churnwatch_paying_customers"],
-        panel: "Revenue / ARPA",
+        panel: "ARPA",
         value: |f| arpa(f.ledger.mrr_end_minor(), f.ledger.customers_end()).map(|minor| f.major(minor)),
     },
     Kpi {
         id: "ltv", title: "Customer lifetime value", unit: Unit::Amount, better: Better::Higher, span: Span::Period,
         formula: "ARPA x margin x lifetime",
         edges: "Undefined when nobody left in the period: that says nothing about how long customers stay. Of a small period it jumps; use the quarter or the year.",
-        source: BILLING, owner: FINANCE, metrics: LIFE, panel: "Revenue / Lifetime value",
+        source: BILLING, owner: FINANCE, metrics: LIFE, panel: "Customer lifetime value",
         value: |f| {
             let arpa = arpa(f.ledger.mrr_end_minor(), f.ledger.customers_end())?;
             Some(f.major(lifetime_value(arpa, f.margin, lifetime(f)?)))
@@ -247,42 +247,42 @@ pub static KPIS: &[Kpi] = &[
         id: "lifetime", title: "Average customer lifetime", unit: Unit::Months, better: Better::Higher, span: Span::Period,
         formula: "months of the period / customer churn rate",
         edges: "Undefined when nobody left in the period.",
-        source: BILLING, owner: SUCCESS, metrics: CUSTOMERS, panel: "Revenue / Lifetime",
+        source: BILLING, owner: SUCCESS, metrics: CUSTOMERS, panel: "Customer lifetime",
         value: lifetime,
     },
     Kpi {
         id: "quick_ratio", title: "Quick ratio", unit: Unit::Times, better: Better::Higher, span: Span::Period,
         formula: "(new + expansion + reactivation) / (churned + contraction)",
         edges: "Undefined when nothing was lost.",
-        source: BILLING, owner: FINANCE, metrics: MOVEMENTS, panel: "Revenue / Quick ratio",
+        source: BILLING, owner: FINANCE, metrics: MOVEMENTS, panel: "Quick ratio",
         value: |f| quick_ratio(f.moved_minor(Flow::New) + f.won_back_minor(), f.lost_minor()),
     },
     Kpi {
         id: "dau", title: "Daily active users", unit: Unit::Count, better: Better::Higher, span: Span::Present,
         formula: "distinct users seen on the present day (UTC)",
         edges: "A user of two accounts counts in both. Above 128 users an account's count is an estimate.",
-        source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Engagement / Active users",
+        source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Active users",
         value: |f| active(f, 0),
     },
     Kpi {
         id: "wau", title: "Weekly active users", unit: Unit::Count, better: Better::Higher, span: Span::Present,
         formula: "distinct users seen in the 7 days that end with the present one",
         edges: "As for daily active users.",
-        source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Engagement / Active users",
+        source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Active users",
         value: |f| active(f, 1),
     },
     Kpi {
         id: "mau", title: "Monthly active users", unit: Unit::Count, better: Better::Higher, span: Span::Present,
         formula: "distinct users seen in the 30 days that end with the present one",
         edges: "As for daily active users.",
-        source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Engagement / Active users",
+        source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Active users",
         value: |f| active(f, 2),
     },
     Kpi {
         id: "stickiness", title: "Stickiness", unit: Unit::Share, better: Better::Higher, span: Span::Present,
         formula: "daily active users / monthly active users",
         edges: "Undefined when nobody was active for 30 days. On a day that has just begun it is low.",
-        source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Engagement / Stickiness",
+        source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Stickiness",
         value: |f| {
             let [daily, _, monthly] = f.live.active_users;
             stickiness(daily, monthly)
@@ -293,7 +293,7 @@ pub static KPIS: &[Kpi] = &[
         formula: "sign-ups of the latest 90 days that were through their onboarding within kpis.onboarding_days / those old enough",
         edges: "An account signs up with its first usage, trial or subscription, whichever comes first. Undefined while no sign-up is old enough.",
         source: "onboarding steps, usage, trials and subscriptions", owner: PRODUCT,
-        metrics: &["churnwatch_signups_onboarded", "churnwatch_signups_onboarding_due"], panel: "Engagement / Onboarding",
+        metrics: &["churnwatch_signups_onboarded", "churnwatch_signups_onboarding_due"], panel: "Onboarding",
         value: |f| onboarding_rate(f.sign_ups.onboarding_due, f.sign_ups.onboarded),
     },
     Kpi {
@@ -301,21 +301,21 @@ pub static KPIS: &[Kpi] = &[
         formula: "sign-ups of the latest 90 days without usage after their first 7 days / those 14 days old",
         edges: "Who comes back later, however late, has not dropped off. Undefined while no sign-up is old enough.",
         source: USAGE, owner: PRODUCT,
-        metrics: &["churnwatch_signups_dropped_off", "churnwatch_signups_dropoff_due"], panel: "Engagement / Drop-off",
+        metrics: &["churnwatch_signups_dropped_off", "churnwatch_signups_dropoff_due"], panel: "Onboarding",
         value: |f| drop_off(f.sign_ups.drop_off_due, f.sign_ups.dropped_off),
     },
     Kpi {
         id: "renewal_rate", title: "Renewal rate", unit: Unit::Share, better: Better::Higher, span: Span::Period,
         formula: "terms renewed / terms that ended, by count",
         edges: "What is not yet due is left out. A subscription that goes on after its term was renewed; one that is cancelled before, or within 30 days after, was not. Undefined when nothing was due.",
-        source: "subscription events with term_ends_at", owner: SUCCESS, metrics: RENEWALS, panel: "Retention / Renewals",
+        source: "subscription events with term_ends_at", owner: SUCCESS, metrics: RENEWALS, panel: "Renewal rate",
         value: |f| renewal_rate(f.renewals.due, f.renewals.renewed),
     },
     Kpi {
         id: "renewal_rate_value", title: "Renewal rate by value", unit: Unit::Share, better: Better::Higher, span: Span::Period,
         formula: "MRR of terms renewed / MRR of terms that ended",
         edges: "At the MRR before the renewal, so that a dearer renewal makes it no larger. Otherwise as by count.",
-        source: "subscription events with term_ends_at", owner: SUCCESS, metrics: RENEWALS_AMOUNT, panel: "Retention / Renewals",
+        source: "subscription events with term_ends_at", owner: SUCCESS, metrics: RENEWALS_AMOUNT, panel: "Renewal rate by value",
         value: |f| renewal_rate(f.renewals.due_minor, f.renewals.renewed_minor),
     },
     Kpi {
@@ -323,14 +323,14 @@ pub static KPIS: &[Kpi] = &[
         formula: "trials that became paying customers / trials that have ended, since the beginning of the log",
         edges: "A trial ends when it converts, expires, or its end has come; one without a known end, after 90 days, and is counted as endless. Undefined while none has ended.",
         source: "trial and subscription events", owner: MARKETING,
-        metrics: &["churnwatch_trials_converted", "churnwatch_trials_ended"], panel: "Engagement / Trials",
+        metrics: &["churnwatch_trials_converted", "churnwatch_trials_ended"], panel: "Trial conversion",
         value: |f| trial_conversion(f.trials.ended, f.trials.converted),
     },
     Kpi {
         id: "nps", title: "Net promoter score", unit: Unit::Points, better: Better::Higher, span: Span::Present,
         formula: "100 x (promoters - detractors) / respondents",
         edges: "The latest answer of each user, for 180 days; of an account the latest 20 answers. Undefined without answers.",
-        source: "nps.responded", owner: SUCCESS, metrics: &["churnwatch_nps_respondents"], panel: "Engagement / NPS",
+        source: "nps.responded", owner: SUCCESS, metrics: &["churnwatch_nps_respondents"], panel: "NPS",
         value: |f| {
             let [promoters, passives, detractors] = f.live.nps;
             nps(promoters, passives, detractors)
@@ -340,7 +340,7 @@ pub static KPIS: &[Kpi] = &[
         id: "csat", title: "Customer satisfaction", unit: Unit::Share, better: Better::Higher, span: Span::Present,
         formula: "users whose latest rating is 4 or 5 of 5 / users who rated",
         edges: "For 180 days; of an account the latest 12 ratings. Undefined without ratings.",
-        source: "csat.responded", owner: SUCCESS, metrics: &["churnwatch_csat_respondents"], panel: "Engagement / CSAT",
+        source: "csat.responded", owner: SUCCESS, metrics: &["churnwatch_csat_respondents"], panel: "CSAT",
         value: |f| {
             let [satisfied, neutral, dissatisfied] = f.voices.csat;
             csat(satisfied, neutral, dissatisfied)
@@ -350,14 +350,14 @@ pub static KPIS: &[Kpi] = &[
         id: "nps_response_rate", title: "NPS response rate", unit: Unit::Share, better: Better::Higher, span: Span::Present,
         formula: "NPS answers / NPS surveys sent, in the latest 90 days",
         edges: "A survey that does not say which it is counts as one of NPS. At most 100 %. Undefined when nobody was asked.",
-        source: "survey.sent, nps.responded", owner: SUCCESS, metrics: SURVEYS, panel: "Engagement / Response rates",
+        source: "survey.sent, nps.responded", owner: SUCCESS, metrics: SURVEYS, panel: "Response rate",
         value: |f| response(f, 0),
     },
     Kpi {
         id: "csat_response_rate", title: "CSAT response rate", unit: Unit::Share, better: Better::Higher, span: Span::Present,
         formula: "CSAT answers / CSAT surveys sent, in the latest 90 days",
         edges: "At most 100 %. Undefined when nobody was asked.",
-        source: "survey.sent with survey csat, csat.responded", owner: SUCCESS, metrics: SURVEYS, panel: "Engagement / Response rates",
+        source: "survey.sent with survey csat, csat.responded", owner: SUCCESS, metrics: SURVEYS, panel: "Response rate",
         value: |f| response(f, 1),
     },
 ];

@@ -207,6 +207,7 @@ fn starts(tables: &[&Tables], today: Day, settings: &Settings, page: &mut Page) 
 /// What is wanted of KPIs: the same for every instance.
 fn wanted(today: Day, settings: &Settings, page: &mut Page) {
     let wanted = &settings.kpis;
+    page.gauge(Metric::KpiMargin, &[], wanted.margin);
     for id in wanted.targets.keys() {
         if let Some(target) = wanted.target(id, today) {
             page.gauge(Metric::KpiTarget, &[id], target);
