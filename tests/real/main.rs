@@ -17,6 +17,6 @@ mod fleet;
 mod lifecycle;
 mod metrics;
 mod purchases;
-mod steps;
 mod rules;
+mod steps;
 mod topics;

@@ -93,6 +93,7 @@ pub(super) fn tables(accounts: &[Contribution]) -> Tables {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // one page of metrics
 fn periods_cohorts_and_days_are_shown_and_add_up_over_partitions() {
     let telemetry = Telemetry::new(settings()).unwrap();
     let mut leaver = account(1, "pro");
