@@ -7,9 +7,11 @@
 
 pub mod account;
 pub mod alert;
+mod anticipated;
 mod cadence;
 mod clock;
 mod close;
+mod committed;
 mod counts;
 pub mod dedup;
 mod deed;
@@ -38,6 +40,7 @@ use std::sync::Arc;
 
 use account::{Account, Urgency};
 use alert::correction::{self, Without};
+use anticipated::Anticipated;
 pub use counts::Counts;
 use effect::{Effect, Health, Reject};
 use event::{Event, Kind};
@@ -83,14 +86,6 @@ pub struct Engine {
     /// Reused between records.
     alert_changes: Vec<alert::Change>,
     anticipated: Anticipated,
-}
-
-/// Where the accounts of the next events were found; those of accounts that were not there yet are absent.
-#[derive(Debug)]
-struct Anticipated {
-    slots: [Option<Slot>; ANTICIPATED_MAX],
-    /// How many of these events have come.
-    next: usize,
 }
 
 /// What belongs to the partition rather than to an account; part of the commit record.
@@ -142,7 +137,7 @@ impl Engine {
             timers: Timers::default(),
             sample: Sample::default(),
             alert_changes: Vec::new(),
-            anticipated: Anticipated { slots: [None; ANTICIPATED_MAX], next: 0 },
+            anticipated: Anticipated::default(),
         }
     }
 
@@ -154,7 +149,7 @@ impl Engine {
         self.partition.index = record.position.partition;
         match &record.input {
             Input::Event(event) => {
-                let anticipated = self.anticipated(&event.account_id);
+                let anticipated = self.anticipated.next(&self.store, &event.account_id);
                 if event.time > record.received_at.plus(self.rules.future_skew) {
                     effects.push(Effect::Reject(Reject::FutureTime));
                 } else if self.rules.exclusions.is_excluded(event) {
@@ -176,28 +171,6 @@ impl Engine {
             }
             Input::Fleet(fleet) => self.partition.fleet = Arc::clone(fleet),
         }
-    }
-
-    /// Brings the accounts of records that will be stepped next close, at most [`ANTICIPATED_MAX`] of them.
-    ///
-    /// Changes nothing but the time the steps take: with many accounts, a third of it.
-    pub fn anticipate<'a>(&mut self, records: impl Iterator<Item = &'a Input<'a>>) {
-        let ids = records.filter_map(|input| match input {
-            Input::Event(event) => Some(&*event.account_id),
-            Input::Progress(_) | Input::Fleet(_) => None,
-        });
-        let slots = self.store.find_all(ids);
-        let found = slots.iter().copied().flatten();
-        self.timers.bring_close(found.clone());
-        self.store.bring_close(found);
-        self.anticipated = Anticipated { slots, next: 0 };
-    }
-
-    /// Where the account of the next event was found when it was anticipated; its id tells whether it is the one.
-    fn anticipated(&mut self, id: &str) -> Option<Slot> {
-        let slot = self.anticipated.slots.get(self.anticipated.next).copied().flatten();
-        self.anticipated.next += 1;
-        slot.filter(|slot| self.store.get(*slot).is_some_and(|account| account.id == id))
     }
 
     /// Takes in an event and judges its account where the event can have changed something.
@@ -464,68 +437,6 @@ impl Engine {
     #[must_use]
     pub fn changed_len(&self) -> usize {
         self.store.changed_len()
-    }
-
-    /// Makes everything since the last commit final.
-    pub fn commit(&mut self) {
-        self.store.commit();
-        self.committed = None;
-    }
-
-    /// Takes back everything since the last commit: accounts, partition state, totals, timers, counts.
-    pub fn roll_back(&mut self) {
-        let Engine { store, sums, timers, rules, .. } = self;
-        while store.roll_back_one(|slot, now, before| {
-            sums.subtract(now, rules);
-            if let Some(before) = before {
-                sums.add(before, rules);
-                sums.recount(slot, before, rules);
-                match before.judgement.due {
-                    Some(due) => timers.set(slot, &before.id, due),
-                    None => timers.clear(slot),
-                }
-            } else {
-                sums.remove_last(slot);
-                timers.truncate(slot.index());
-            }
-        }) {}
-        self.sample = self.sampled();
-        if let Some((partition, counts)) = self.committed.take() {
-            self.partition = partition;
-            self.counts = counts;
-        }
-    }
-
-    /// Puts back an account from the changelog; a later one of the same id replaces it.
-    pub fn restore_account(&mut self, mut account: Account) {
-        if let Some(billing) = &mut account.billing {
-            billing.open_book(self.rules.valuation());
-        }
-        self.store.restore(account);
-    }
-
-    /// Puts back the partition state from the commit record.
-    pub fn restore_partition(&mut self, partition: PartitionState) {
-        self.partition = partition;
-    }
-
-    /// The sample of the accounts that are there.
-    fn sampled(&self) -> Sample {
-        let account = |slot| self.store.get(slot).map(|account| (stable_hash(account.id.as_bytes()), slot));
-        Sample::of(self.store.slots().filter_map(account))
-    }
-
-    /// Ends a restore: derives totals, timers and sample from the accounts.
-    pub fn finish_restore(&mut self) {
-        self.sample = self.sampled();
-        for slot in self.store.slots() {
-            let Some(account) = self.store.get(slot) else { continue };
-            self.sums.add(account, &self.rules);
-            self.sums.recount(slot, account, &self.rules);
-            if let Some(due) = account.judgement.due {
-                self.timers.set(slot, &account.id, due);
-            }
-        }
     }
 }
 
