@@ -391,6 +391,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_judgements_total 60
         churnwatch_kpi_benchmark{benchmark="peer_median",kpi="nrr"} 1.01
         churnwatch_kpi_focus{kpi="nrr"} 1
+        churnwatch_kpi_margin 0.8
         churnwatch_kpi_target{kpi="nrr"} 1.02
         churnwatch_lag_records{role="engine",topic="churnwatch.events.v1"} 12
         churnwatch_learned_weights_in_force{population="subscribed"} 0
