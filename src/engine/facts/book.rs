@@ -11,9 +11,9 @@ use crate::units::calendar::Month;
 use crate::units::{Currency, Day, Money, Span, Timestamp};
 
 /// Lines kept of what the timeline has folded: years of monthly movements.
-pub const LINES_MAX: usize = 96;
+pub const LINES_MAX: usize = 60;
 /// Ended terms kept of it.
-pub const TERMS_MAX: usize = 32;
+pub const TERMS_MAX: usize = 16;
 /// A change of currency that moves the worth of a subscription by no more than this share left its price as it was: the
 /// difference is `fx`.
 const SAME_WORTH: f64 = 0.05;

@@ -11,7 +11,7 @@ pub const RATINGS_MAX: usize = 12;
 /// Latest days kept on which surveys went out.
 pub const ASKED_MAX: usize = 12;
 /// Latest days and kinds kept of which it is known how many surveys went out.
-pub const SENT_MAX: usize = 16;
+pub const SENT_MAX: usize = 12;
 
 /// An answer counts in the fleet's NPS classes for this long.
 pub const ANSWER_VALID: Span = Span::from_days(180);

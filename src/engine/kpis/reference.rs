@@ -27,7 +27,7 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
 - A movement is one of the **account**: of two subscriptions one that ends is contraction; down to 0 is churned, up from 0
   after having paid is reactivation. Pausing is going down to 0. Refunds are cash and move nothing.
 - **Late and disordered billing** corrects the months it belongs to. An account keeps its latest 24 changes one by one and
-  the months of those before, up to 96 lines; of longer histories the oldest movements count as part of what the account
+  the months of those before, up to 60 lines; of longer histories the oldest movements count as part of what the account
   began with. Reports and `churnwatch_ledger_left_out` tell how many.
 - **Currencies.** The ledger is kept in the currencies that were told. A month has one rate, that of its first date
   (`rules.rates`). What a change of rate does is `fx`; so is a change of currency that moves the worth of a subscription by
