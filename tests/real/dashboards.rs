@@ -191,7 +191,7 @@ fn failing_rules(prometheus: &Prometheus) -> (Vec<String>, usize) {
 fn every_rule_evaluates_and_every_query_of_the_dashboards_has_something_to_show() {
     let settings = Settings { head: kpis().to_owned(), ..Settings::default() };
     let site = Site::with_topics("shown", settings);
-    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    let mut service = site.start("one", "ingest,engine,notify,serve", Membership::New);
     // The service works its history off in a few steps; in the demo every day of it is judged on that day, so that the
     // outcomes of alerts are known.
     let mut demo = demo(site.folder.path());
