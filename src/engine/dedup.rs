@@ -7,7 +7,7 @@
 use crate::units::{Span, Timestamp};
 
 /// Ids kept of each of the two windows.
-pub const BUCKET_MAX: usize = 128;
+pub const BUCKET_MAX: usize = 112;
 
 /// Event ids seen lately.
 #[derive(Clone, Debug, PartialEq, Default)]
