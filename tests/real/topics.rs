@@ -20,14 +20,14 @@ fn topics_are_shown_as_missing_created_once_and_then_fit() {
     assert!(text.contains("run `churnwatch topics create`"), "{text}");
 
     let (code, text) = run(&site, &["topics", "create"]);
-    assert_eq!((code, text.matches("created ").count()), (Some(0), 6), "{text}");
+    assert_eq!((code, text.matches("created ").count()), (Some(0), 8), "{text}");
     let (code, text) = run(&site, &["topics", "create", "--sources"]);
     assert_eq!((code, text.matches("created ").count()), (Some(0), 2), "{text}");
     let (code, text) = run(&site, &["topics", "create", "--sources"]);
     assert_eq!((code, text.as_str()), (Some(0), "nothing to create\n"));
 
     let (code, text) = run(&site, &["topics"]);
-    assert_eq!((code, text.matches(": fits").count()), (Some(0), 8), "{text}");
+    assert_eq!((code, text.matches(": fits").count()), (Some(0), 10), "{text}");
     assert!(!text.contains("warning"), "a topic as created has nothing to warn of: {text}");
 }
 
