@@ -1,6 +1,6 @@
 //! Exchange rates as they are written: one number, or a list of numbers with the date from which each holds.
 //!
-//! Which currency a rate is of, and that none is given twice, is for [`super::load`].
+//! Which currency a rate is of, and that none is given twice, is for [`mod@super::load`].
 
 use super::document::{Node, Raw};
 use super::problem::Problem;

@@ -41,7 +41,7 @@ impl Engine {
     fn tell_frozen(&mut self, slot: Slot, left_at: Timestamp, effects: &mut Vec<Effect>) {
         let Some(account) = self.store.get(slot) else { return };
         let assessment = assess(account, left_at, &self.rules, &self.partition.fleet);
-        let health = health::tell(account, &assessment, &self.rules, self.partition.index);
+        let health = health::tell(account, &assessment, &self.rules, &self.partition.fleet, self.partition.index);
         for change in self.alert_changes.drain(..) {
             let told = alert::tell::tell(account, change, &health, &self.rules, &self.rules_hash);
             effects.push(Effect::Alert(Box::new(told)));

@@ -37,7 +37,13 @@ fn name_and_owner(account: &Account) -> (Option<&str>, Option<&str>) {
 
 /// The whole story of `account` as `assessment` found it.
 #[must_use]
-pub fn tell(account: &Account, assessment: &Assessment, rules: &Rules, partition: PartitionIndex) -> Health {
+pub fn tell(
+    account: &Account,
+    assessment: &Assessment,
+    rules: &Rules,
+    fleet: &Fleet,
+    partition: PartitionIndex,
+) -> Health {
     let (name, owner) = name_and_owner(account);
     let mrr = account.mrr(rules);
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // amounts are held below 10^13
@@ -53,7 +59,7 @@ pub fn tell(account: &Account, assessment: &Assessment, rules: &Rules, partition
         band: account.judgement.band,
         risk: assessment.risk,
         contributions: assessment.contributions(),
-        evidence: assessment.evidence(account, rules, partition),
+        evidence: assessment.evidence(account, rules, fleet, partition),
         mrr,
         revenue_at_risk: mrr.map(at_risk),
         renewal_at: ledger.and_then(super::facts::billing::Ledger::renewal_at),
@@ -72,5 +78,5 @@ pub fn tell_at(
     partition: PartitionIndex,
 ) -> Health {
     let now = account.present(clock);
-    tell(account, &assess(account, now, rules, fleet), rules, partition)
+    tell(account, &assess(account, now, rules, fleet), rules, fleet, partition)
 }

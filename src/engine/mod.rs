@@ -333,7 +333,7 @@ impl Engine {
         }
         let told = outdated || !self.alert_changes.is_empty();
         if told {
-            let health = health::tell(account, &assessment, rules, self.partition.index);
+            let health = health::tell(account, &assessment, rules, &self.partition.fleet, self.partition.index);
             for change in self.alert_changes.drain(..) {
                 let told = alert::tell::tell(account, change, &health, rules, &self.rules_hash);
                 effects.push(Effect::Alert(Box::new(told)));
@@ -419,7 +419,7 @@ impl Engine {
     #[must_use]
     pub fn health_at(&self, account: &Account, now: Timestamp) -> Health {
         let assessment = assess(account, now, &self.rules, &self.partition.fleet);
-        health::tell(account, &assessment, &self.rules, self.partition.index)
+        health::tell(account, &assessment, &self.rules, &self.partition.fleet, self.partition.index)
     }
 
     /// The risk of one of its accounts as it would be judged at `now`, by the facts it has; changes nothing.

@@ -43,7 +43,7 @@ pub fn assess(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -
     let mut readings = [Reading::UNKNOWN; SIGNALS_MAX];
     for ((signal, settings), reading) in SIGNALS.iter().zip(&rules.signals).zip(&mut readings) {
         if settings.enabled {
-            *reading = (signal.read)(&case(account, now, rules, settings));
+            *reading = (signal.read)(&case(account, now, rules, settings, fleet));
         }
     }
     let population = Population::of(account, rules);
@@ -83,8 +83,9 @@ fn case<'a>(
     now: Timestamp,
     rules: &'a Rules,
     settings: &'a super::rules::SignalRules,
+    fleet: &'a Fleet,
 ) -> Case<'a> {
-    Case { account, now, parameters: &settings.parameters, currency: rules.currency }
+    Case { account, now, parameters: &settings.parameters, currency: rules.currency, calendar: &fleet.calendar }
 }
 
 /// The probability with these log-odds.
@@ -114,12 +115,18 @@ impl Assessment {
     /// What the signals that speak have seen, the strongest contribution first; before them, where hardly any activity
     /// is to be expected, that.
     #[must_use]
-    pub fn evidence(&self, account: &Account, rules: &Rules, partition: PartitionIndex) -> Vec<Evidence> {
+    pub fn evidence(
+        &self,
+        account: &Account,
+        rules: &Rules,
+        fleet: &Fleet,
+        partition: PartitionIndex,
+    ) -> Vec<Evidence> {
         let mut speaking: Vec<usize> = (0..SIGNALS.len()).filter(|index| self.strength(*index) > 0.0).collect();
         speaking.sort_by(|a, b| self.logit(*b).total_cmp(&self.logit(*a)).then(a.cmp(b)));
         let told = speaking.into_iter().filter_map(|index| {
             let signal = SIGNALS.get(index)?;
-            let telling = (signal.tell)(&case(account, self.now, rules, rules.signals.get(index)?));
+            let telling = (signal.tell)(&case(account, self.now, rules, rules.signals.get(index)?, fleet));
             Some(Evidence {
                 signal: signal.declaration.name,
                 strength: self.readings.get(index)?.strength?,

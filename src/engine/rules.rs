@@ -224,7 +224,7 @@ impl Default for Rules {
                 target: Target::Auto,
                 learning: Learning::On,
                 subscribed: DefaultWeights {
-                    base_logit: -2.3,
+                    base_logit: -2.7,
                     activity_14: 0.7,
                     activity_182: 0.7,
                     silence: 0.2,

@@ -20,6 +20,8 @@ const EXPECTED_MIN: f64 = 10.0;
 const LOW_RATIO: f64 = 0.5;
 /// After as many low days in a row they are the new usual.
 const LOW_DAYS_MAX: u32 = 21;
+/// No moment is looked for farther ahead than this.
+const AHEAD_DAYS_MAX: u16 = 365;
 /// No day counts for more than this.
 const WEIGHT_MAX: f64 = 1.6;
 
@@ -139,6 +141,44 @@ impl Calendar {
             return (now.days() - f64::from(from.number())).max(0.0);
         }
         (self.until(now.days()) - self.until(f64::from(from.number()))).max(0.0)
+    }
+
+    /// Fleet days up to the beginning of `day`, from an origin of the calendar's own: only differences mean something.
+    #[must_use]
+    pub fn at(&self, day: Day) -> f64 {
+        let day = f64::from(day.number());
+        if self.days.is_empty() { day } else { self.until(day) }
+    }
+
+    /// The first day at whose beginning `fleet_days` have passed since the beginning of `from`; a year after it at most.
+    ///
+    /// ```
+    /// use churnwatch::engine::fleet::calendar::{Calendar, DayWeight};
+    /// use churnwatch::units::Day;
+    /// let days = [1.0, 0.1, 0.1].map(|weight| DayWeight { weight, missing: 0.0 });
+    /// let calendar = Calendar::of(Day::new(20_003), days.to_vec(), [1.0; 7]);
+    /// // A usual day and two holidays are not two fleet days yet; the day after them completes them.
+    /// assert_eq!(calendar.day_after(Day::new(20_000), 2.0), Day::new(20_004));
+    /// ```
+    #[must_use]
+    pub fn day_after(&self, from: Day, fleet_days: f64) -> Day {
+        let (mut day, mut rest) = (from.number(), fleet_days);
+        let last = from.number().saturating_add(AHEAD_DAYS_MAX);
+        while rest > 1e-9 && day < last {
+            rest -= self.weight(Day::new(day));
+            day += 1;
+        }
+        Day::new(day)
+    }
+
+    /// What `day` counts for.
+    fn weight(&self, day: Day) -> f64 {
+        let begin = usize::from(self.end.number()).saturating_sub(self.days.len());
+        let Some(index) = usize::from(day.number()).checked_sub(begin).filter(|_| !self.days.is_empty()) else {
+            return 1.0;
+        };
+        let ahead = || self.profile.get(usize::from(day.weekday())).copied();
+        self.days.get(index).map(|known| known.weight).or_else(ahead).unwrap_or(1.0)
     }
 
     /// Decayed days of exposure at `now` that were missing since `since`, for the half-lives of 14 and 182 days.
@@ -288,6 +328,22 @@ mod tests {
         assert!((calendar.fleet_days(Day::new(20_007), at(20_011)) - 2.4).abs() < 1e-9);
         assert!((calendar.fleet_days(Day::new(20_008), at(20_008 + 28)) - 28.0).abs() < 1e-9);
         assert!((calendar.fleet_days(Day::new(19_000), at(20_003)) - 1003.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_day_after_some_fleet_days_is_where_they_have_passed() {
+        let week = [1.3, 1.3, 1.3, 1.3, 1.2, 0.3, 0.3].map(|weight| DayWeight { weight, missing: 0.0 });
+        let calendar = Calendar::of(Day::new(20_017), week.repeat(2), [1.3, 1.3, 1.3, 1.3, 1.2, 0.3, 0.3]);
+        for calendar in [calendar, Calendar::default()] {
+            for (from, passed) in [(19_990, 3.0), (20_003, 0.5), (20_005, 7.0), (20_010, 16.0), (20_040, 2.0)] {
+                let (from, after) = (Day::new(from), calendar.day_after(Day::new(from), passed));
+                let before = Day::new(after.number() - 1);
+                assert!(calendar.at(after) - calendar.at(from) >= passed - 1e-9, "{from:?} {passed}");
+                assert!(calendar.at(before) - calendar.at(from) < passed, "{from:?} {passed}");
+            }
+        }
+        let idle = Calendar::of(Day::new(20_003), vec![DayWeight { weight: 0.0, missing: 1.0 }], [0.0; 7]);
+        assert_eq!(idle.day_after(Day::new(20_002), 1.0), Day::new(20_002 + AHEAD_DAYS_MAX));
     }
 
     #[test]

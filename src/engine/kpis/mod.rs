@@ -1,6 +1,6 @@
 //! Retention in numbers: what the accounts of a partition add up to, and the KPIs that follow.
 //!
-//! [`flows`] takes one account's ledger by month and period, [`contribution`] says all that an account adds, [`tables`]
+//! [`flows`] takes one account's ledger by month and period, [`mod@contribution`] says all that an account adds, [`tables`]
 //! holds the sums, [`days`] those by day. Ratios are pure functions, one file a family. Everything that is summed adds up
 //! over partitions; a ratio is only ever reckoned from sums. Pure: no clock, no I/O.
 

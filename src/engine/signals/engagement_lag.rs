@@ -1,12 +1,15 @@
 //! S6, engagement lag: the account is silent far longer than its own rhythm explains.
 //!
-//! The present gap against the account's own gaps between active days: the predictive survival
-//! `(1 + gap / total)^(-count)` with the number of gaps divided by their dispersion, so that irregular and little
-//! known accounts are not accused early. A silence that may be a holiday counts half at most.
+//! The present gap against the account's own gaps between active days, all in days of the fleet, so that weekends, holidays
+//! and outages count only as much as everybody was active: the predictive survival of a renewal process whose gaps are as
+//! regular as the account's have been ([`super::rhythm`]). Who comes like clockwork is missed sooner, who is irregular or
+//! little known is not accused early. A silence that may be a holiday counts about a third at most, and a holiday begins
+//! where the next use was due.
 
-use super::statistics::{gap_at, gap_survival};
+use super::rhythm::{GAPS_MIN, Rhythm, gaps};
+use super::statistics::gap_at;
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
-use crate::units::{DAY_MS, Timestamp};
+use crate::units::Timestamp;
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
@@ -30,14 +33,14 @@ pub(super) const SIGNAL: Signal = Signal {
             },
             Parameter {
                 name: "quiet_days_min",
-                summary: "Shorter silences never count.",
+                summary: "Shorter silences never count, in days of the fleet.",
                 default: 7.0,
                 min: 1.0,
                 max: 90.0,
             },
             Parameter {
                 name: "dormant_days",
-                summary: "Shorter silences count half at most: a fortnight off has sixteen days with its weekends.",
+                summary: "Silences shorter than this beyond the usual gap count a third at most: they may be a fortnight off. In days of the fleet.",
                 default: 16.0,
                 min: 1.0,
                 max: 90.0,
@@ -52,71 +55,48 @@ const SURVIVAL_START: usize = 0;
 const SURVIVAL_FULL: usize = 1;
 const QUIET_MIN: usize = 2;
 const DORMANT: usize = 3;
-/// Most that a silence counts which may be a holiday.
-const HOLIDAY_MAX: f64 = 0.5;
-/// With fewer gaps there is no rhythm to speak of.
-const GAPS_MIN: u32 = 3;
+/// Most that a silence counts which may be a holiday: too little for an alert of its own, with the default rules.
+const HOLIDAY_MAX: f64 = 0.35;
 
-struct Rhythm {
-    /// Gaps divided by their dispersion.
-    count: f64,
-    /// Their mean in days.
-    mean: f64,
-    /// `mean` times `count`.
-    total: f64,
-}
-
-fn rhythm(case: &Case<'_>) -> Option<Rhythm> {
-    let gaps = case.account.activity.gaps();
-    if gaps.count < GAPS_MIN {
-        return None;
-    }
-    let mean = gaps.days / f64::from(gaps.count);
-    // Squared coefficient of variation: 1 for random gaps, above for bursts. Regularity is not rewarded.
-    let dispersion = ((gaps.squares / f64::from(gaps.count) - mean * mean) / (mean * mean)).max(1.0);
-    let count = f64::from(gaps.count) / dispersion;
-    Some(Rhythm { count, mean, total: mean * count })
+/// How long it has been silent, in fleet days: as long as its gap would be if it were active now.
+fn quiet_fleet_days(case: &Case<'_>) -> f64 {
+    (case.calendar.at(case.now.day()) - case.calendar.at(case.account.activity.last_day)).max(0.0)
 }
 
 fn read(case: &Case<'_>) -> Reading {
-    let activity = &case.account.activity;
-    let quiet = activity.quiet_days(case.now);
-    let gaps = activity.days.count_ones().saturating_sub(1);
-    if gaps >= GAPS_MIN {
-        // Irregular accounts are given longer; the shortest silence that can count follows from number and sum of the
-        // gaps alone, and spares the rest of the work for all who are active.
-        let total = f64::from(activity.days.ilog2());
-        let soonest = gap_at(case.parameter(SURVIVAL_START), gaps.into(), total).max(case.parameter(QUIET_MIN));
-        if f64::from(quiet) < soonest {
-            return Reading::QUIET.until(day_of_silence(case, soonest));
-        }
+    let quiet = quiet_fleet_days(case);
+    let (start, least) = (case.parameter(SURVIVAL_START), case.parameter(QUIET_MIN));
+    let (count, total) = gaps(case);
+    if count >= GAPS_MIN && quiet < least && gap_at(start, count.into(), total) <= least {
+        // Whoever comes often is judged from the shortest silence on that can count, however regular; that spares the
+        // rest of the work for most who are active.
+        return Reading::QUIET.until(day_of_silence(case, least));
     }
-    let Some(rhythm) = rhythm(case) else { return Reading::UNKNOWN };
-    let start = case.parameter(SURVIVAL_START);
-    let start_day = gap_at(start, rhythm.count, rhythm.total).ceil().max(case.parameter(QUIET_MIN));
-    if f64::from(quiet) < start_day {
-        return Reading::QUIET.until(day_of_silence(case, start_day));
+    let Some(rhythm) = Rhythm::of(case) else { return Reading::UNKNOWN };
+    let start_days = rhythm.gap_at(start).max(least);
+    if quiet < start_days {
+        return Reading::QUIET.until(day_of_silence(case, start_days));
     }
-    let survival = gap_survival(f64::from(quiet), rhythm.count, rhythm.total).max(1e-300);
+    let survival = rhythm.survival(quiet).max(1e-300);
     // At the start it counts a fifth at once: the silence has been found improbable already.
     let belief = ramp(-libm::log(survival), -libm::log(start), -libm::log(case.parameter(SURVIVAL_FULL)));
     let strength = 0.2 + 0.8 * belief;
-    let dormant = case.parameter(DORMANT);
-    if f64::from(quiet) < dormant {
+    // A holiday begins where the next use was due.
+    let dormant = case.parameter(DORMANT) + (rhythm.mean - 1.0).max(0.0);
+    if quiet < dormant {
         return Reading::of(strength * HOLIDAY_MAX).until(day_of_silence(case, dormant));
     }
     Reading::of(strength)
 }
 
-/// The beginning of the day on which the account has been silent for `days`.
-#[allow(clippy::cast_possible_truncation)] // 365 days ahead is as good as never: the regular looks come first
-fn day_of_silence(case: &Case<'_>, days: f64) -> Timestamp {
-    Timestamp::clamped((i64::from(case.account.activity.last_day.number()) + days.ceil().min(365.0) as i64) * DAY_MS)
+/// The beginning of the day on which the account has been silent for so many fleet days.
+fn day_of_silence(case: &Case<'_>, fleet_days: f64) -> Timestamp {
+    case.calendar.day_after(case.account.activity.last_day, fleet_days).start()
 }
 
 fn tell(case: &Case<'_>) -> Telling {
     let quiet = case.account.activity.quiet_days(case.now);
-    let mean = rhythm(case).map_or(0.0, |rhythm| rhythm.mean);
+    let mean = Rhythm::of(case).map_or(0.0, |rhythm| rhythm.mean);
     let longest = case.account.activity.gaps().longest;
     Telling {
         sentence: format!(
@@ -135,7 +115,8 @@ fn tell(case: &Case<'_>) -> Telling {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::check;
+    use super::super::testing::{check, check_in, holidays};
+    use crate::engine::fleet::calendar::Calendar;
     use expect_test::expect;
 
     #[test]
@@ -148,7 +129,13 @@ mod tests {
                 ("daily, 9 off", "uses 0..111 every 1"),
                 ("daily, 20 off", "uses 0..100 every 1"),
                 ("weekly", "uses 0..120 every 7"),
+                ("weekly, 20 off", "uses 0..102 every 7"),
+                ("weekly, 26 off", "uses 0..96 every 7"),
                 ("weekly, 40 off", "uses 0..81 every 7"),
+                (
+                    "as it comes",
+                    "uses 0..80 every 9; uses 0..80 every 14; uses 0..80 every 5; drop 20..30; drop 48..58",
+                ),
                 ("monthly, 40 off", "uses 0..85 every 28"),
                 ("bursts", "uses 0..5 every 1; uses 40..45 every 1; uses 80..85 every 1"),
                 ("recovered", "uses 0..80 every 1; uses 119..120 every 1"),
@@ -158,11 +145,14 @@ mod tests {
             ],
             &expect![[r#"
                 daily        quiet
-                daily, 12 off 0.50 Silent for 13 days; usually active every 1.0 days, longest gap so far 1 day.
-                daily, 9 off 0.50 Silent for 10 days; usually active every 1.0 days, longest gap so far 1 day.
+                daily, 12 off 0.35 Silent for 13 days; usually active every 1.0 days, longest gap so far 1 day.
+                daily, 9 off 0.35 Silent for 10 days; usually active every 1.0 days, longest gap so far 1 day.
                 daily, 20 off 1.00 Silent for 21 days; usually active every 1.0 days, longest gap so far 1 day.
                 weekly       quiet
-                weekly, 40 off 0.28 Silent for 43 days; usually active every 7.0 days, longest gap so far 7 days.
+                weekly, 20 off 0.47 Silent for 22 days; usually active every 7.0 days, longest gap so far 7 days.
+                weekly, 26 off 0.85 Silent for 29 days; usually active every 7.0 days, longest gap so far 7 days.
+                weekly, 40 off 1.00 Silent for 43 days; usually active every 7.0 days, longest gap so far 7 days.
+                as it comes  1.00 Silent for 45 days; usually active every 4.2 days, longest gap so far 15 days.
                 monthly, 40 off quiet
                 bursts       quiet
                 recovered    quiet
@@ -170,6 +160,29 @@ mod tests {
                 new          unknown
                 never        unknown
             "#]],
+        );
+    }
+
+    #[test]
+    fn days_on_which_the_whole_fleet_rests_are_no_silence() {
+        let script = [("daily, 17 off", "uses 0..103 every 1"), ("weekly, 26 off", "uses 0..96 every 7")];
+        check_in(
+            &Calendar::default(),
+            "engagement_lag",
+            &script,
+            &expect![[r#"
+            daily, 17 off 1.00 Silent for 18 days; usually active every 1.0 days, longest gap so far 1 day.
+            weekly, 26 off 0.85 Silent for 29 days; usually active every 7.0 days, longest gap so far 7 days.
+        "#]],
+        );
+        check_in(
+            &holidays(105..118),
+            "engagement_lag",
+            &script,
+            &expect![[r#"
+            daily, 17 off quiet
+            weekly, 26 off quiet
+        "#]],
         );
     }
 }

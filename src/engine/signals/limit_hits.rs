@@ -2,10 +2,13 @@
 //!
 //! Hits within `window_days`, against the number that is friction. An account whose usage grows at the same time is
 //! more likely to buy than to leave: there the same evidence counts a third, and the sentence says that it is an
-//! opportunity. Growth is that of the last two weeks over the account's own eight weeks before; with few uses on either
-//! side it is drawn towards none (`(recent + 4) / (usual + 4)`).
+//! opportunity. Growth is that of the last two weeks over the account's own eight weeks before, as far as it is known for
+//! so long, in fleet days; with few visits on either side it is drawn towards none (`(recent + 2) / (usual + 2)`, in days
+//! with use); the hits themselves are no growth. Who is about to buy does so within weeks: the longer the hits have gone on without an upgrade, the more they
+//! are friction, whatever usage does.
 
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, percent, ramp};
+use crate::units::Day;
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
@@ -48,8 +51,16 @@ const GROWTH: f64 = 1.1;
 const DECLINE: f64 = 0.8;
 /// What is left of the strength while usage grows.
 const GROWING_SHARE: f64 = 1.0 / 3.0;
-/// Uses that either side is drawn towards.
-const DOUBT: f64 = 4.0;
+/// Days with use by whose uses either side is drawn towards the other.
+const DOUBT_DAYS: f64 = 2.0;
+/// Days that are compared, and days before them that they are compared with.
+const RECENT_DAYS: u16 = 14;
+const USUAL_DAYS: u16 = 56;
+/// Fewer fleet days of those tell nothing.
+const USUAL_DAYS_MIN: f64 = 14.0;
+/// Hits that have gone on for less may end in an upgrade; for more, they are friction.
+const PATIENCE_DAYS: f64 = 14.0;
+const FRICTION_DAYS: f64 = 28.0;
 
 /// Hits within the window and since the last rise of revenue.
 fn hits(case: &Case<'_>) -> usize {
@@ -61,12 +72,49 @@ fn hits(case: &Case<'_>) -> usize {
 /// The factor by which usage has grown lately; 1 where nothing is known.
 #[allow(clippy::cast_precision_loss)] // counts of events
 fn growth(case: &Case<'_>) -> f64 {
-    let activity = &case.account.activity;
-    let usual = activity.volume(case.now, 14, 56) as f64 / 4.0;
-    if usual <= 0.0 {
+    let (activity, today) = (&case.account.activity, case.now.day());
+    let back = |days: u16| Day::new(today.number().saturating_sub(days));
+    // The first day is why the account is known, and tells nothing of its rate.
+    let first = Day::new(activity.first_day.number().saturating_add(1));
+    let begin = first.max(back(RECENT_DAYS + USUAL_DAYS));
+    let recent_from = back(RECENT_DAYS);
+    let usual_days = case.calendar.at(recent_from) - case.calendar.at(begin);
+    if !activity.is_used() || usual_days < USUAL_DAYS_MIN {
         return 1.0;
     }
-    (activity.volume(case.now, 0, 14) as f64 + DOUBT) / (usual + DOUBT)
+    let days = recent_from.since(begin);
+    // A hit is a use as well, and no growth.
+    let uses = activity.volume(case.now, RECENT_DAYS, days) as f64 - hits_between(case, begin, recent_from);
+    let active = f64::from(activity.active_days_within(case.now, RECENT_DAYS, days));
+    if uses <= 0.0 {
+        return 1.0;
+    }
+    let usual = uses * (case.calendar.at(today) - case.calendar.at(recent_from)) / usual_days;
+    let doubt = DOUBT_DAYS * uses / active;
+    let recent = activity.volume(case.now, 0, RECENT_DAYS) as f64 - hits_between(case, recent_from, today);
+    (recent + doubt) / (usual + doubt)
+}
+
+/// Hits on the days from `begin` to before `end`, as far as they are kept.
+#[allow(clippy::cast_precision_loss)] // at most HITS_MAX
+fn hits_between(case: &Case<'_>, begin: Day, end: Day) -> f64 {
+    let Some(limits) = &case.account.limits else { return 0.0 };
+    limits.hits.iter().filter(|hit| (begin..end).contains(&hit.time.day())).count() as f64
+}
+
+/// For how many days the hits have gone on since the last rise of revenue, as far as they are kept, without a pause as long
+/// as the window.
+fn lasting_days(case: &Case<'_>) -> f64 {
+    let Some(limits) = &case.account.limits else { return 0.0 };
+    let upgraded = case.account.billing.as_ref().and_then(|billing| billing.ledger.expanded_at);
+    let mut since = case.now;
+    for hit in limits.hits.iter().rev().filter(|hit| hit.time <= case.now) {
+        if since.since(hit.time) > case.span(WINDOW) || upgraded.is_some_and(|at| hit.time <= at) {
+            break;
+        }
+        since = hit.time;
+    }
+    case.now.since(since).days()
 }
 
 #[allow(clippy::cast_precision_loss)] // at most HITS_MAX
@@ -82,7 +130,8 @@ fn read(case: &Case<'_>) -> Reading {
     if strength <= 0.0 {
         return Reading::QUIET;
     }
-    Reading::of(strength * (GROWING_SHARE + (1.0 - GROWING_SHARE) * ramp(growth(case), GROWTH, DECLINE)))
+    let friction = ramp(growth(case), GROWTH, DECLINE).max(ramp(lasting_days(case), PATIENCE_DAYS, FRICTION_DAYS));
+    Reading::of(strength * (GROWING_SHARE + (1.0 - GROWING_SHARE) * friction))
 }
 
 #[allow(clippy::cast_precision_loss)] // at most HITS_MAX
@@ -136,6 +185,11 @@ mod tests {
                     "falling",
                     "uses 0..106 every 1; limit 108 seats; limit 110 seats; limit 112 seats; limit 114 seats; limit 118 seats",
                 ),
+                (
+                    "for a month",
+                    "uses 60..92 every 2; uses 90..120 every 1; limit 93 seats; limit 97 seats; limit 101 seats; limit 106 seats; limit 112 seats; limit 113 seats; limit 114 seats; limit 116 seats",
+                ),
+                ("young", "uses 90..120 every 2; limit 112 seats; limit 113 seats; limit 114 seats; limit 116 seats"),
                 ("old", "limit 10 seats; limit 11 seats; limit 12 seats; limit 13 seats"),
                 (
                     "growing",
@@ -148,7 +202,9 @@ mod tests {
                 two          quiet
                 many         0.42 Limit seats hit 5 times in 14 days; no upgrade since.
                 upgraded     quiet
-                falling      0.75 Limit seats hit 5 times in 14 days; no upgrade since, and usage fell 50 %.
+                falling      0.75 Limit seats hit 5 times in 14 days; no upgrade since, and usage fell 88 %.
+                for a month  0.48 Limit seats hit 4 times in 14 days; usage grows: an opportunity, a larger plan would help.
+                young        0.22 Limit seats hit 4 times in 14 days; no upgrade since.
                 old          quiet
                 growing      0.17 Limit seats hit 4 times in 14 days; usage grows: an opportunity, a larger plan would help.
             "#]],

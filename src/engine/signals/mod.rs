@@ -12,11 +12,13 @@ mod limit_hits;
 mod nps;
 mod onboarding_stall;
 mod payment_failures;
+mod rhythm;
 mod statistics;
 mod support_issues;
 mod usage_frequency;
 
 use super::account::Account;
+use super::fleet::calendar::Calendar;
 use super::rules::SignalRules;
 use crate::units::{Money, Offset, Ratio, Span, Timestamp};
 
@@ -88,6 +90,8 @@ pub struct Case<'a> {
     pub parameters: &'a [f64; PARAMETERS_MAX],
     /// The reporting currency, for sentences about money.
     pub currency: crate::units::Currency,
+    /// How active the whole fleet was: what is measured in its days does not count holidays and outages.
+    pub calendar: &'a Calendar,
 }
 
 /// What a signal says about a case.

@@ -9,6 +9,7 @@
 //! event twice: the reading must be the same.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use expect_test::Expect;
 
@@ -17,26 +18,39 @@ use crate::engine::account::Account;
 use crate::engine::event::{
     Event, Interval, Kind, LimitUse, PlanFeatures, Role, SubscriptionChange, Survey, Terms, Traits,
 };
+use crate::engine::fleet::calendar::{Calendar, DayWeight};
 use crate::engine::rules::Rules;
 use crate::units::{Currency, DAY_MS, HOUR_MS, Money, Offset, Span, Timestamp, stable_hash};
 
+/// A fleet that hardly works on these days and as usual on all others.
+pub fn holidays(days: Range<u16>) -> Calendar {
+    let weight = |day: u16| if days.contains(&day) { 0.05 } else { 1.0 };
+    let days = (0..120).map(|day| DayWeight { weight: weight(day), missing: 0.0 }).collect();
+    Calendar::of(at(120, 0).day(), days, [1.0; 7])
+}
+
 /// Shows what `signal` says of each named script.
 pub fn check(signal: &str, scripts: &[(&str, &str)], expected: &Expect) {
+    check_in(&Calendar::default(), signal, scripts, expected);
+}
+
+/// The same in a fleet with this calendar.
+pub fn check_in(calendar: &Calendar, signal: &str, scripts: &[(&str, &str)], expected: &Expect) {
     let mut shown = String::new();
     for (name, script) in scripts {
         let events = events(script);
-        let line = judge(signal, events.iter());
+        let line = judge(calendar, signal, events.iter());
         // Backwards within each half, since the whole is longer than the horizon within which order must not matter.
         let (early, late): (Vec<_>, Vec<_>) = events.iter().rev().partition(|event| event.time < at(60, 0));
         let backwards = early.into_iter().chain(late);
-        assert_eq!(line, judge(signal, backwards), "{name}: the order of arrival matters");
-        assert_eq!(line, judge(signal, events.iter().chain(&events)), "{name}: duplicates matter");
+        assert_eq!(line, judge(calendar, signal, backwards), "{name}: the order of arrival matters");
+        assert_eq!(line, judge(calendar, signal, events.iter().chain(&events)), "{name}: duplicates matter");
         writeln!(shown, "{name:<12} {line}").unwrap();
     }
     expected.assert_eq(&shown);
 }
 
-fn judge<'a>(signal: &str, events: impl Iterator<Item = &'a Event<'static>>) -> String {
+fn judge<'a>(calendar: &Calendar, signal: &str, events: impl Iterator<Item = &'a Event<'static>>) -> String {
     let rules = Rules { dedup_window: Span::from_days(400), ..Rules::default() };
     let mut account = Account::new("acme");
     let mut seen = std::collections::BTreeSet::new();
@@ -52,6 +66,7 @@ fn judge<'a>(signal: &str, events: impl Iterator<Item = &'a Event<'static>>) -> 
         now: at(120, 12),
         parameters: &rules.signals[index].parameters,
         currency: Currency::USD,
+        calendar,
     };
     let reading = (signal.read)(&case);
     if let Some(due) = reading.next_due {
