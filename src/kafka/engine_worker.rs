@@ -147,6 +147,10 @@ impl<'a> Worker<'a> for EngineWorker<'a> {
             "partition restored"
         );
         self.frame.glanced = None;
+        // Who sees that it is ready is to see all that it holds.
+        if let Some((index, engine)) = self.machine.running().find(|(index, _)| *index == partition) {
+            context.telemetry.publish(index, PartitionView::of(engine));
+        }
         self.published = Moment::default();
         frame::tell_readiness(self);
         Ok(())
