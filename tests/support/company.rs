@@ -38,6 +38,13 @@ pub fn company(present: Timestamp) -> Vec<Sent> {
         billing(account, start, &fate, &mut add);
         use_it(account, signed_up, &fate, &mut add);
     }
+    // On the first days of a month too something has been lost within it.
+    let at = present.ms() - 60_000;
+    let time = Timestamp::from_ms(at).unwrap();
+    let value = format!(
+        r#"{{"id":"c-last","time":"{time}","account_id":"customer-0","type":"subscription.changed","subscription":"sub-0","plan":"team","mrr":1000,"currency":"USD","interval":"month"}}"#
+    );
+    events.push((at, Sent { source: "billing", key: None, value: Some(value.into_bytes()), case: "event" }));
     events.sort_by_key(|(at, _)| *at);
     events.into_iter().map(|(_, sent)| sent).collect()
 }
