@@ -32,7 +32,7 @@ impl Anticipated {
 impl Engine {
     /// Brings the accounts of records that will be stepped next close, at most [`ANTICIPATED_MAX`] of them.
     ///
-    /// With many accounts, steps then take two thirds of the time.
+    /// With many accounts, steps then wait less for memory.
     pub fn anticipate<'a>(&mut self, records: impl Iterator<Item = &'a Input<'a>>) {
         let ids = records.filter_map(|input| match input {
             Input::Event(event) => Some(&*event.account_id),

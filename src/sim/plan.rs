@@ -17,8 +17,8 @@
 //! A trap is something healthy that a naive rule takes for churn: each way of leaving has one that looks like it, and
 //! accounts of low mood that stay answer surveys with a 6. The traps of the whole fleet (holidays, an outage) are
 //! in [`super::day`], those of the log (records sent twice, late records) as well. Nothing here calls the engine, but the
-//! two grew up together: its default weights were settled on seeds 1 to 6, so other seeds are the test of them, and a
-//! withdrawn cancellation was made rarer and an end of contract moved to the hour of leaving with its score in view.
+//! two grew up together: its default weights were settled on seeds 1 to 6 and 101 to 120, so other seeds are the test of them, and
+//! a withdrawn cancellation was made rarer and an end of contract moved to the hour of leaving with its score in view.
 
 use super::profile::Profile;
 use super::random::Die;
