@@ -216,7 +216,7 @@ impl Engine {
             self.sums.book(moved, account);
         }
         if let Some(before) = added {
-            self.sums.contribute(&before, &kpis::contribution(account, &self.rules, parts), &self.rules);
+            self.sums.contribute(before, account, parts, &self.rules);
         }
         let now = account.present(self.partition.clock);
         match change.urgency {

@@ -144,13 +144,22 @@ impl Sums {
         Arc::make_mut(&mut self.kpis).apply(&added, -1, rules.segments_max);
     }
 
-    /// Brings the tables in step with an account that now adds `after` instead of `before`.
-    pub fn contribute(&mut self, before: &Contribution, after: &Contribution, rules: &Rules) {
-        if before != after {
-            let tables = Arc::make_mut(&mut self.kpis);
-            tables.apply(before, -1, rules.segments_max);
-            tables.apply(after, 1, rules.segments_max);
+    /// Brings the tables in step with an account whose `parts` were `before`.
+    pub fn contribute(&mut self, mut before: Contribution, account: &Account, parts: Parts, rules: &Rules) {
+        let mut after = kpis::contribution(account, rules, parts);
+        if before == after {
+            return;
         }
+        if parts == Parts::SEGMENTS {
+            // Only where its history belongs has changed: the history is the same.
+            let (was, is) = (before.segments, after.segments);
+            after = kpis::contribution(account, rules, Parts::MONEY);
+            before = Contribution { segments: was, ..after.clone() };
+            after.segments = is;
+        }
+        let tables = Arc::make_mut(&mut self.kpis);
+        tables.apply(&before, -1, rules.segments_max);
+        tables.apply(&after, 1, rules.segments_max);
     }
 
     /// Books the movements by which the account's ledger has changed.

@@ -150,6 +150,30 @@ pub struct Term {
     pub money: Money,
 }
 
+/// What the book needs to know of a subscription.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Half the hash of its id.
+    subscription: u32,
+    ended: bool,
+    term_ends_at: Option<Timestamp>,
+    pays: Money,
+    full: Money,
+}
+
+impl Seen {
+    #[allow(clippy::cast_possible_truncation)] // a half of a good hash
+    fn of(known: &Subscription, reporting: Currency) -> Seen {
+        Seen {
+            subscription: known.id as u32,
+            ended: known.ended,
+            term_ends_at: known.term_ends_at,
+            pays: known.pays(reporting),
+            full: known.full(reporting),
+        }
+    }
+}
+
 /// A ledger while it is being derived.
 #[derive(Debug)]
 pub struct Bookkeeper<'v> {
@@ -173,18 +197,21 @@ impl<'v> Bookkeeper<'v> {
 
     /// Applies `change` to `ledger` and books what follows.
     pub fn follow(&mut self, ledger: &mut Ledger, change: &Change) {
-        let find = |ledger: &Ledger| ledger.subscriptions.iter().find(|known| known.id == change.subscription).cloned();
+        let reporting = self.valuation.currency;
+        let find = |ledger: &Ledger| {
+            let known = ledger.subscriptions.iter().find(|known| known.id == change.subscription);
+            known.map(|known| Seen::of(known, reporting))
+        };
         let before = find(ledger);
-        self.doubt(ledger, before.as_ref(), change);
+        self.doubt(ledger, before, change);
         ledger.apply(change);
         let after = find(ledger);
-        if let Some(before) = &before {
-            self.settle(before, after.as_ref(), change);
+        if let Some(before) = before {
+            self.settle(before, after, change);
         }
-        let reporting = self.valuation.currency;
         let nothing = Money { minor: 0, currency: reporting };
-        let pays = |known: Option<&Subscription>| known.map_or(nothing, |known| known.pays(reporting));
-        self.move_on(pays(before.as_ref()), pays(after.as_ref()), change.stamp.time);
+        let pays = |seen: Option<Seen>| seen.map_or(nothing, |seen| seen.pays);
+        self.move_on(pays(before), pays(after), change.stamp.time);
     }
 
     /// Adds the terms that run at the end of the timeline.
@@ -192,12 +219,12 @@ impl<'v> Bookkeeper<'v> {
     pub fn finish(mut self, ledger: &Ledger) -> Book {
         for known in ledger.subscriptions.iter().filter(|known| !known.ended) {
             let renewed = known.cancel_scheduled.is_none() && known.paused.is_none();
-            self.term(known, renewed);
+            self.term(Seen::of(known, self.valuation.currency), renewed);
         }
         self.book
     }
 
-    fn doubt(&mut self, ledger: &Ledger, known: Option<&Subscription>, change: &Change) {
+    fn doubt(&mut self, ledger: &Ledger, known: Option<Seen>, change: &Change) {
         use SubscriptionChange::{Changed, Renewed, Resumed, Started};
         let runs = ledger.subscriptions.iter().filter(|known| !known.ended).count();
         let doubt = match (known, change.kind) {
@@ -219,7 +246,7 @@ impl<'v> Bookkeeper<'v> {
     }
 
     /// Notes how the term that ran before `change` ended, if it says so.
-    fn settle(&mut self, before: &Subscription, after: Option<&Subscription>, change: &Change) {
+    fn settle(&mut self, before: Seen, after: Option<Seen>, change: &Change) {
         let Some(ends_at) = before.term_ends_at.filter(|_| !before.ended) else { return };
         let at = change.stamp.time;
         match change.kind {
@@ -232,11 +259,9 @@ impl<'v> Bookkeeper<'v> {
     }
 
     /// Books the end of the subscription's term, unless it is known how that ended.
-    #[allow(clippy::cast_possible_truncation)] // a half of a good hash
-    fn term(&mut self, known: &Subscription, renewed: bool) {
-        let Some(ends_at) = known.term_ends_at else { return };
-        let (day, subscription) = (self.valuation.zone.day(ends_at), known.id as u32);
-        let money = known.full(self.valuation.currency);
+    fn term(&mut self, seen: Seen, renewed: bool) {
+        let Some(ends_at) = seen.term_ends_at else { return };
+        let (day, subscription, money) = (self.valuation.zone.day(ends_at), seen.subscription, seen.full);
         if money.minor == 0 {
             return;
         }

@@ -29,14 +29,16 @@ pub struct Parts(u8);
 impl Parts {
     /// Nothing.
     pub const NONE: Parts = Parts(0);
-    /// Ledger, terms and segments.
+    /// Ledger and terms.
     pub const MONEY: Parts = Parts(1);
     /// Sign-up, onboarding and trial.
     pub const START: Parts = Parts(2);
     /// Surveys and ratings.
     pub const VOICE: Parts = Parts(4);
+    /// Its value of each trait.
+    pub const SEGMENTS: Parts = Parts(8);
     /// Everything.
-    pub const ALL: Parts = Parts(7);
+    pub const ALL: Parts = Parts(15);
 
     const fn and(self, other: Parts) -> Parts {
         Parts(self.0 | other.0)
@@ -54,8 +56,9 @@ pub fn touched(event: &Event<'_>, account: &Account) -> Parts {
         Kind::OnboardingStep { .. } | Kind::TrialStarted { .. } | Kind::TrialConverted | Kind::TrialExpired => {
             Parts::START
         }
-        Kind::Subscription { .. } => Parts::MONEY.and(Parts::START),
-        Kind::AccountUpdated(_) => Parts::MONEY,
+        // The plan may be a segment.
+        Kind::Subscription { .. } => Parts::MONEY.and(Parts::START).and(Parts::SEGMENTS),
+        Kind::AccountUpdated(_) => Parts::SEGMENTS,
         Kind::NpsResponded { .. } | Kind::CsatResponded { .. } | Kind::SurveySent { .. } => Parts::VOICE,
         Kind::FeatureUsed { .. } | Kind::SessionStarted { .. } | Kind::LimitReached(_) => {
             let activity = &account.activity;
@@ -85,6 +88,10 @@ pub fn signed_up_at(account: &Account) -> Option<Timestamp> {
 pub fn contribution(account: &Account, rules: &Rules, parts: Parts) -> Contribution {
     let mut added = Contribution::default();
     let zone = rules.kpis.time_zone;
+    if parts.has(Parts::SEGMENTS) && account.billing.is_some() {
+        added.segments.push(account.segment(rules).into());
+        added.segments.extend(rules.kpis.dimensions.iter().map(|dimension| segment(account, dimension)));
+    }
     if parts.has(Parts::MONEY) {
         money(account, rules, &mut added);
     }
@@ -111,10 +118,6 @@ fn money(account: &Account, rules: &Rules, added: &mut Contribution) {
         "the months of {book:?} do not lead to {}",
         billing.ledger.mrr_minor
     );
-    if added.activated.is_some() {
-        added.segments.push(account.segment(rules).into());
-        added.segments.extend(rules.kpis.dimensions.iter().map(|dimension| segment(account, dimension)));
-    }
     for term in &book.terms {
         let minor = valuation.in_month(term.money, valuation.zone.month(valuation.zone.start(term.day)));
         let mut tally = |count, amount| added.tallies.push(Tally { day: term.day, count, amount });
