@@ -4,6 +4,8 @@
 //! they predict. The last 128 days are an exact bitmap; older active days are folded, in day order, into one decayed
 //! sum, so that the result does not depend on the order of arrival. Volumes are kept for the active days of 13 weeks.
 
+use std::sync::LazyLock;
+
 use crate::engine::fleet::prior::GammaPrior;
 use crate::units::{Day, Offset, Span, Timestamp};
 
@@ -370,6 +372,13 @@ impl Activity {
         if self.uses == 0 { std::f64::consts::LN_2 } else { self.magnitude as f64 / 1024.0 / f64::from(self.uses) }
     }
 
+    /// Uses on each active day from `begin` to before `end`, oldest first, as far as they are kept.
+    #[must_use]
+    pub fn volumes_between(&self, begin: Day, end: Day) -> &[u16] {
+        let age = |day: Day| (self.last_day.number() + 1).saturating_sub(day.number());
+        self.volumes.get(self.days_from(age(begin))..self.days_from(age(end))).unwrap_or_default()
+    }
+
     /// Uses in the `days` days that end `skip` days before the day of `now`, that day left out since it is not over.
     #[must_use]
     pub fn volume(&self, now: Timestamp, skip: u16, days: u16) -> u64 {
@@ -422,13 +431,15 @@ impl Activity {
 }
 
 /// `ln(1 + quantity)` in 1/1024.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most ln(2^32)
 fn magnitude(quantity: u32) -> u64 {
-    if quantity <= 1 {
-        // Nearly all: ln 2.
-        return 710;
-    }
-    (libm::log1p(f64::from(quantity)) * 1024.0).round() as u64
+    // Nearly all are small.
+    static SMALL: LazyLock<[u64; 64]> = LazyLock::new(|| std::array::from_fn(|quantity| log_of(quantity as f64)));
+    SMALL.get(quantity as usize).copied().unwrap_or_else(|| log_of(f64::from(quantity)))
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most ln(2^32)
+fn log_of(quantity: f64) -> u64 {
+    (libm::log1p(quantity) * 1024.0).round() as u64
 }
 
 /// `2^(-days / half_life)`.
@@ -438,9 +449,7 @@ fn half(days: u16, half_life: f64) -> f64 {
 
 /// Weights of four days at a time, so that a bitmap sums up in 32 look-ups.
 mod decay {
-    use std::sync::LazyLock;
-
-    use super::{LONG_DAYS, SHORT_DAYS, half};
+    use super::{LONG_DAYS, LazyLock, SHORT_DAYS, half};
 
     /// By half of the bitmap, by four days in it, by which of these are active: their weights by half-life.
     type Weights = [[[[f64; 2]; 16]; 16]; 2];

@@ -73,13 +73,14 @@ fn read(case: &Case<'_>) -> Reading {
         return Reading::QUIET.until(day_of_silence(case, least));
     }
     let Some(rhythm) = Rhythm::of(case) else { return Reading::UNKNOWN };
-    let start_days = rhythm.gap_at(start).max(least);
+    let gaps = rhythm.regular();
+    let start_days = gaps.gap_at(start).max(least);
     if quiet < start_days {
         return Reading::QUIET.until(day_of_silence(case, start_days));
     }
-    let survival = rhythm.survival(quiet).max(1e-300);
     // At the start it counts a fifth at once: the silence has been found improbable already.
-    let belief = ramp(-libm::log(survival), -libm::log(start), -libm::log(case.parameter(SURVIVAL_FULL)));
+    let full = -libm::log(case.parameter(SURVIVAL_FULL));
+    let belief = ramp(-gaps.log_survival(quiet), -libm::log(start), full);
     let strength = 0.2 + 0.8 * belief;
     // A holiday begins where the next use was due.
     let dormant = case.parameter(DORMANT) + (rhythm.mean - 1.0).max(0.0);

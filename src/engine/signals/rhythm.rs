@@ -4,7 +4,7 @@
 //! count in them only as much as the fleet was active. Not here: what a silence or a fall is worth.
 
 use super::Case;
-use super::statistics::{regular_gap_at, regular_survival};
+use super::statistics::RegularGaps;
 use crate::units::Day;
 
 /// With fewer gaps there is no rhythm to speak of.
@@ -54,19 +54,10 @@ impl Rhythm {
         Some(Rhythm { count, mean, spread })
     }
 
-    /// Probability that a gap lasts longer than `gap` fleet days.
-    pub fn survival(&self, gap: f64) -> f64 {
-        regular_survival(gap, self.count, self.mean * self.count, self.shape())
-    }
-
-    /// The gap that is outlasted with this probability, to half a day.
-    pub fn gap_at(&self, survival: f64) -> f64 {
-        regular_gap_at(survival, self.count, self.mean * self.count, self.shape())
-    }
-
-    /// The shape of the gamma distribution of its gaps: bursts are told by the count already.
-    fn shape(&self) -> f64 {
-        (1.0 / self.spread).clamp(1.0, SHAPE_MAX)
+    /// Its gaps as those of a gamma distribution: bursts are told by the count already.
+    pub fn regular(&self) -> RegularGaps {
+        let shape = (1.0 / self.spread).clamp(1.0, SHAPE_MAX);
+        RegularGaps { count: self.count, total: self.mean * self.count, shape }
     }
 }
 

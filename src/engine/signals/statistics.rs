@@ -47,58 +47,81 @@ pub fn gap_at(probability: f64, count: f64, total: f64) -> f64 {
     if count <= 0.0 { f64::INFINITY } else { total * libm::expm1(-libm::log(probability) / count) }
 }
 
-/// The same where the gaps are as regular as those of a gamma distribution with this `shape`, from 1 (chance) on:
-/// what one event in `shape` of a process by chance would show.
-///
-/// `gap / (gap + total)` has the beta distribution with parameters `shape` and `count x shape`, which for whole shapes is a
-/// binomial tail; between whole shapes the logarithms are interpolated. Of ten gaps of ten days each, a silence of 30
-/// days has probability 0.073 after gaps by chance, and 0.030 after gaps with shape 2:
-///
-/// ```text
-/// regular_survival(30, 10, 100, 1) = (1 + 0.3)^-10 = 0.073
-/// regular_survival(30, 10, 100, 2) = (1 + 0.3)^-21 (1 + 21 x 0.3) = 0.030
-/// ```
-///
-/// Source: Aitchison and Dunsmore, *Statistical Prediction Analysis*, section 2.3.
-pub fn regular_survival(gap: f64, count: f64, total: f64, shape: f64) -> f64 {
-    let (below, part) = (shape.floor().max(1.0), shape - shape.floor());
-    let low = erlang_survival(gap, count, total, below);
-    if part <= 0.0 {
-        return low;
-    }
-    let high = erlang_survival(gap, count, total, below + 1.0);
-    libm::exp((1.0 - part) * libm::log(low.max(1e-300)) + part * libm::log(high.max(1e-300)))
+/// Gaps as regular as those of a gamma distribution: what one event in `shape` of a process by chance would show.
+pub struct RegularGaps {
+    /// How many have been seen.
+    pub count: f64,
+    /// Their length in all.
+    pub total: f64,
+    /// From 1 (chance) on.
+    pub shape: f64,
 }
 
-fn erlang_survival(gap: f64, count: f64, total: f64, shape: f64) -> f64 {
-    if total <= 0.0 || gap <= 0.0 {
-        return 1.0;
+impl RegularGaps {
+    /// `ln` of the probability that a gap lasts longer than `gap`: [`gap_survival`] for regular gaps.
+    ///
+    /// `gap / (gap + total)` has the beta distribution with parameters `shape` and `count x shape`, which for whole shapes
+    /// is a binomial tail; between whole shapes the logarithms are interpolated. Of ten gaps of ten days each, a silence of
+    /// 30 days has probability 0.073 after gaps by chance, and 0.030 after gaps with shape 2:
+    ///
+    /// ```text
+    /// shape 1: (1 + 0.3)^-10 = 0.073
+    /// shape 2: (1 + 0.3)^-21 (1 + 21 x 0.3) = 0.030
+    /// ```
+    ///
+    /// Source: Aitchison and Dunsmore, *Statistical Prediction Analysis*, section 2.3.
+    pub fn log_survival(&self, gap: f64) -> f64 {
+        if self.total <= 0.0 || gap <= 0.0 { 0.0 } else { self.at(libm::log1p(gap / self.total), gap / self.total).0 }
     }
-    // P(Binomial(trials, x) < shape) with x = gap / (gap + total).
-    let trials = shape + count * shape - 1.0;
-    let odds = gap / total;
-    let mut term = libm::exp(-trials * libm::log1p(odds));
-    let mut sum = term;
-    let mut k = 1.0;
-    while k < shape {
-        term *= (trials - k + 1.0) / k * odds;
-        sum += term;
-        k += 1.0;
+
+    /// The gap that is outlasted with this probability; infinite where no gap has been seen.
+    pub fn gap_at(&self, probability: f64) -> f64 {
+        let by_chance = -libm::log(probability) / self.count;
+        if self.count <= 0.0 || self.shape <= 1.0 {
+            return gap_at(probability, self.count, self.total);
+        }
+        // Newton's method on the logarithms: the survival falls ever faster there, so that every step but the first
+        // comes from the right.
+        let mut span = by_chance;
+        for _ in 0..STEPS_MAX {
+            let (log_survival, slope) = self.at(span, libm::expm1(span));
+            let step = (log_survival + by_chance * self.count) / slope;
+            span = (span - step).max(0.0);
+            if step.abs() < CLOSE {
+                break;
+            }
+        }
+        self.total * libm::expm1(span)
     }
-    sum.min(1.0)
+
+    /// `ln` of the survival of a gap of `odds x total`, and its derivative by `span = ln(1 + odds)`.
+    fn at(&self, span: f64, odds: f64) -> (f64, f64) {
+        let (below, part) = (libm::floor(self.shape), self.shape - libm::floor(self.shape));
+        let (low, low_slope) = self.erlang(span, odds, below);
+        if part <= 0.0 {
+            return (low, low_slope);
+        }
+        let (high, high_slope) = self.erlang(span, odds, below + 1.0);
+        (low + part * (high - low), low_slope + part * (high_slope - low_slope))
+    }
+
+    /// The same for a whole shape: `P(Binomial(trials, x) < shape)` with `x = odds / (1 + odds)`.
+    fn erlang(&self, span: f64, odds: f64, shape: f64) -> (f64, f64) {
+        let trials = shape + self.count * shape - 1.0;
+        let (mut term, mut sum, mut k) = (1.0, 1.0, 1.0);
+        while k < shape {
+            term *= (trials - k + 1.0) / k * odds;
+            sum += term;
+            k += 1.0;
+        }
+        (libm::log(sum) - trials * span, -self.count * shape * term / sum)
+    }
 }
 
-/// The gap whose [`regular_survival`] is `probability`, to half a day.
-pub fn regular_gap_at(probability: f64, count: f64, total: f64, shape: f64) -> f64 {
-    let mut high = gap_at(probability, count, total);
-    let mut low = 0.0;
-    // More regular gaps are told sooner than those by chance.
-    while shape > 1.0 && high - low > 0.5 && high.is_finite() {
-        let middle = f64::midpoint(low, high);
-        if regular_survival(middle, count, total, shape) > probability { low = middle } else { high = middle }
-    }
-    high
-}
+/// So near, as a share of the gaps in all, is near enough.
+const CLOSE: f64 = 0.001;
+/// Newton's method needs three steps or four.
+const STEPS_MAX: u32 = 16;
 
 /// Probability of at least `count` events where a gamma-distributed rate of this `shape` lets expect `mean`: the tail of
 /// the negative binomial distribution.
@@ -157,26 +180,38 @@ mod tests {
         assert!(gap_at(0.02, 0.0, 0.0).is_infinite());
     }
 
-    #[test]
-    fn regular_gaps_are_missed_sooner() {
-        // Shape 1 is chance.
-        assert!((regular_survival(30.0, 10.0, 100.0, 1.0) - gap_survival(30.0, 10.0, 100.0)).abs() < 1e-12);
-        // Shape 2: P(Binomial(21, 3/13) <= 1).
-        let beta = (10.0_f64 / 13.0).powi(21) * (1.0 + 21.0 * 0.3);
-        assert!((regular_survival(30.0, 10.0, 100.0, 2.0) - beta).abs() < 1e-12);
-        let between = regular_survival(30.0, 10.0, 100.0, 1.5);
-        assert!((between - (gap_survival(30.0, 10.0, 100.0) * beta).sqrt()).abs() < 1e-12);
-        let survivals: Vec<f64> = (0..50).map(|gap| regular_survival(f64::from(gap), 8.0, 80.0, 3.7)).collect();
-        assert!(survivals.is_sorted_by(|left, right| left > right), "{survivals:?}");
+    fn survival(gap: f64, shape: f64) -> f64 {
+        RegularGaps { count: 10.0, total: 100.0, shape }.log_survival(gap).exp()
     }
 
     #[test]
-    fn the_gap_of_a_survival_is_found_to_half_a_day() {
-        for shape in [1.0, 2.5, 6.0] {
-            let gap = regular_gap_at(0.01, 9.0, 90.0, shape);
-            assert!(regular_survival(gap, 9.0, 90.0, shape) <= 0.01 + 1e-12, "{shape}");
-            assert!(regular_survival(gap - 0.51, 9.0, 90.0, shape) > 0.01, "{shape}");
+    fn regular_gaps_are_missed_sooner() {
+        // Shape 1 is chance.
+        assert!((survival(30.0, 1.0) - gap_survival(30.0, 10.0, 100.0)).abs() < 1e-12);
+        // Shape 2: P(Binomial(21, 3/13) <= 1).
+        let beta = (10.0_f64 / 13.0).powi(21) * (1.0 + 21.0 * 0.3);
+        assert!((survival(30.0, 2.0) - beta).abs() < 1e-12);
+        assert!((survival(30.0, 1.5) - (gap_survival(30.0, 10.0, 100.0) * beta).sqrt()).abs() < 1e-12);
+        let survivals: Vec<f64> = (0..50).map(|gap| survival(f64::from(gap), 3.7)).collect();
+        assert!(survivals.is_sorted_by(|left, right| left > right), "{survivals:?}");
+        assert!((RegularGaps { count: 0.0, total: 0.0, shape: 3.0 }.log_survival(9.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_gap_of_a_survival_is_found() {
+        for (count, shape, probability) in [
+            (3.0, 1.0, 0.01),
+            (9.0, 2.5, 0.01),
+            (9.0, 6.0, 0.5),
+            (3.0, 1.2, 0.0001),
+            (120.0, 6.0, 1e-7),
+            (3.0, 6.0, 0.1),
+        ] {
+            let gaps = RegularGaps { count, total: count * 10.0, shape };
+            let gap = gaps.gap_at(probability);
+            let found = gaps.log_survival(gap).exp();
+            assert!((found / probability - 1.0).abs() < 0.001, "{count} {shape} {probability}: {found} at {gap}");
         }
-        assert!(regular_gap_at(0.01, 0.0, 0.0, 3.0).is_infinite());
+        assert!(RegularGaps { count: 0.0, total: 0.0, shape: 3.0 }.gap_at(0.01).is_infinite());
     }
 }

@@ -121,12 +121,11 @@ fn find(case: &Case<'_>) -> Finding {
     let kept_from = activity.last_day.number().saturating_sub(HORIZON_DAYS - 1);
     let begin = Day::new(kept_from.max(activity.first_day.number() + 1));
     let end = calendar.at(today);
-    let (mut visits, mut uses_sum) = (0.0, 0.0);
-    for (_, uses) in uses_by_day(case, begin) {
-        visits += 1.0;
-        uses_sum += uses;
-    }
-    let whole = Stretch { uses: uses_sum, exposure: end - calendar.at(begin) };
+    let volumes = activity.volumes_between(begin, today);
+    #[allow(clippy::cast_precision_loss)] // at most 91
+    let mut visits = volumes.len() as f64;
+    let uses: u32 = volumes.iter().copied().map(u32::from).sum();
+    let whole = Stretch { uses: uses.into(), exposure: end - calendar.at(begin) };
     if whole.exposure < KNOWN_MIN || visits < VISITS_MIN {
         return Finding::Unknown;
     }
@@ -144,13 +143,20 @@ fn find(case: &Case<'_>) -> Finding {
         if before.exposure < BEFORE_MIN || visits < VISITS_MIN || end - changed_at > SINCE_MAX {
             break;
         }
-        if recent.exposure >= SINCE_MIN && recent.rate() < before.rate() * (1.0 - start) {
+        // The rates without the divisions: most of them have not fallen.
+        let fallen = recent.uses * before.exposure < before.uses * recent.exposure * (1.0 - start);
+        if fallen && recent.exposure >= SINCE_MIN {
             let share = 1.0 - recent.rate() / before.rate();
-            let dispersion = *dispersion.get_or_insert_with(|| self::dispersion(case, begin));
-            let strength = ramp(share, start, case.parameter(FALL_FULL)) * belief(case, recent, before, dispersion);
-            if worst.as_ref().is_none_or(|worst| strength > worst.strength) {
-                let usual = before.rate() * recent.exposure;
-                worst = Some(Fall { recent, forgiven, usual, share, strength });
+            let matters = ramp(share, start, case.parameter(FALL_FULL));
+            let found = worst.as_ref().map_or(-1.0, |worst| worst.strength);
+            // Belief adds nothing: what matters less than what has been found needs none.
+            if matters > found {
+                let dispersion = *dispersion.get_or_insert_with(|| self::dispersion(case, begin));
+                let strength = matters * belief(case, recent, before, dispersion);
+                if strength > found {
+                    let usual = before.rate() * recent.exposure;
+                    worst = Some(Fall { recent, forgiven, usual, share, strength });
+                }
             }
         }
         since += uses;
