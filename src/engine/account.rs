@@ -208,6 +208,7 @@ impl Account {
     pub fn take(&mut self, event: &Event<'_>, event_hash: u64, offset: Offset, rules: &Rules) -> Change {
         let stamp = Stamp { time: event.time, tie: event_hash };
         let mut change = Change { urgency: Urgency::Now, too_late: false, unpriced: false, user: Seen::Known };
+        let (is_judged, had_key_people) = (self.judgement.at.is_some(), self.standing.has_key_people);
         self.activity.note(event.time);
         if event.kind.is_usage() {
             let quantity = if let Kind::FeatureUsed { quantity, .. } = event.kind { quantity.max(1) } else { 1 };
@@ -277,8 +278,8 @@ impl Account {
             }
             Kind::InvoicePaid { .. } => {
                 self.billing.get_or_insert_default().paid(event.time);
-                // One more payment of an account that owes nothing is no news.
-                if self.standing.is_invoiced && !self.standing.is_unpaid {
+                // A payment of an account that owes nothing is no news.
+                if is_judged && !self.standing.is_unpaid {
                     change.urgency = Urgency::None;
                 }
             }
@@ -307,6 +308,12 @@ impl Account {
             | Kind::CsatResponded { .. }
             | Kind::SurveySent { .. } => self.derive_voices(),
             _ => {}
+        }
+        // Who comes and goes is no news where nobody matters by name.
+        let is_about_people =
+            matches!(event.kind, Kind::UserAdded { .. } | Kind::UserRoleChanged { .. } | Kind::UserDeactivated);
+        if is_about_people && is_judged && !(had_key_people || self.standing.has_key_people) {
+            change.urgency = Urgency::None;
         }
         change
     }

@@ -24,8 +24,9 @@ const FARTHEST_DAYS: u8 = 28;
 const FAR_SHARE: f64 = 0.5;
 /// Farther still: below this share of it.
 const FARTHEST_SHARE: f64 = 0.25;
-/// Most by which the risk of an account at risk moves in a day without an event, but for a signal that says when it will.
-const DAILY_MOVE: f64 = 0.05;
+/// Most by which the log-odds of an account at risk move in a day without an event, but for a signal that says when they
+/// will: one part in twenty of the risk where that is even, less the nearer it is to certain.
+const DAILY_MOVE: f64 = 0.2;
 /// No account is looked at again sooner than this by its timer, so that time always moves on.
 const SOONEST: Span = Span::from_hours(1);
 
@@ -80,9 +81,11 @@ fn quiet_days(account: &Account, assessment: &Assessment, rules: &Rules) -> u8 {
 
 /// For how many days a risk may move at its fastest without being worth telling; at least one.
 fn days_of_room(account: &Account, assessment: &Assessment, rules: &Rules) -> u8 {
-    let room = room(assessment.risk.get(), account.judgement.band, &rules.bands).min(rules.health_step);
+    let risk = assessment.risk.get();
+    let room = room(risk, account.judgement.band, &rules.bands).min(rules.health_step);
+    let daily_move = DAILY_MOVE * (risk * (1.0 - risk)).max(0.01);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a few days
-    let days = (room / DAILY_MOVE) as u8;
+    let days = (room / daily_move) as u8;
     days.clamp(1, NEAR_DAYS)
 }
 
@@ -162,7 +165,7 @@ mod tests {
                 at_risk 0.42 9: activity 0 silence 1
                 at_risk 0.6 9: activity 0 silence 2
                 at_risk 0.6 40: activity 0 silence 7
-                critical 0.9 9: activity 0 silence 2
+                critical 0.9 9: activity 0 silence 5
             "#]],
         );
     }

@@ -543,3 +543,41 @@ fn a_user_of_two_accounts_is_judged_in_each_by_itself() {
     assert!(departure("acme") && !departure("other"));
     assert_eq!(engine.account("other").unwrap().users.members.len(), 1);
 }
+
+/// What cannot have changed the risk is no reason to judge: people who matter to no signal, payments of who owes nothing.
+#[test]
+fn news_that_no_signal_reads_are_not_judged() {
+    let mut engine = Engine::new(rules(), Journal::Off);
+    let mut judged = |second: u32, user: &'static str, kind: Kind<'static>| {
+        let before = engine.counts().judgements;
+        let event = Event {
+            id: format!("e{second}").into(),
+            time: Timestamp::clamped(DAY_0 * DAY_MS + i64::from(second) * 1_000),
+            account_id: "acme".into(),
+            user_id: Some(user.into()),
+            source: None,
+            kind,
+        };
+        engine.step(&record(second as usize, Input::Event(event)), &mut Vec::new());
+        engine.counts().judgements > before
+    };
+    let money = Money { minor: 9_900, currency: Currency::USD };
+    let added = |role| Kind::UserAdded { role: Some(role), title: None };
+    let paid = || Kind::InvoicePaid { amount: money };
+    let failed = || Kind::PaymentFailed { amount: money, attempt: None, next_attempt_at: None };
+    let expected = [
+        ("the first event", "ann", added(Role::Member), true),
+        ("one more user", "bob", added(Role::Member), false),
+        ("a user who leaves", "bob", Kind::UserDeactivated, false),
+        ("the first payment", "ann", paid(), false),
+        ("a payment that fails", "ann", failed(), true),
+        ("its success", "ann", paid(), true),
+        ("the next payment", "ann", paid(), false),
+        ("a champion", "eve", added(Role::Champion), true),
+        ("a user, where there is a champion", "kim", added(Role::Member), true),
+        ("the champion leaves", "eve", Kind::UserDeactivated, true),
+    ];
+    for (second, (what, user, kind, is_judged)) in (0..).zip(expected) {
+        assert_eq!(judged(second, user, kind), is_judged, "{what}");
+    }
+}
