@@ -16,8 +16,8 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["group.protocol.type"], "the workers are consumers"),
     (
         &["group.protocol", "group.remote.assignor"],
-        "the workers are static members of a classic group, so that a restart after a crash goes on at once; the new protocol \
-         keeps a crashed member's place for its whole session and lets nobody take it back",
+        "the workers are static members of a classic group, so that a restart after a crash goes on at once; \
+         with the new protocol that is not assured",
     ),
     (
         &["enable.auto.commit", "auto.commit.enable", "auto.commit.interval.ms"],

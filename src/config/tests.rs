@@ -262,7 +262,7 @@ fn properties_that_break_the_guarantees_are_refused() {
             c.toml:8: `kafka.properties.sasl.password`: found a list, allowed: text, a number, true or false
             c.toml:10: `kafka.consumer.group.id` cannot be set; each role has its own group: set `ingest.group_id`, `engine.group_id` and `notify.group_id` instead
             c.toml:11: `kafka.consumer.auto.offset.reset` cannot be set; a position that is lost is recovered from the commit record or reported, never guessed: guessing skips or repeats events
-            c.toml:12: `kafka.consumer.group.protocol` cannot be set; the workers are static members of a classic group, so that a restart after a crash goes on at once; the new protocol keeps a crashed member's place for its whole session and lets nobody take it back
+            c.toml:12: `kafka.consumer.group.protocol` cannot be set; the workers are static members of a classic group, so that a restart after a crash goes on at once; with the new protocol that is not assured
             c.toml:15: `kafka.producer.acks` cannot be set; transactions need idempotence and acks of all replicas
             c.toml:16: `kafka.producer.partitioner` cannot be set; every producer of the canonical log must agree where an account lives: murmur2 of its id
             c.toml:17: `kafka.producer.max.in.flight`: found 6, allowed: whole number from 1 to 5; beyond 5 requests in flight a broker cannot keep records in order
