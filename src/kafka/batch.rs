@@ -1,7 +1,7 @@
 //! Records by the batch: a consumer whose partitions' records come on a queue of its own, many at a call and in place.
 //! Joining, assigning and committing are not here: that is `member`.
 //!
-//! This is the only file with `unsafe` code. rust-rdkafka hands out one record at a time, each behind a call with two
+//! With `flush`, the only file with `unsafe` code. rust-rdkafka hands out one record at a time, each behind a call with two
 //! clock readings, a lock, and allocations; reading is most of what a caught-up engine costs, so it is worth the exception.
 //! What the proofs rest on, as read in librdkafka 2.12.1:
 //!

@@ -239,11 +239,15 @@ pub fn observer(config: &Config) -> KafkaResult<Consume> {
     client.create_with_context(Context::new("observer"))
 }
 
+/// How long a record may wait for a batch to fill; never as long as a transaction may take.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// A transactional producer.
 pub fn producer(config: &Config, transactional_id: &str) -> KafkaResult<Produce> {
     let mut client = common(config);
     client
-        .set("linger.ms", "2")
+        // Full batches leave by themselves, the rest is asked for: see `flush`.
+        .set("linger.ms", LINGER.min(config.commit.transaction_timeout / 2).as_millis().to_string())
         // After a commit the coordinator is busy for some milliseconds; waiting the default 100 would dominate the cycle.
         .set("retry.backoff.ms", "5")
         .set("queue.buffering.max.messages", "0")

@@ -18,6 +18,7 @@ pub mod engine_worker;
 pub mod error;
 pub mod failpoint;
 pub mod fleet_topic;
+pub mod flush;
 pub mod frame;
 pub mod identity;
 pub mod ingest_worker;

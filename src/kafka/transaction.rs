@@ -13,6 +13,7 @@ use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 
 use super::client::{self, Produce};
 use super::failpoint::{self, Point};
+use super::flush::flush;
 use crate::config::{Config, Topics};
 use crate::telemetry::Role;
 use crate::worker::outbox::{OutRecord, OutTopic, Outbox};
@@ -25,6 +26,10 @@ const RETRIES_MAX: u32 = 5;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long between two looks whether they are.
 const DRAIN_PAUSE: Duration = Duration::from_micros(500);
+/// For so long at a time the client is asked to send what waits, ...
+const FLUSH_WAIT: Duration = Duration::from_millis(2);
+/// ... and after so many looks again.
+const FLUSH_EVERY: u32 = 8;
 /// Time for aborting when a worker goes away.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -229,16 +234,23 @@ impl Transactions {
         }
     }
 
-    /// Waits until nothing is outstanding. The client's own flush waits in slices of 100 ms, which would be most of a
-    /// commit cycle; and its poll with a time-out below a millisecond does not wait but spins.
+    /// Sends what waits, and waits until nothing is outstanding. The client's poll with a time-out below a millisecond does
+    /// not wait but spins.
     fn drain(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
-        while self.producer.in_flight_count() > 0 {
+        for look in 0_u32.. {
+            if self.producer.in_flight_count() == 0 {
+                break;
+            }
             if Instant::now() >= deadline {
                 return false;
             }
+            if look.is_multiple_of(FLUSH_EVERY) {
+                flush(&self.producer, FLUSH_WAIT);
+            } else {
+                std::thread::sleep(DRAIN_PAUSE);
+            }
             self.producer.poll(Duration::ZERO);
-            std::thread::sleep(DRAIN_PAUSE);
         }
         true
     }
