@@ -8,6 +8,7 @@
 //! the first event and at the end; the blocks are let go before.
 //! Prints one figure a line; asserts nothing.
 
+mod process;
 mod workload;
 
 use std::hint::black_box;
@@ -21,6 +22,7 @@ use churnwatch::engine::rules::Rules;
 use churnwatch::engine::{ANTICIPATED_MAX, Engine, Journal};
 use churnwatch::units::{HOUR_MS, Offset, PartitionIndex, Position, Timestamp};
 use churnwatch::wire::{Decoded, canonical};
+use process::{processor_time, resident_bytes};
 use workload::Workload;
 
 // As the program does.
@@ -259,21 +261,4 @@ impl Settings {
         }
         Ok(wanted.then_some(settings))
     }
-}
-
-/// Processor time of this thread so far.
-fn processor_time() -> Result<Duration> {
-    let path = "/proc/thread-self/schedstat";
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
-    let nanoseconds =
-        text.split(' ').next().unwrap_or_default().parse().with_context(|| format!("no time in {path}"))?;
-    Ok(Duration::from_nanos(nanoseconds))
-}
-
-/// Resident memory of this process.
-fn resident_bytes() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in /proc/self/status")?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib * 1024)
 }
