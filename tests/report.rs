@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::needless_raw_string_hashes)] // expect-test writes them
 
+#[path = "report/best.rs"]
+mod best;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};

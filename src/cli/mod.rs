@@ -63,7 +63,7 @@ pub enum Command {
     Backtest(backtest::Args),
     /// Tell why an account was judged as it was, at any time in a log.
     Explain(explain::Args),
-    /// Print KPIs, cohorts or segments of a log as tables.
+    /// Print KPIs, cohorts, segments and who the best customers are as tables, of a log or of the running service.
     Report(report::Args),
     /// Learn weights from the outcomes in a log, for a run to start from.
     Calibrate(calibrate::Args),

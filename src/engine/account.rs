@@ -180,6 +180,8 @@ pub struct Change {
     pub unpriced: bool,
     /// What it changed about when users were last seen.
     pub user: Seen,
+    /// Whether it tells of a feature that was not known of the account.
+    pub is_new_feature: bool,
 }
 
 impl Account {
@@ -207,7 +209,13 @@ impl Account {
     /// Takes in the facts of an event that is not a repetition.
     pub fn take(&mut self, event: &Event<'_>, event_hash: u64, offset: Offset, rules: &Rules) -> Change {
         let stamp = Stamp { time: event.time, tie: event_hash };
-        let mut change = Change { urgency: Urgency::Now, too_late: false, unpriced: false, user: Seen::Known };
+        let mut change = Change {
+            urgency: Urgency::Now,
+            too_late: false,
+            unpriced: false,
+            user: Seen::Known,
+            is_new_feature: false,
+        };
         let (is_judged, had_key_people) = (self.judgement.at.is_some(), self.standing.has_key_people);
         self.activity.note(event.time);
         if event.kind.is_usage() {
@@ -226,7 +234,8 @@ impl Account {
         }
         match &event.kind {
             Kind::FeatureUsed { feature, .. } => {
-                self.features.see(Crowd::hash(feature), event.time.day());
+                let seen = self.features.see(Crowd::hash(feature), event.time.day());
+                change.is_new_feature = matches!(seen, Seen::Joined | Seen::Displaced(_));
             }
             Kind::LimitReached(limit) => {
                 self.limits.get_or_insert_default().hit(stamp, limit, offset);

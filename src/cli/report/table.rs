@@ -2,6 +2,7 @@
 //!
 //! Values keep their unit until they are shown: JSON and CSV have plain numbers, text has percent and grouping.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -59,6 +60,29 @@ impl Cell {
 
     fn is_number(&self) -> bool {
         matches!(self, Cell::Value(..) | Cell::Pair(..))
+    }
+}
+
+/// A count as tables have it.
+pub fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Something that a report leaves out: its stable name, how many there are, and what that leads to.
+pub type LeftOut = (&'static str, i64, Cow<'static, str>);
+
+/// What a report leaves out or took with doubt, and why; what there is none of is left out.
+pub fn left_out(counts: Vec<LeftOut>) -> Table {
+    let counts = counts.into_iter().filter(|(_, count, _)| *count != 0);
+    let rows: Vec<_> =
+        counts.map(|(name, count, told)| vec![Cell::text(name), Cell::count(count), Cell::text(told)]).collect();
+    let notes = if rows.is_empty() { vec!["nothing".to_owned()] } else { Vec::new() };
+    Table {
+        id: "left_out",
+        title: "What was left out or contradicted itself".to_owned(),
+        columns: columns([("what", "what"), ("count", "count"), ("result", "result")]),
+        rows,
+        notes,
     }
 }
 
