@@ -14,11 +14,11 @@ mod service;
 mod table;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
+use clap::{ArgGroup, ValueEnum};
 
 use super::{ConfigArgs, EXIT_REJECTED};
 use crate::config::Config;
@@ -30,23 +30,23 @@ use crate::engine::kpis::leavers::Leavers;
 use crate::engine::kpis::tables::Group;
 use crate::engine::rules::Rules;
 use crate::local::report::gather;
-use crate::local::rerun::Log;
 use crate::local::tables::parse_instant;
 use crate::units::Timestamp;
 use crate::units::calendar::{Length, Month, day_text};
 
 /// Arguments of `churnwatch report`.
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("from").required(true).args(["input", "service"])))]
 pub struct Args {
     /// What to report.
     #[arg(value_enum)]
     pub what: What,
     /// The log: NDJSON events or a dumped canonical log, plain or compressed. It may be read twice, so no pipe.
-    #[arg(long, value_name = "FILE", required_unless_present = "service")]
+    #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
-    /// Instead of a log: the HTTP address of a running instance, such as http://127.0.0.1:9464, once for each instance of the
+    /// Instead of a log: the HTTP address of a running instance, such as `http://127.0.0.1:9464`, once for each instance of the
     /// service; what their partitions come to is added up. It is told by their rules, targets by this configuration.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["input", "source"])]
+    #[arg(long, value_name = "URL", conflicts_with = "source")]
     pub service: Vec<String>,
     /// The bearer token of the instances, in this file.
     #[arg(long, value_name = "FILE", requires = "service")]
@@ -195,10 +195,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         print(args, &config, &service::gather(&args.service, args.token_file.as_deref())?)?;
         return Ok(ExitCode::SUCCESS);
     };
-    if input == Path::new("-") {
-        bail!("the input may be read twice: give --input a file instead of standard input");
-    }
-    let log = Log::new(input.clone(), super::replay_settings(&config, args.source.as_deref())?);
+    let log = super::log_at(input, args.source.as_deref(), &config)?;
     let gathered = gather(&log, args.as_of)?;
     super::tell_rejected(&gathered.replayed);
     let tally = gathered.replayed.replay.tally();

@@ -184,6 +184,12 @@ pub struct Change {
     pub is_new_feature: bool,
 }
 
+impl Change {
+    /// Something that may change the judgement.
+    const NEWS: Change =
+        Change { urgency: Urgency::Now, too_late: false, unpriced: false, user: Seen::Known, is_new_feature: false };
+}
+
 impl Account {
     /// An account of which nothing is known.
     #[must_use]
@@ -209,13 +215,7 @@ impl Account {
     /// Takes in the facts of an event that is not a repetition.
     pub fn take(&mut self, event: &Event<'_>, event_hash: u64, offset: Offset, rules: &Rules) -> Change {
         let stamp = Stamp { time: event.time, tie: event_hash };
-        let mut change = Change {
-            urgency: Urgency::Now,
-            too_late: false,
-            unpriced: false,
-            user: Seen::Known,
-            is_new_feature: false,
-        };
+        let mut change = Change::NEWS;
         let (is_judged, had_key_people) = (self.judgement.at.is_some(), self.standing.has_key_people);
         self.activity.note(event.time);
         if event.kind.is_usage() {

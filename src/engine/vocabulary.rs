@@ -52,6 +52,7 @@ impl Vocabulary {
     }
 
     /// All names by ascending hash.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u32, &CompactString)> {
         self.0.iter().map(|(hash, name)| (*hash, name))
     }

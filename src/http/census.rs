@@ -39,7 +39,9 @@ pub(super) async fn census(State(telemetry): State<Telemetry>) -> Response {
     // Adding up and writing takes a while with many accounts: off the thread that all connections wait on.
     let written = tokio::task::spawn_blocking(move || {
         let mut sum = Census::default();
-        counted.values().for_each(|counted| sum.merge(&counted.census));
+        for counted in counted.values() {
+            sum.merge(&counted.census);
+        }
         let instance = InstanceCensus {
             terms: counted.values().next().map(|counted| Terms::of(&counted.rules))?,
             partitions_len: counted.values().map(|counted| counted.partitions_len).max()?,

@@ -21,7 +21,7 @@ pub const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Not an address that can be asked.
-    #[error("{0} is no address such as http://127.0.0.1:9464: plain http, a host and no path")]
+    #[error("{0:?} is no address such as http://127.0.0.1:9464: plain http, a host and no path")]
     Address(String),
     /// Nobody there.
     #[error("cannot reach {address}: {source}; is the service running there, with the role serve?")]
@@ -56,7 +56,8 @@ pub enum ClientError {
 
 /// The body of the answer to `GET path` at `address`, such as `http://127.0.0.1:9464`, with `token` where there is one.
 pub fn get(address: &str, path: &str, token: Option<&str>) -> Result<Vec<u8>, ClientError> {
-    let no_address = || ClientError::Address(address.to_owned());
+    // Whatever stands before an @ may be a secret.
+    let no_address = || ClientError::Address(address.rsplit('@').next().unwrap_or_default().to_owned());
     let uri: Uri = address.parse().map_err(|_| no_address())?;
     let is_plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
     let authority = uri.authority().filter(|authority| is_plain && !authority.as_str().contains('@'));

@@ -402,12 +402,12 @@ fn who_asks_without_the_token_or_at_the_wrong_place_is_told_so() {
         http://HERE answers 401 Unauthorized: send the token as: Authorization: Bearer TOKEN
         http://HERE answers 401 Unauthorized: send the token as: Authorization: Bearer TOKEN
         http://HERE answers 503 Service Unavailable: the engine is not ready, its state may still be read back; /readyz tells when it is
-        127.0.0.1:9464 is no address such as http://127.0.0.1:9464: plain http, a host and no path
-        https://127.0.0.1:9464 is no address such as http://127.0.0.1:9464: plain http, a host and no path
-        http://here/metrics is no address such as http://127.0.0.1:9464: plain http, a host and no path
-        http://me:secret@here is no address such as http://127.0.0.1:9464: plain http, a host and no path
-         is no address such as http://127.0.0.1:9464: plain http, a host and no path
-        http:// is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "127.0.0.1:9464" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "https://127.0.0.1:9464" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "http://here/metrics" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "here" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "http://" is no address such as http://127.0.0.1:9464: plain http, a host and no path
         cannot reach http://HERE: Connection refused (os error 111); is the service running there, with the role serve?
         http://localhost:PORT gave no answer that can be read: invalid HTTP version parsed; is that the service's HTTP address?
     "#]].assert_eq(&(shown.join("\n") + "\n"));

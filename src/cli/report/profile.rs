@@ -100,7 +100,7 @@ fn traits(contrast: Option<&Contrast>) -> Table {
     notes.extend(behaviours.map(|behaviour| format!("{}: {}.", behaviour.key, behaviour.told)));
     Table {
         id: "traits",
-        title: "Traits of the best against the rest, the surest differences first".to_owned(),
+        title: "Traits of the best against the rest, those that tell them apart first".to_owned(),
         columns: columns([
             ("origin", "known by"),
             ("trait", "trait"),

@@ -25,7 +25,7 @@ pub fn gather(addresses: &[String], token: Option<&Path>) -> anyhow::Result<Repo
         let text = client::get(address, PATH, token.as_deref())?;
         answers.push((address, census::decode(&text).with_context(|| format!("cannot use what {address} answers"))?));
     }
-    add_up(answers)
+    add_up(&answers)
 }
 
 fn read_token(path: &Path) -> anyhow::Result<String> {
@@ -37,14 +37,14 @@ fn read_token(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Adds up the answers of instances that together hold every partition once.
-fn add_up(answers: Vec<(&str, InstanceCensus)>) -> anyhow::Result<Report> {
+fn add_up(answers: &[(&str, InstanceCensus)]) -> anyhow::Result<Report> {
     let Some((first, InstanceCensus { terms, partitions_len, now, .. })) = answers.first().cloned() else {
         bail!("no service to ask")
     };
     let zone = terms.kpis.time_zone;
     let mut held: BTreeMap<PartitionIndex, &str> = BTreeMap::new();
     let (mut sum, mut latest) = (Census::default(), now);
-    for (address, instance) in &answers {
+    for (address, instance) in answers {
         if (&instance.terms, instance.partitions_len) != (&terms, partitions_len) {
             bail!(
                 "{first} and {address} run under different rules or on different topics: what they count does not add up"
@@ -85,6 +85,8 @@ fn add_up(answers: Vec<(&str, InstanceCensus)>) -> anyhow::Result<Report> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use expect_test::expect;
 
     use super::*;
@@ -104,7 +106,7 @@ mod tests {
 
     #[test]
     fn instances_that_hold_every_partition_once_add_up() {
-        let report = add_up(vec![("http://a", instance(&[0, 3])), ("http://b", instance(&[1, 2]))]).unwrap();
+        let report = add_up(&[("http://a", instance(&[0, 3])), ("http://b", instance(&[1, 2]))]).unwrap();
         assert_eq!((report.of.as_str(), report.census.accounts), ("http://a, http://b", 4));
     }
 
@@ -122,7 +124,7 @@ mod tests {
             vec![("http://a", instance(&[0, 3])), ("http://b", later)],
             vec![("http://a", instance(&[0, 3])), ("http://b", other)],
         ] {
-            shown += &format!("{}\n", add_up(answers).map(|_| ()).unwrap_err());
+            writeln!(shown, "{}", add_up(&answers).unwrap_err()).unwrap();
         }
         expect![[r#"
             http://a and http://b both hold partition 1: name each instance once, or ask again when partitions have moved

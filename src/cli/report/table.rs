@@ -127,7 +127,8 @@ fn grouped(value: f64, decimals: usize) -> String {
 fn cell_text(cell: &Cell) -> String {
     match cell {
         Cell::Empty => String::new(),
-        Cell::Text(text) => text.clone(),
+        // Names and traits are anybody's: nothing in them may move the cursor or end the line.
+        Cell::Text(text) => text.replace(char::is_control, "\u{fffd}"),
         Cell::Value(value, unit) => shown(*value, *unit),
         Cell::Pair(customers, revenue) => {
             let percent =
@@ -281,6 +282,13 @@ mod tests {
               A note.
         "#]]
         .assert_eq(&text("head", &[sample()]));
+    }
+
+    #[test]
+    fn what_others_wrote_moves_no_cursor() {
+        let row = vec![Cell::text("a\u{1b}[2J\nb"), Cell::Empty, Cell::Empty, Cell::Empty];
+        let shown = text("head", &[Table { rows: vec![row], ..sample() }]);
+        assert!(shown.contains("  a\u{fffd}[2J\u{fffd}b\n"), "{shown}");
     }
 
     #[test]

@@ -30,7 +30,11 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     },
     Behaviour { key: "champions", told: "champions and sponsors ever named", class: champions },
     Behaviour { key: "onboarding", told: "through within kpis.onboarding_days of the sign-up", class: onboarding },
-    Behaviour { key: "began_with_trial", told: "whether a trial was ever told", class: began_with_trial },
+    Behaviour {
+        key: "began_with_trial",
+        told: "whether a trial was ever told",
+        class: |member| Some(if began_with_trial(member) { "yes" } else { "no" }),
+    },
     Behaviour { key: "billing_interval", told: "of the subscription that pays most", class: billing_interval },
 ];
 
@@ -89,9 +93,8 @@ fn onboarding(member: &Member<'_>) -> Option<&'static str> {
     })
 }
 
-fn began_with_trial(member: &Member<'_>) -> Option<&'static str> {
-    let trial_at = member.account.onboarding.as_ref().and_then(|onboarding| onboarding.trial_at);
-    Some(if trial_at.is_some() { "yes" } else { "no" })
+fn began_with_trial(member: &Member<'_>) -> bool {
+    member.account.onboarding.as_ref().is_some_and(|onboarding| onboarding.trial_at.is_some())
 }
 
 fn billing_interval(member: &Member<'_>) -> Option<&'static str> {

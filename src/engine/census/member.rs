@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::account::Account;
+use crate::engine::facts::book::Book;
 use crate::engine::kpis::flows::{MonthFlow, month_flows};
 use crate::engine::rules::Rules;
 use crate::units::calendar::Month;
@@ -39,7 +40,7 @@ impl<'a> Member<'a> {
             rules,
             now,
             month,
-            activated: book.as_ref().and_then(|book| book.activated()),
+            activated: book.as_ref().and_then(Book::activated),
             flows: book.map(|book| month_flows(&book, valuation)).unwrap_or_default(),
             pays_minor: pays_minor(account, rules, month),
         }

@@ -11,6 +11,8 @@ pub mod member;
 pub mod proportions;
 pub mod soundness;
 pub mod strongest;
+#[cfg(test)]
+mod tests;
 pub mod traits;
 
 use adoption::Adoption;
