@@ -59,8 +59,10 @@ struct Waiting<'i>(&'i Inquiry);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
+        // Under the lock, so that nobody who begins to wait meanwhile loses the question.
+        let mut shared = self.0.shared();
         if self.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
-            *self.0.shared() = Shared::default();
+            *shared = Shared::default();
         }
     }
 }
@@ -100,13 +102,12 @@ impl Inquiry {
         patience: Duration,
         held: impl Fn() -> Vec<PartitionIndex>,
     ) -> Option<BTreeMap<PartitionIndex, Arc<Counted>>> {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
-        let _waiting = Waiting(self);
-        let question = {
+        let (question, _waiting) = {
             let mut shared = self.shared();
             let question = Question { number: self.numbers.fetch_add(1, Ordering::Relaxed) + 1, now };
             shared.asked = Some(question);
-            question
+            self.waiting.fetch_add(1, Ordering::AcqRel);
+            (question, Waiting(self))
         };
         let answer = async {
             loop {
