@@ -62,9 +62,10 @@ impl Member {
 }
 
 /// What seeing a member changed about who was last seen when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Seen {
     /// Nothing: that day or a later one was known.
+    #[default]
     Known,
     /// A kept member's last day moved on from this one.
     Moved(Day),
