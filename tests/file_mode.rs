@@ -420,7 +420,7 @@ fn standard_output_is_named_by_a_dash_once() {
     }
     for (refused, why) in [
         ("backtest --input in --scores -", "standard output carries the report"),
-        ("backtest --input - --scores s", "the input is read twice"),
+        ("backtest --input - --scores s", "the input may be read twice"),
         ("calibrate --input in --model -", "standard output tells of the model"),
         ("calibrate --input - --model m", "the log is read from a file"),
     ] {

@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::needless_raw_string_hashes)] // expect-test writes them
 
+#[path = "report/best.rs"]
+mod best;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -352,6 +355,11 @@ fn what_cannot_be_reported_is_said() {
     fs::write(folder.join("bad.toml"), "[kpis]\ntime_zone = \"Mars\"\nfocus = [\"nrr\", \"grr\", \"mrr\"]\n[kpis.targets]\nnnr = 1\nnrr = [{ from = \"2026-13-01\", value = 1 }]\n[kpis.owners]\nmrr = 7\n[[kpis.benchmarks]]\nkpi = \"nrr\"\nvalue = \"high\"\n[rules.rates]\nEUR = [{ rate = 1.1 }]\n").unwrap();
     let mut shown = String::new();
     for arguments in [
+        "report kpis",
+        "report kpis --input events.ndjson --service http://127.0.0.1:9464",
+        "report kpis --service http://127.0.0.1:9464 --as-of 2026-03-01",
+        "report kpis --service https://me:secret@example.org",
+        "report kpis --service http://127.0.0.1:9464 --token-file empty.ndjson",
         "report kpis --input -",
         "report kpis --input missing.ndjson",
         "report kpis --input empty.ndjson",
@@ -361,6 +369,25 @@ fn what_cannot_be_reported_is_said() {
         writeln!(shown, "{arguments}\n{}", said(arguments).trim_end()).unwrap();
     }
     expect![[r#"
+        report kpis
+        Some(2) error: the following required arguments were not provided:
+          <--input <FILE>|--service <URL>>
+
+        Usage: churnwatch report <--input <FILE>|--service <URL>> <WHAT>
+
+        For more information, try '--help'.
+        report kpis --input events.ndjson --service http://127.0.0.1:9464
+        Some(2) error: the argument '--input <FILE>' cannot be used with '--service <URL>'
+
+        Usage: churnwatch report <--input <FILE>|--service <URL>> <WHAT>
+
+        For more information, try '--help'.
+        report kpis --service http://127.0.0.1:9464 --as-of 2026-03-01
+        Some(1) churnwatch: a service knows the present only: leave out --as-of, or dump the canonical log (`churnwatch topics dump`) and give the file as --input
+        report kpis --service https://me:secret@example.org
+        Some(1) churnwatch: "example.org" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        report kpis --service http://127.0.0.1:9464 --token-file empty.ndjson
+        Some(1) churnwatch: empty.ndjson holds no token: one line of visible characters
         report kpis --input -
         Some(1) churnwatch: the input may be read twice: give --input a file instead of standard input
         report kpis --input missing.ndjson

@@ -16,8 +16,7 @@ use anyhow::{Context, bail};
 use clap::value_parser;
 
 use self::report::{Comparison, Report, Run};
-use super::{ConfigArgs, EXIT_REJECTED, Output};
-use crate::config::Config;
+use super::{ConfigArgs, EXIT_REJECTED, LogArgs, Output};
 use crate::evaluation::bootstrap::ROUNDS;
 use crate::evaluation::cases::{Pair, Sheet};
 use crate::evaluation::cutoffs::monthly;
@@ -34,12 +33,9 @@ pub struct Args {
     /// Where the configuration comes from.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// The log: NDJSON events or a dumped canonical log, plain or compressed. It is read twice, so no pipe.
-    #[arg(long, value_name = "FILE")]
-    pub input: PathBuf,
-    /// The lines are what this source topic carries, read by its format; without it they are canonical.
-    #[arg(long, value_name = "TOPIC")]
-    pub source: Option<String>,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// What became of the accounts, as CSV: account, `churn_time` (empty: none seen), `last_observed`.
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
@@ -95,7 +91,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         pairs: args.pairs.as_deref().map(tables::pairs).transpose()?,
         cutoffs: args.cutoffs.as_deref().map(tables::cutoffs).transpose()?,
     };
-    let log = log_of(args, &config)?;
+    let log = args.log.log(&config)?;
     let scan = log.scan()?;
     let (Some(first), Some(begin), Some(last)) = (scan.first, scan.begin(), scan.last) else {
         return super::no_events(&log);
@@ -121,7 +117,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let report = Report {
-        input: args.input.display().to_string(),
+        input: args.log.input.display().to_string(),
         first,
         last,
         horizon: config.rules.horizon,
@@ -148,16 +144,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Refuses arguments with which nothing would come out, or something would be lost.
 fn check(args: &Args) -> anyhow::Result<()> {
-    if args.input == Path::new("-") {
-        bail!("the input is read twice: give --input a file instead of standard input");
-    }
+    super::refuse_standard_input(&args.log.input)?;
     if args.labels.is_none() && args.pairs.is_none() && args.scores.is_none() && args.against.is_none() {
         bail!("nothing to measure by: give --labels, --pairs with labels, or --scores to write the risks");
     }
     if [&args.scores, &args.alerts].into_iter().flatten().any(|path| path == Path::new("-")) {
         bail!("standard output carries the report: give --scores and --alerts a file each");
     }
-    let files = [&Some(args.input.clone()), &args.labels, &args.cutoffs, &args.pairs, &args.scores, &args.alerts];
+    let files = [&Some(args.log.input.clone()), &args.labels, &args.cutoffs, &args.pairs, &args.scores, &args.alerts];
     match local::named_twice(files.into_iter().flatten().map(PathBuf::as_path)) {
         // A file of pairs or labels may well serve as cut-offs too.
         Some(path) if [&args.cutoffs, &args.pairs].into_iter().flatten().all(|table| table != path) => {
@@ -165,11 +159,6 @@ fn check(args: &Args) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// The log that the arguments name.
-fn log_of(args: &Args, config: &Config) -> anyhow::Result<Log> {
-    Ok(Log::new(args.input.clone(), super::replay_settings(config, args.source.as_deref())?))
 }
 
 /// Those named, those of the pairs, or else the first of each month.

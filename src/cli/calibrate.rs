@@ -7,13 +7,12 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use super::model::{self, Source};
-use super::{ConfigArgs, EXIT_REJECTED, Output};
+use super::{ConfigArgs, EXIT_REJECTED, LogArgs, Output};
 use crate::engine::fleet::Population;
 use crate::engine::fleet::learner::{KIND_MIN, Learner, OUTCOMES_MIN};
 use crate::engine::rules::{Learning, Rules};
 use crate::local;
 use crate::local::learn::learn;
-use crate::local::rerun::Log;
 use crate::wire::fleet::encode_model;
 
 /// Arguments of `churnwatch calibrate`.
@@ -22,12 +21,9 @@ pub struct Args {
     /// Where the configuration comes from.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// The log: NDJSON events or a dumped canonical log, plain or compressed.
-    #[arg(long, value_name = "FILE")]
-    pub input: PathBuf,
-    /// The lines are what this source topic carries, read by its format; without it they are canonical.
-    #[arg(long, value_name = "TOPIC")]
-    pub source: Option<String>,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// Write the model to this file: JSON, for `run --model`.
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
@@ -38,12 +34,12 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    if [&args.input, &args.model].into_iter().any(|path| path == Path::new("-")) {
+    if [&args.log.input, &args.model].into_iter().any(|path| path == Path::new("-")) {
         bail!(
             "the log is read from a file, and standard output tells of the model: give --input and --model a file each"
         );
     }
-    if let Some(path) = local::named_twice([args.input.as_path(), args.model.as_path()]) {
+    if let Some(path) = local::named_twice([args.log.input.as_path(), args.model.as_path()]) {
         bail!("{} is named twice; give the input and the model a file of its own", path.display());
     }
     let config = match args.config.load() {
@@ -53,8 +49,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if config.rules.risk.learning != Learning::On {
         bail!("rules.risk.learning is not \"on\", so nothing is learned from outcomes; set it to \"on\" to calibrate");
     }
-    let settings = super::replay_settings(&config, args.source.as_deref())?;
-    let log = Log::new(args.input.clone(), settings);
+    let log = args.log.log(&config)?;
     let lesson = learn(&log)?;
     super::tell_rejected(&lesson.replayed);
     if lesson.replayed.replay.tally().events == 0 {
@@ -64,7 +59,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("{} teaches nothing: {missing}; give a longer log, or one in which more is known", log.path.display());
     }
     write(&args.model, &lesson.learner, &config.rules)?;
-    model::print(&lesson.learner, &config.rules, &Source::Log(&args.input), args.output)?;
+    model::print(&lesson.learner, &config.rules, &Source::Log(&args.log.input), args.output)?;
     super::tell(&format_args!("wrote {}", args.model.display()));
     Ok(match lesson.replayed.replay.tally().rejected_total() {
         0 => ExitCode::SUCCESS,

@@ -26,12 +26,14 @@ use super::Output;
 use crate::config::Config;
 use crate::config::kpis::Kpis;
 use crate::engine::Engine;
+use crate::engine::census::Census;
 use crate::engine::effect::AlertChange;
 use crate::engine::exclusions::Exclusions;
 use crate::engine::rates::Rates;
 use crate::engine::rules::Rules;
 use crate::http;
 use crate::sim::Options;
+use crate::telemetry::inquiry::Counted;
 use crate::telemetry::view::PartitionView;
 use crate::telemetry::{Readiness, Role, Settings, Telemetry};
 use crate::units::{Currency, Span};
@@ -71,6 +73,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let outcome = perform(args, &mut out, &mut |engine| {
         telemetry.publish(engine.partition().index, PartitionView::of(engine));
         telemetry.ready(Role::Engine, Readiness::Ready);
+        if let Some(question) = telemetry.inquiry().asked() {
+            let counted = Counted {
+                partitions_len: 1,
+                rules: Arc::clone(engine.rules()),
+                census: Census::of(engine, question.now),
+            };
+            telemetry.inquiry().answer(engine.partition().index, question, counted);
+        }
         if server.is_none() && !args.once {
             // Served from the moment there is something to show; without the port the demo still goes on.
             server = Some(http::start(http::Options { listen: args.listen, token: None }, telemetry.clone()));

@@ -7,13 +7,12 @@ mod text;
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::{ConfigArgs, Output};
+use super::{ConfigArgs, LogArgs, Output};
 use crate::config::problem::distance;
 use crate::engine::Engine;
 use crate::engine::account::Account;
@@ -22,7 +21,6 @@ use crate::engine::facts::activity::Activity;
 use crate::local::gate::Gate;
 use crate::local::place::Place;
 use crate::local::replay::{Found, Replay, Stop};
-use crate::local::rerun::Log;
 use crate::local::story::{Moments, Week};
 use crate::local::tables::parse_instant;
 use crate::units::{Day, Position, Span, Timestamp};
@@ -34,12 +32,9 @@ pub struct Args {
     /// The account.
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
-    /// The log: NDJSON events or a dumped canonical log, plain or compressed. It may be read twice, so no pipe.
-    #[arg(long, value_name = "FILE")]
-    pub input: PathBuf,
-    /// The lines are what this source topic carries, read by its format; without it they are canonical.
-    #[arg(long, value_name = "TOPIC")]
-    pub source: Option<String>,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// As of then, by what happened before; without it as of the end of the log.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub at: Option<Timestamp>,
@@ -78,14 +73,11 @@ pub struct Term {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    if args.input == Path::new("-") {
-        bail!("the input may be read twice: give --input a file instead of standard input");
-    }
     let config = match args.config.load() {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let log = Log::new(args.input.clone(), super::replay_settings(&config, args.source.as_deref())?);
+    let log = args.log.log(&config)?;
     let gate = match args.at {
         Some(at) => {
             let scan = log.scan()?;

@@ -18,12 +18,12 @@ pub mod validate;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
@@ -63,7 +63,7 @@ pub enum Command {
     Backtest(backtest::Args),
     /// Tell why an account was judged as it was, at any time in a log.
     Explain(explain::Args),
-    /// Print KPIs, cohorts or segments of a log as tables.
+    /// Print KPIs, cohorts, segments and who the best customers are as tables, of a log or of the running service.
     Report(report::Args),
     /// Learn weights from the outcomes in a log, for a run to start from.
     Calibrate(calibrate::Args),
@@ -101,6 +101,38 @@ impl ConfigArgs {
             ExitCode::from(EXIT_CONFIG)
         })
     }
+}
+
+/// The log to look back over: the same for every command that needs one.
+#[derive(Debug, clap::Args)]
+pub struct LogArgs {
+    /// The log: NDJSON events or a dumped canonical log, plain or compressed. It may be read twice, so no pipe.
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// The lines are what this source topic carries, read by its format; without it they are canonical.
+    #[arg(long, value_name = "TOPIC")]
+    pub source: Option<String>,
+}
+
+impl LogArgs {
+    /// The log, under the rules of `config`.
+    fn log(&self, config: &Config) -> anyhow::Result<Log> {
+        log_at(&self.input, self.source.as_deref(), config)
+    }
+}
+
+/// The log at `input` that carries what `source` does, under the rules of `config`.
+fn log_at(input: &Path, source: Option<&str>, config: &Config) -> anyhow::Result<Log> {
+    refuse_standard_input(input)?;
+    Ok(Log::new(input.to_owned(), replay_settings(config, source)?))
+}
+
+/// Refuses an input that could be read but once.
+fn refuse_standard_input(input: &Path) -> anyhow::Result<()> {
+    if input == Path::new("-") {
+        bail!("the input may be read twice: give --input a file instead of standard input");
+    }
+    Ok(())
 }
 
 /// Parses the process's arguments, runs the command and gives its exit code.

@@ -1,49 +1,71 @@
-//! `churnwatch report`: KPIs, cohorts and segments as tables, from a log.
+//! `churnwatch report`: KPIs, cohorts, segments, and who the best customers are, as tables, from a log or a service.
 //!
-//! This file arranges: what the log adds up to, which tables are asked for, how they are printed. The sums are gathered
-//! by [`crate::local::report`], the formulas are `engine::kpis`.
+//! This file arranges: what the accounts come to, which tables are asked for, how they are printed. The census of a log is
+//! taken by [`crate::local::report`], that of a running service by its instances; from there on both are told by the same
+//! code. The formulas are `engine::kpis` and `engine::census`.
 
+mod accounts;
 mod cohorts;
+mod features;
 mod kpis;
+mod profile;
 mod segments;
+mod service;
 mod table;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
+use clap::{ArgGroup, ValueEnum};
 
 use super::{ConfigArgs, EXIT_REJECTED};
 use crate::config::Config;
 use crate::config::kpis::Kpis;
+use crate::engine::census::Census;
+use crate::engine::census::strongest::STRONGEST_MAX;
 use crate::engine::kpis::figures::Present;
+use crate::engine::kpis::leavers::Leavers;
+use crate::engine::kpis::tables::Group;
 use crate::engine::rules::Rules;
-use crate::local::report::{Gathered, gather};
-use crate::local::rerun::Log;
+use crate::local::report::gather;
 use crate::local::tables::parse_instant;
 use crate::units::Timestamp;
 use crate::units::calendar::{Length, Month, day_text};
 
 /// Arguments of `churnwatch report`.
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("from").required(true).args(["input", "service"])))]
 pub struct Args {
     /// What to report.
     #[arg(value_enum)]
     pub what: What,
     /// The log: NDJSON events or a dumped canonical log, plain or compressed. It may be read twice, so no pipe.
     #[arg(long, value_name = "FILE")]
-    pub input: PathBuf,
+    pub input: Option<PathBuf>,
+    /// Instead of a log: the HTTP address of a running instance, such as `http://127.0.0.1:9464`, once for each instance of the
+    /// service; what their partitions come to is added up. It is told by their rules, targets by this configuration.
+    #[arg(long, value_name = "URL", conflicts_with = "source")]
+    pub service: Vec<String>,
+    /// The bearer token of the instances, in this file.
+    #[arg(long, value_name = "FILE", requires = "service")]
+    pub token_file: Option<PathBuf>,
     /// The lines are what this source topic carries, read by its format; without it they are canonical.
     #[arg(long, value_name = "TOPIC")]
     pub source: Option<String>,
-    /// As of then, by what happened before; without it as of the end of the log.
+    /// As of then, by what happened before; without it as of the end of the log. A service knows the present only.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub as_of: Option<Timestamp>,
     /// Segments, and who leaves, over the last complete period of this length.
     #[arg(long, value_enum, default_value_t)]
     pub period: PeriodArg,
+    /// Accounts: of those that first paid in this month alone; without it of the latest complete months.
+    #[arg(long, value_name = "YYYY-MM", value_parser = month)]
+    pub cohort: Option<Month>,
+    /// Accounts of each cohort (5), or features of each list (20), that are shown.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=STRONGEST_MAX as i64))]
+    pub top: Option<u16>,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -61,6 +83,12 @@ pub enum What {
     Cohorts,
     /// The accounts by their traits, and who leaves.
     Segments,
+    /// The ideal customer: traits of the best customers against those of the rest.
+    Profile,
+    /// The features most used by trial and by paying accounts.
+    Features,
+    /// The strongest accounts of a cohort, to nurture.
+    Accounts,
 }
 
 /// How a report is printed.
@@ -99,82 +127,141 @@ impl PeriodArg {
 
 /// What the tables are made of.
 #[derive(Debug)]
-pub struct Sums<'g> {
-    /// What the log adds up to.
-    gathered: &'g Gathered,
-    /// The rules in force.
-    rules: &'g Rules,
+pub struct Sums<'r> {
+    /// What is reported on.
+    report: &'r Report,
     /// What is wanted.
-    wanted: &'g Kpis,
+    wanted: &'r Kpis,
     /// The month that the report is as of.
     month: Month,
     /// Length of the periods of segments.
     length: Length,
+    /// The cohort whose accounts are asked for.
+    cohort: Option<Month>,
+    /// How many rows are asked for.
+    top: Option<usize>,
+}
+
+/// Lines of a log that are no events.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused {
+    /// Those that cannot be read.
+    rejected: u64,
+    /// Those of types that are not known.
+    unknown_types: u64,
 }
 
 impl Sums<'_> {
     fn present(&self) -> Present<'_> {
         Present {
-            tables: &self.gathered.tables,
-            today: self.rules.kpis.time_zone.day(self.gathered.now),
-            currency: self.rules.currency,
+            tables: &self.report.census.tables,
+            today: self.report.rules.kpis.time_zone.day(self.report.now),
+            currency: self.report.rules.currency,
             margin: self.wanted.margin,
-            rules: &self.rules.kpis,
-            live: self.gathered.live,
+            rules: &self.report.rules.kpis,
+            live: self.report.census.live,
         }
+    }
+
+    /// A whole amount in major units of the reporting currency.
+    fn whole_major(&self, minor: i64) -> f64 {
+        self.present().figures(&Group::default(), self.length.of(self.month)).whole_major(minor)
+    }
+
+    fn leavers(&self) -> Leavers {
+        self.report.census.found.leavers.get(self.length as usize).copied().unwrap_or_default()
+    }
+
+    /// What is to be said where no subscription is known of any account.
+    fn no_billing(&self) -> Option<String> {
+        let note = "No subscription is known of any account (no billing): nothing can be told by what accounts pay.";
+        (self.report.census.found.billed == 0).then(|| note.to_owned())
     }
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    if args.input == Path::new("-") {
-        bail!("the input may be read twice: give --input a file instead of standard input");
+    if !args.service.is_empty() && args.as_of.is_some() {
+        bail!(
+            "a service knows the present only: leave out --as-of, or dump the canonical log (`churnwatch topics dump`) and \
+             give the file as --input"
+        );
     }
     let config = match args.config.load() {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let log = Log::new(args.input.clone(), super::replay_settings(&config, args.source.as_deref())?);
-    let gathered = gather(&log, args.as_of, args.period.length())?;
+    let Some(input) = &args.input else {
+        print(args, &config, &service::gather(&args.service, args.token_file.as_deref())?)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let log = super::log_at(input, args.source.as_deref(), &config)?;
+    let gathered = gather(&log, args.as_of)?;
     super::tell_rejected(&gathered.replayed);
-    if gathered.replayed.replay.tally().events == 0 {
+    let tally = gathered.replayed.replay.tally();
+    if tally.events == 0 {
         return super::no_events(&log);
     }
-    gathered.check(config.rules.kpis.time_zone)?;
-    print(args, &config, &gathered)?;
-    Ok(match gathered.replayed.replay.tally().rejected_total() {
+    let refused = Refused { rejected: tally.rejected_total(), unknown_types: tally.unknown_types.values().sum() };
+    let report = Report {
+        of: input.display().to_string(),
+        census: gathered.census,
+        now: gathered.now,
+        refused: Some(refused),
+        rules: config.rules.clone(),
+    };
+    print(args, &config, &report)?;
+    Ok(match refused.rejected {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(EXIT_REJECTED),
     })
 }
 
-fn print(args: &Args, config: &Config, gathered: &Gathered) -> anyhow::Result<()> {
-    let zone = config.rules.kpis.time_zone;
+/// What is reported on.
+#[derive(Debug)]
+struct Report {
+    /// What readers know it by.
+    of: String,
+    /// What the accounts come to.
+    census: Census,
+    /// As of when.
+    now: Timestamp,
+    /// What was read and is not in the census; `None` where nobody can tell.
+    refused: Option<Refused>,
+    /// The rules by which it was counted, as far as they matter for telling it.
+    rules: Rules,
+}
+
+fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
+    let Report { of, census, now, rules, .. } = report;
+    let zone = rules.kpis.time_zone;
+    let month = zone.month(*now);
+    census.check(month)?;
     let sums = Sums {
-        gathered,
-        rules: &config.rules,
+        report,
         wanted: &config.kpis,
-        month: zone.month(gathered.now),
+        month,
         length: args.period.length(),
+        cohort: args.cohort,
+        top: args.top.map(usize::from),
     };
     let tables = match args.what {
         What::Kpis => kpis::tables(&sums),
         What::Cohorts => cohorts::tables(&sums),
         What::Segments => segments::tables(&sums),
+        What::Profile => profile::tables(&sums),
+        What::Features => features::tables(&sums),
+        What::Accounts => accounts::tables(&sums)?,
     };
-    let day = day_text(zone.day(gathered.now));
-    let (currency, name) = (config.rules.currency.code().to_owned(), zone.name());
-    let head = format!(
-        "{} of {} as of {day} ({name}), amounts in {currency}, {} accounts",
-        args.what.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default(),
-        args.input.display(),
-        gathered.accounts,
-    );
+    let day = day_text(zone.day(*now));
+    let (currency, name, accounts) = (rules.currency.code().to_owned(), zone.name(), census.accounts);
+    let what = args.what.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let head = format!("{what} of {of} as of {day} ({name}), amounts in {currency}, {accounts} accounts");
     let printed = match args.output {
         Output::Text => table::text(&head, &tables),
         Output::Json => {
             let head = serde_json::json!({
-                "as_of": gathered.now.to_string(), "time_zone": name, "currency": currency, "accounts": gathered.accounts,
+                "as_of": now.to_string(), "time_zone": name, "currency": currency, "accounts": accounts,
             });
             table::json(&head, &tables)
         }
@@ -189,4 +276,8 @@ fn print(args: &Args, config: &Config, gathered: &Gathered) -> anyhow::Result<()
 
 fn moment(text: &str) -> Result<Timestamp, String> {
     parse_instant(text).ok_or_else(|| "is no time such as 2026-03-01T00:00:00Z or 2026-03-01".to_owned())
+}
+
+fn month(text: &str) -> Result<Month, String> {
+    Month::parse(text).ok_or_else(|| "is no month such as 2026-03".to_owned())
 }

@@ -159,18 +159,19 @@ pub enum ClosedBy {
 }
 
 /// How soon an event asks for a judgement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Urgency {
     /// Nothing has happened that a judgement would see.
     None,
     /// The account was active on one more day: an account in trouble is judged now, a healthy one at times.
     Routine,
     /// Something has happened that may change the judgement: now.
+    #[default]
     Now,
 }
 
 /// What taking in an event did to an account's facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Change {
     /// How soon it is to be judged.
     pub urgency: Urgency,
@@ -180,6 +181,8 @@ pub struct Change {
     pub unpriced: bool,
     /// What it changed about when users were last seen.
     pub user: Seen,
+    /// Whether it tells of a feature that was not known of the account.
+    pub is_new_feature: bool,
 }
 
 impl Account {
@@ -207,7 +210,7 @@ impl Account {
     /// Takes in the facts of an event that is not a repetition.
     pub fn take(&mut self, event: &Event<'_>, event_hash: u64, offset: Offset, rules: &Rules) -> Change {
         let stamp = Stamp { time: event.time, tie: event_hash };
-        let mut change = Change { urgency: Urgency::Now, too_late: false, unpriced: false, user: Seen::Known };
+        let mut change = Change::default();
         let (is_judged, had_key_people) = (self.judgement.at.is_some(), self.standing.has_key_people);
         self.activity.note(event.time);
         if event.kind.is_usage() {
@@ -226,7 +229,8 @@ impl Account {
         }
         match &event.kind {
             Kind::FeatureUsed { feature, .. } => {
-                self.features.see(Crowd::hash(feature), event.time.day());
+                let seen = self.features.see(Crowd::hash(feature), event.time.day());
+                change.is_new_feature = matches!(seen, Seen::Joined | Seen::Displaced(_));
             }
             Kind::LimitReached(limit) => {
                 self.limits.get_or_insert_default().hit(stamp, limit, offset);
@@ -296,19 +300,7 @@ impl Account {
                 change.urgency = Urgency::None;
             }
         }
-        match event.kind {
-            Kind::Subscription { .. }
-            | Kind::InvoicePaid { .. }
-            | Kind::PaymentFailed { .. }
-            | Kind::AccountUpdated(_) => self.derive_terms(),
-            Kind::LimitReached(_)
-            | Kind::UserAdded { .. }
-            | Kind::UserRoleChanged { .. }
-            | Kind::NpsResponded { .. }
-            | Kind::CsatResponded { .. }
-            | Kind::SurveySent { .. } => self.derive_voices(),
-            _ => {}
-        }
+        self.derive_after(&event.kind);
         // Who comes and goes is no news where nobody matters by name.
         let is_about_people =
             matches!(event.kind, Kind::UserAdded { .. } | Kind::UserRoleChanged { .. } | Kind::UserDeactivated);
@@ -322,6 +314,23 @@ impl Account {
     pub(crate) fn derive(&mut self) {
         self.derive_terms();
         self.derive_voices();
+    }
+
+    /// Derives what an event of this kind can change of the standing.
+    fn derive_after(&mut self, kind: &Kind<'_>) {
+        match kind {
+            Kind::Subscription { .. }
+            | Kind::InvoicePaid { .. }
+            | Kind::PaymentFailed { .. }
+            | Kind::AccountUpdated(_) => self.derive_terms(),
+            Kind::LimitReached(_)
+            | Kind::UserAdded { .. }
+            | Kind::UserRoleChanged { .. }
+            | Kind::NpsResponded { .. }
+            | Kind::CsatResponded { .. }
+            | Kind::SurveySent { .. } => self.derive_voices(),
+            _ => {}
+        }
     }
 
     /// Derives the standing of limits, people and voice.

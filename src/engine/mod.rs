@@ -9,6 +9,7 @@ pub mod account;
 pub mod alert;
 mod anticipated;
 mod cadence;
+pub mod census;
 mod clock;
 mod close;
 mod committed;
@@ -35,6 +36,7 @@ mod store;
 mod sums;
 mod timers;
 pub mod totals;
+pub mod vocabulary;
 
 use std::sync::Arc;
 
@@ -57,6 +59,7 @@ use store::{Slot, Store};
 use sums::Sums;
 use timers::Timers;
 use totals::Totals;
+use vocabulary::Vocabulary;
 
 use crate::units::{Day, Offset, PartitionIndex, Ratio, Span, Timestamp, stable_hash};
 
@@ -103,6 +106,8 @@ pub struct PartitionState {
     pub reported: Option<Day>,
     /// The fleet record in force.
     pub fleet: Arc<Fleet>,
+    /// The names of features.
+    pub features: Arc<Vocabulary>,
     /// How good the alerts have been.
     pub quality: Box<Quality>,
     /// Whether silence says anything.
@@ -208,6 +213,12 @@ impl Engine {
         self.counts.accepted += 1;
         self.counts.too_late += u64::from(change.too_late);
         self.counts.unpriced += u64::from(change.unpriced);
+        if let Kind::FeatureUsed { feature, .. } = &event.kind
+            && change.is_new_feature
+            && self.partition.features.lacks(feature)
+        {
+            Arc::make_mut(&mut self.partition.features).note(feature);
+        }
         if let (Some(user_id), true) = (&event.user_id, change.user != facts::crowd::Seen::Known) {
             let hash = facts::crowd::Crowd::hash(user_id);
             self.sums.see_user(&account.users, weight, hash, event.time.day(), change.user);

@@ -1,9 +1,11 @@
-//! The HTTP face of a process: metrics, liveness, readiness, version.
+//! The HTTP face of a process: metrics, liveness, readiness, version, the census; and how one process asks another.
 //!
 //! `routes` says what each path answers, `auth` who may ask, `server` keeps connections within limits. Reads from
 //! [`Telemetry`] only; changes nothing. Invariant: without a token the server listens on loopback addresses only.
 
 mod auth;
+mod census;
+pub mod client;
 mod routes;
 mod server;
 
@@ -24,7 +26,7 @@ pub use auth::TokenHash;
 pub struct Options {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Who may read `/metrics` and `/version`: the SHA-256 of the bearer token. `None` lets everybody in, which is
+    /// Who may read `/metrics`, `/version` and `/api`: the SHA-256 of the bearer token. `None` lets everybody in, which is
     /// allowed on loopback addresses only.
     pub token: Option<TokenHash>,
 }

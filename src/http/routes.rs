@@ -11,16 +11,18 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use super::auth::{TokenHash, require_token};
+use super::census::census;
 use crate::telemetry::{self, Missing, Role, Telemetry};
 
 /// A request that is not answered by then gets 503.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 
-/// All paths. `/metrics` and `/version` ask for the token where there is one; probes stay open.
+/// All paths. What says anything of the business or the build asks for the token where there is one; probes stay open.
 pub(super) fn router(telemetry: Telemetry, token: Option<TokenHash>) -> Router {
     let guarded = Router::new()
         .route("/metrics", get(metrics))
         .route("/version", get(version))
+        .route("/api/v1/census", get(census))
         .route_layer(from_fn_with_state(token, require_token));
     Router::new()
         .route("/livez", get(live))
@@ -104,7 +106,7 @@ async fn version(State(telemetry): State<Telemetry>) -> Response {
 }
 
 async fn unknown_path() -> Response {
-    problem(StatusCode::NOT_FOUND, "there is /metrics, /livez, /readyz and /version")
+    problem(StatusCode::NOT_FOUND, "there is /metrics, /livez, /readyz, /version and /api/v1/census")
 }
 
 async fn unknown_method() -> Response {

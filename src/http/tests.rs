@@ -4,16 +4,21 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
 
 use super::server::Limits;
-use super::{HttpError, Options, Server, TokenHash, start};
+use super::{HttpError, Options, Server, TokenHash, client, start};
 use crate::config::kpis::Kpis;
+use crate::engine::census::Census;
 use crate::engine::rules::Rules;
+use crate::telemetry::inquiry::Counted;
+use crate::telemetry::view::PartitionView;
 use crate::telemetry::{Readiness, RestoreProgress, Role, Settings, Telemetry};
-use crate::units::PartitionIndex;
+use crate::units::{PartitionIndex, Timestamp};
+use crate::wire::{self, census::InstanceCensus};
 
 /// `printf %s secret | sha256sum`
 const SECRET_SHA256: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
@@ -156,7 +161,7 @@ fn what_does_not_exist_is_a_problem_in_json() {
         cache-control: no-store
         x-content-type-options: nosniff
 
-        {"title":"Not Found","status":404,"detail":"there is /metrics, /livez, /readyz and /version"}
+        {"title":"Not Found","status":404,"detail":"there is /metrics, /livez, /readyz, /version and /api/v1/census"}
     "#]],
     );
     check(
@@ -206,6 +211,8 @@ fn the_token_guards_all_but_the_probes() {
         assert_eq!(status(&line, "authorization: Bearer secret\r\n"), "200");
         assert_eq!(status(&line, "authorization: bearer secret\r\n"), "200");
     }
+    assert_eq!(status("GET /api/v1/census", ""), "401");
+    assert_eq!(status("GET /api/v1/census", "authorization: Bearer secret\r\n"), "503");
     assert_eq!(status("POST /metrics", ""), "405");
     assert_eq!(status("GET /livez", ""), "200");
     assert_eq!(status("GET /readyz", ""), "503");
@@ -310,4 +317,98 @@ fn a_silent_client_loses_its_connection_to_the_next_one() {
     assert!(!rest.starts_with(b"HTTP/1.1 200"));
     stop.send_replace(true);
     serving.join().unwrap();
+}
+
+/// What asking the server for its census leads to: accounts and partitions, or why there are none.
+fn census(server: &Server, token: Option<&str>) -> String {
+    match client::get(&format!("http://{}", server.address()), "/api/v1/census", token) {
+        Ok(body) => {
+            let InstanceCensus { partitions, partitions_len, census, .. } = wire::census::decode(&body).unwrap();
+            format!("{} accounts of {partitions:?} of {partitions_len}", census.accounts)
+        }
+        Err(error) => error.to_string().replace(&server.address().to_string(), "HERE"),
+    }
+}
+
+#[test]
+fn the_census_is_that_of_all_partitions_held_once_they_can_tell() {
+    let telemetry = telemetry();
+    let server = open(&telemetry);
+    let mut shown = vec![census(&server, None)];
+    telemetry.restore(PartitionIndex(1), RestoreProgress { records: 10, remaining: 5 });
+    telemetry.ready(Role::Engine, Readiness::Restoring);
+    shown.push(census(&server, None));
+    telemetry.restore(PartitionIndex(1), RestoreProgress { records: 15, remaining: 0 });
+    telemetry.ready(Role::Engine, Readiness::Ready);
+    shown.push(census(&server, None));
+    telemetry.publish(PartitionIndex(1), PartitionView::default());
+    shown.push(census(&server, None));
+    let now = Timestamp::clamped(1_767_571_200_000);
+    telemetry.publish(PartitionIndex(1), PartitionView { clock: Some(now), ..PartitionView::default() });
+    telemetry.publish(PartitionIndex(3), PartitionView::default());
+    let engines = telemetry.clone();
+    let worker = std::thread::spawn(move || {
+        let question = loop {
+            match engines.inquiry().asked() {
+                Some(question) => break question,
+                None => std::thread::yield_now(),
+            }
+        };
+        assert_eq!(question.now, now);
+        for (partition, accounts) in [(1, 40), (3, 2)] {
+            let census = Census { accounts, ..Census::default() };
+            let counted = Counted { partitions_len: 4, rules: Arc::default(), census };
+            engines.inquiry().answer(PartitionIndex(partition), question, counted);
+        }
+    });
+    shown.push(census(&server, None));
+    worker.join().unwrap();
+    let idle = Settings::new(&[Role::Ingest, Role::Serve], &Rules::default(), &Kpis::default());
+    shown.push(census(&open(&Telemetry::new(idle).unwrap()), None));
+    expect![[r#"
+        http://HERE answers 503 Service Unavailable: the engine is not ready, its state may still be read back; /readyz tells when it is
+        http://HERE answers 503 Service Unavailable: the engine is not ready, its state may still be read back; /readyz tells when it is
+        http://HERE answers 503 Service Unavailable: this process holds no partition at present; ask the others
+        http://HERE answers 503 Service Unavailable: no clock yet: not every source has been heard of
+        42 accounts of [PartitionIndex(1), PartitionIndex(3)] of 4
+        http://HERE answers 404 Not Found: no engine runs in this process; ask one that has the role engine
+    "#]].assert_eq(&(shown.join("\n") + "\n"));
+}
+
+#[test]
+fn who_asks_without_the_token_or_at_the_wrong_place_is_told_so() {
+    let token = Some(TokenHash::parse(SECRET_SHA256).unwrap());
+    let server = start(Options { listen: loopback(), token }, telemetry()).unwrap();
+    let mut shown = vec![census(&server, None), census(&server, Some("wrong")), census(&server, Some("secret"))];
+    let address = server.address();
+    server.stop();
+    let told = |address: &str| client::get(address, "/api/v1/census", None).unwrap_err().to_string();
+    for address in
+        ["127.0.0.1:9464", "https://127.0.0.1:9464", "http://here/metrics", "http://me:secret@here", "", "http://"]
+    {
+        shown.push(told(address));
+    }
+    shown.push(told(&format!("http://{address}")).replace(&address.to_string(), "HERE"));
+    let deaf = TcpListener::bind(loopback()).unwrap();
+    let port = deaf.local_addr().unwrap().port();
+    let other = std::thread::spawn(move || {
+        let (mut stream, _) = deaf.accept().unwrap();
+        let _ = stream.read(&mut [0; 512]);
+        stream.write_all(b"220 mail ready\r\n").unwrap();
+    });
+    shown.push(told(&format!("http://localhost:{port}")).replace(&port.to_string(), "PORT"));
+    other.join().unwrap();
+    expect![[r#"
+        http://HERE answers 401 Unauthorized: send the token as: Authorization: Bearer TOKEN
+        http://HERE answers 401 Unauthorized: send the token as: Authorization: Bearer TOKEN
+        http://HERE answers 503 Service Unavailable: the engine is not ready, its state may still be read back; /readyz tells when it is
+        "127.0.0.1:9464" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "https://127.0.0.1:9464" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "http://here/metrics" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "here" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        "http://" is no address such as http://127.0.0.1:9464: plain http, a host and no path
+        cannot reach http://HERE: Connection refused (os error 111); is the service running there, with the role serve?
+        http://localhost:PORT gave no answer that can be read: invalid HTTP version parsed; is that the service's HTTP address?
+    "#]].assert_eq(&(shown.join("\n") + "\n"));
 }

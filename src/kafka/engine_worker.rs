@@ -15,7 +15,9 @@ use super::frame::{self, Frame, Worker};
 use super::member::Member;
 use super::restore::Restores;
 use super::shell::{BATCH_RECORDS_MAX, BATCHES_MAX, GLANCE_INTERVAL, Offsets, WorkerContext, commit_policy, wall_time};
+use crate::engine::census::Walk;
 use crate::engine::rules::Rules;
+use crate::telemetry::inquiry::{Counted, Question};
 use crate::telemetry::view::PartitionView;
 use crate::telemetry::{Readiness, Role};
 use crate::units::PartitionIndex;
@@ -28,6 +30,8 @@ use crate::worker::policy::{Moment, Pace};
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 /// Looks at the lag come this close together while it seems to be gone.
 const HOPEFUL_GLANCE_INTERVAL: Duration = Duration::from_millis(100);
+/// Accounts counted for a census between two reads: some milliseconds, by which no alert is late.
+const COUNTED_MAX: usize = 2_000;
 /// Time given to a restore between two polls while other partitions are at work.
 const RESTORE_BUDGET: Duration = Duration::from_millis(100);
 
@@ -42,6 +46,8 @@ struct EngineWorker<'a> {
     published: Moment,
     /// Whether silence is held in one of its partitions.
     holds_silence: bool,
+    /// The census that is being taken of a partition, and what asked for it.
+    walk: Option<(PartitionIndex, Question, Walk)>,
 }
 
 /// Runs until the process is to stop, or until nothing but a new worker helps.
@@ -77,6 +83,7 @@ impl<'a> Worker<'a> for EngineWorker<'a> {
             drained: false,
             published: Moment::default(),
             holds_silence: false,
+            walk: None,
         })
     }
 
@@ -100,7 +107,7 @@ impl<'a> Worker<'a> for EngineWorker<'a> {
 
     /// Takes what has come, up to some batches.
     fn read(&mut self) -> Result<(), WorkerError> {
-        let mut wait = if self.restores.is_busy() {
+        let mut wait = if self.restores.is_busy() || self.walk.is_some() {
             Duration::ZERO
         } else if self.machine.is_dirty() {
             Duration::from_millis(5)
@@ -123,7 +130,9 @@ impl<'a> Worker<'a> for EngineWorker<'a> {
                 break;
             }
         }
-        shell.send(outbox)
+        shell.send(outbox)?;
+        self.count_accounts();
+        Ok(())
     }
 
     fn restore(&mut self) -> Result<(), WorkerError> {
@@ -203,6 +212,7 @@ impl<'a> Worker<'a> for EngineWorker<'a> {
     }
 
     fn let_go(&mut self, places: &[PartitionIndex]) {
+        self.walk = None;
         for index in places {
             self.restores.cancel(*index);
             self.machine.revoke(*index);
@@ -239,6 +249,8 @@ impl<'a> Worker<'a> for EngineWorker<'a> {
     }
 
     fn aborted(&mut self, now: Moment, leaving: &[PartitionIndex]) -> Result<(), WorkerError> {
+        // What was counted of it is taken back with it.
+        self.walk = None;
         let topic = &self.frame.context.config.topics.events;
         for (partition, start) in self.machine.aborted(now) {
             if !leaving.contains(&partition) {
@@ -257,6 +269,29 @@ impl<'a> Worker<'a> for EngineWorker<'a> {
 }
 
 impl EngineWorker<'_> {
+    /// Goes on with the census that somebody asks for, one partition after the other, by some accounts.
+    fn count_accounts(&mut self) {
+        let context = self.frame.context;
+        let inquiry = context.telemetry.inquiry();
+        let Some(question) = inquiry.asked() else {
+            self.walk = None;
+            return;
+        };
+        let begun = self.walk.take().or_else(|| {
+            let (index, engine) = self.machine.running().find(|(index, _)| inquiry.lacks(*index, question))?;
+            Some((index, question, Walk::new(engine, question.now)))
+        });
+        let Some((partition, question, mut walk)) = begun else { return };
+        // One that has been given up meanwhile is for others to count.
+        let Some((_, engine)) = self.machine.running().find(|(index, _)| *index == partition) else { return };
+        if walk.go_on(engine, COUNTED_MAX) {
+            let (partitions_len, rules) = (context.shape.partitions, Arc::clone(engine.rules()));
+            inquiry.answer(partition, question, Counted { partitions_len, rules, census: walk.end(engine) });
+        } else {
+            self.walk = Some((partition, question, walk));
+        }
+    }
+
     fn publish(&mut self, now: Moment) {
         self.published = now;
         let mut held_since = None;

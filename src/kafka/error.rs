@@ -5,7 +5,7 @@ use rdkafka::error::KafkaError;
 
 use super::transaction::Broken;
 use crate::units::{NextOffset, PartitionIndex};
-use crate::worker::engine::RestoreError;
+use crate::worker::changelog::RestoreError;
 use crate::worker::notify::DeskRestoreError;
 
 /// Why a worker gave up.

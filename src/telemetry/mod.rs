@@ -1,11 +1,13 @@
 //! What the process tells about itself: one handle that every part reports to, and the page that Prometheus reads.
 //!
 //! [`metric`] declares every metric; [`view`] holds the published state of each partition; `gauges` turns it into
-//! series when somebody reads; [`logging`] sets up the log. Nothing here decides anything, serves HTTP or knows Kafka.
+//! series when somebody reads; [`inquiry`] hands questions to the engines and their answers back; [`logging`] sets up the
+//! log. Nothing here decides anything, serves HTTP or knows Kafka.
 //! Invariants: a method of [`Telemetry`] never blocks on a reader and never fails; the number of series is bounded;
 //! no label carries an account, a user or the text of an error.
 
 mod gauges;
+pub mod inquiry;
 pub mod logging;
 pub mod metric;
 #[cfg(test)]
@@ -31,6 +33,7 @@ use crate::engine::{Counts, alert};
 use crate::units::{Currency, PartitionIndex};
 use crate::worker::notify::OUTGOING_KINDS;
 use gauges::Gauges;
+use inquiry::Inquiry;
 use metric::Metric;
 pub use status::{Missing, Readiness, RebalanceKind, RestoreProgress, Role};
 use status::{Status, WorkerIndex};
@@ -122,6 +125,7 @@ struct Shared {
     registry: Registry,
     counters: Counters,
     status: Arc<Status>,
+    inquiry: Inquiry,
 }
 
 /// The series that are counted where things happen. Gauges are gathered when somebody reads, by [`gauges`].
@@ -160,7 +164,7 @@ impl Telemetry {
             "process_cpu_seconds_total",
             Box::new(prometheus::process_collector::ProcessCollector::for_self()),
         )?;
-        Ok(Telemetry(Arc::new(Shared { registry, counters, status })))
+        Ok(Telemetry(Arc::new(Shared { registry, counters, status, inquiry: Inquiry::default() })))
     }
 
     /// `count` records were read from Kafka or a file, good or bad.
@@ -257,6 +261,12 @@ impl Telemetry {
     #[must_use]
     pub fn views(&self) -> &DashMap<PartitionIndex, Arc<PartitionView>> {
         &self.0.status.views
+    }
+
+    /// What is asked of the engines of this process.
+    #[must_use]
+    pub fn inquiry(&self) -> &Inquiry {
+        &self.0.inquiry
     }
 
     /// What is missing before every role of this process can do its work; empty when ready.

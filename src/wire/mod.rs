@@ -8,6 +8,7 @@
 pub mod alert;
 mod base64;
 pub mod canonical;
+pub mod census;
 mod check;
 mod control;
 pub mod desk;

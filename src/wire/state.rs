@@ -14,12 +14,15 @@ use super::fleet::FleetForm;
 use crate::engine::PartitionState;
 use crate::engine::account::Account;
 use crate::engine::fleet::Fleet;
+use crate::engine::vocabulary::Vocabulary;
 use crate::units::NextOffset;
 
 /// Key of the commit record.
 pub const COMMIT_KEY: &[u8] = b"\0P";
 /// Key of the fleet record in force, written when it has changed.
 pub const FLEET_KEY: &[u8] = b"\0F";
+/// Key of the names of features, written when one has come.
+pub const FEATURES_KEY: &[u8] = b"\0N";
 /// First byte of the key of an account's record.
 pub const ACCOUNT_KEY_PREFIX: u8 = b'a';
 /// Largest encoded account, in bytes: the bounds of its parts see to it.
@@ -91,6 +94,20 @@ pub fn encode_fleet(fleet: &Fleet, out: &mut Vec<u8>) {
 /// The fleet record of a changelog value.
 pub fn decode_fleet(value: &[u8]) -> Result<Fleet, StateError> {
     decode_versioned::<FleetForm>(value)?.into_fleet().map_err(StateError::Damaged)
+}
+
+/// Appends the changelog value of the names of features to `out`.
+pub fn encode_features(features: &Vocabulary, out: &mut Vec<u8>) {
+    append(&features.iter().collect::<Vec<_>>(), out);
+}
+
+/// The names of features of a changelog value.
+pub fn decode_features(value: &[u8]) -> Result<Vocabulary, StateError> {
+    let mut features = Vocabulary::default();
+    for (hash, name) in decode_versioned::<Vec<(u32, Text)>>(value)? {
+        features.put(hash, name);
+    }
+    Ok(features)
 }
 
 /// Appends a version byte and the form to `out`.

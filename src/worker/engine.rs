@@ -6,9 +6,9 @@
 //! transaction did to memory is taken back before anything else is stepped; a record below the next offset is never
 //! stepped again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::changelog::{Changelog, RestoreError};
 use super::dead_letter::{DeadLetterTopic, Reason, Stage};
 use super::outbox::{OutTopic, Outbox, PART_RECORDS};
 use super::policy::{CommitPolicy, Fill, LAGGING_RECORDS_MIN, Moment, Pace};
@@ -17,9 +17,10 @@ use crate::engine::effect::{Effect, Transition};
 use crate::engine::fleet::Fleet;
 use crate::engine::input::Record;
 use crate::engine::rules::Rules;
+use crate::engine::vocabulary::Vocabulary;
 use crate::engine::{ANTICIPATED_MAX, Engine, Journal, PartitionState};
 use crate::units::{NextOffset, PartitionIndex, Position, Timestamp};
-use crate::wire::state::{self, ACCOUNT_KEY_PREFIX, COMMIT_KEY, CommitRecord, FLEET_KEY, StateError};
+use crate::wire::state::{self, ACCOUNT_KEY_PREFIX, COMMIT_KEY, CommitRecord, FEATURES_KEY, FLEET_KEY};
 use crate::wire::{Decoded, Refusal, alert, canonical, fleet, health};
 
 /// What the machine needs to know besides the records.
@@ -56,8 +57,8 @@ struct Partition {
     next: Option<NextOffset>,
     committed: Option<NextOffset>,
     transaction: u64,
-    /// The fleet record as of the last commit.
-    fleet: Arc<Fleet>,
+    /// The fleet record and the names of features as of the last commit.
+    kept: (Arc<Fleet>, Arc<Vocabulary>),
     touched: bool,
     lag: Option<u64>,
 }
@@ -66,14 +67,6 @@ struct Partition {
 enum Phase {
     Restoring(Changelog),
     Running,
-}
-
-/// The changelog as far as it has been read: the latest value of each key, ordered, so that a restore is always the same.
-#[derive(Debug, Default)]
-struct Changelog {
-    accounts: BTreeMap<Box<[u8]>, Box<[u8]>>,
-    commit: Option<CommitRecord>,
-    fleet: Option<Arc<Fleet>>,
 }
 
 /// An alert that a committed transaction published.
@@ -107,74 +100,17 @@ pub struct Restored {
     pub rules_changed: bool,
 }
 
-/// Why a partition cannot be restored.
-#[derive(Debug, thiserror::Error)]
-pub enum RestoreError {
-    /// A changelog record cannot be read.
-    #[error("partition {}: cannot read the changelog: {source}", partition.0)]
-    State {
-        /// The partition.
-        partition: PartitionIndex,
-        /// What is wrong with the record.
-        source: StateError,
-    },
-    /// A changelog key of no known type.
-    #[error(
-        "partition {}: changelog key begins with byte {first:?}, which this program does not know; run the program \
-         version that wrote it", partition.0
-    )]
-    Key {
-        /// The partition.
-        partition: PartitionIndex,
-        /// The key's first byte.
-        first: Option<u8>,
-    },
-    /// The group has an offset, but the changelog has no commit record.
-    #[error(
-        "partition {}: the group has committed offset {} but the changelog has no commit record, so state is lost; \
-         restore the changelog topic from a backup, or delete the group and the changelog topic to rebuild the state \
-         from the canonical log", partition.0, committed.0
-    )]
-    RecordMissing {
-        /// The partition.
-        partition: PartitionIndex,
-        /// What the group says.
-        committed: NextOffset,
-    },
-    /// The group's offset is not the one that the state stands for.
-    #[error(
-        "partition {}: the group's committed offset {} differs from offset {} of the changelog's commit record; \
-         somebody reset the offsets or the changelog was truncated: set the group's offset back to {}, or delete the \
-         group and the changelog topic to rebuild the state from the canonical log",
-        partition.0, committed.0, recorded.0, recorded.0
-    )]
-    Differs {
-        /// The partition.
-        partition: PartitionIndex,
-        /// What the group says.
-        committed: NextOffset,
-        /// What the changelog says.
-        recorded: NextOffset,
-    },
-    /// The changelog has accounts, but no commit record.
-    #[error(
-        "partition {}: the changelog has {accounts} accounts but no commit record; it is not a complete changelog: \
-         restore the topic from a backup, or delete it to rebuild the state from the canonical log", partition.0
-    )]
-    Incomplete {
-        /// The partition.
-        partition: PartitionIndex,
-        /// How many accounts were found.
-        accounts: usize,
-    },
-    /// The partition was never assigned or is running already.
-    #[error("partition {} is not being restored", .0.0)]
-    NotRestoring(PartitionIndex),
-}
-
 /// Reads a record's value; one without is no event.
 fn decode<'a>(record: &RawRecord<'a>) -> Result<Decoded<'a>, Refusal> {
     canonical::decode(record.value.ok_or(Refusal::NullPayload)?)
+}
+
+impl Partition {
+    /// Notes that what has keys of its own in the changelog stands there as the engine has it.
+    fn note_kept(&mut self) {
+        let PartitionState { fleet, features, .. } = self.engine.partition();
+        self.kept = (Arc::clone(fleet), Arc::clone(features));
+    }
 }
 
 impl EngineMachine {
@@ -202,7 +138,7 @@ impl EngineMachine {
             next: None,
             committed: None,
             transaction: 0,
-            fleet: Arc::default(),
+            kept: Default::default(),
             touched: false,
             lag: None,
         });
@@ -223,26 +159,7 @@ impl EngineMachine {
         let Some(Phase::Restoring(changelog)) = self.find(index).map(|partition| &mut partition.phase) else {
             return Err(RestoreError::NotRestoring(index));
         };
-        let key = key.unwrap_or_default();
-        let damaged = |source| RestoreError::State { partition: index, source };
-        if key == COMMIT_KEY {
-            changelog.commit = value.map(state::decode_commit).transpose().map_err(damaged)?;
-            return Ok(());
-        }
-        if key == FLEET_KEY {
-            changelog.fleet = value.map(state::decode_fleet).transpose().map_err(damaged)?.map(Arc::new);
-            return Ok(());
-        }
-        match (key.first(), value) {
-            (Some(&ACCOUNT_KEY_PREFIX), Some(value)) => {
-                changelog.accounts.insert(key.into(), value.into());
-            }
-            (Some(&ACCOUNT_KEY_PREFIX), None) => {
-                changelog.accounts.remove(key);
-            }
-            (first, _) => return Err(RestoreError::Key { partition: index, first: first.copied() }),
-        }
-        Ok(())
+        changelog.take(index, key.unwrap_or_default(), value)
     }
 
     /// Ends the restore of a partition: `committed` is the group's offset. On success the partition is running.
@@ -254,7 +171,7 @@ impl EngineMachine {
         let rules_hash = self.rules_hash;
         let Some(partition) = self.find(index) else { return Err(RestoreError::NotRestoring(index)) };
         let Phase::Restoring(changelog) = &mut partition.phase else { return Err(RestoreError::NotRestoring(index)) };
-        let Changelog { accounts, commit, fleet } = std::mem::take(changelog);
+        let Changelog { accounts, commit, fleet, features } = std::mem::take(changelog);
         let Some(commit) = commit else {
             if let Some(committed) = committed {
                 return Err(RestoreError::RecordMissing { partition: index, committed });
@@ -275,8 +192,8 @@ impl EngineMachine {
                 state::decode_account(&value).map_err(|source| RestoreError::State { partition: index, source })?;
             partition.engine.restore_account(account);
         }
-        partition.fleet = fleet.unwrap_or_default();
-        partition.engine.restore_partition(PartitionState { fleet: Arc::clone(&partition.fleet), ..commit.partition });
+        partition.engine.restore_partition(PartitionState { fleet, features, ..commit.partition });
+        partition.note_kept();
         partition.engine.finish_restore();
         partition.next = Some(commit.next_offset);
         partition.committed = Some(commit.next_offset);
@@ -418,10 +335,13 @@ impl EngineMachine {
                     hand_over(outbox)?;
                 }
             }
-            let in_force = &partition.engine.partition().fleet;
-            if !Arc::ptr_eq(in_force, &partition.fleet) {
-                outbox.push_with(OutTopic::State, partition.index, &[FLEET_KEY], |out| {
-                    state::encode_fleet(in_force, out);
+            let PartitionState { fleet, features, .. } = partition.engine.partition();
+            if !Arc::ptr_eq(fleet, &partition.kept.0) {
+                outbox.push_with(OutTopic::State, partition.index, &[FLEET_KEY], |out| state::encode_fleet(fleet, out));
+            }
+            if !Arc::ptr_eq(features, &partition.kept.1) {
+                outbox.push_with(OutTopic::State, partition.index, &[FEATURES_KEY], |out| {
+                    state::encode_features(features, out);
                 });
             }
             let commit = CommitRecord {
@@ -442,7 +362,7 @@ impl EngineMachine {
         for partition in self.partitions.iter_mut().filter(|partition| partition.touched) {
             partition.engine.commit();
             partition.committed = partition.next;
-            partition.fleet = Arc::clone(&partition.engine.partition().fleet);
+            partition.note_kept();
             partition.transaction += 1;
             partition.touched = false;
         }

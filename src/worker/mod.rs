@@ -9,6 +9,7 @@
 //! machine appends depends on the records alone, never on how they were split into batches or transactions; only the
 //! changelog is coalesced per transaction.
 
+pub mod changelog;
 pub mod dead_letter;
 pub mod engine;
 pub mod ingest;

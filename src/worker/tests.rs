@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::changelog::RestoreError;
 use super::dead_letter::DeadLetterTopic;
-use super::engine::{EngineMachine, RestoreError};
+use super::engine::EngineMachine;
 use super::ingest::IngestMachine;
 use super::outbox::{OutTopic, Outbox};
 use super::policy::{CommitPolicy, Moment, Pace};

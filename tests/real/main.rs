@@ -17,6 +17,7 @@ mod fleet;
 mod lifecycle;
 mod metrics;
 mod purchases;
+mod report;
 mod rules;
 mod steps;
 mod topics;

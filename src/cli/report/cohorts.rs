@@ -40,7 +40,7 @@ fn life(sums: &Sums<'_>) -> Table {
     head.extend(columns([("mark", "")]));
     let oldest = sums.month.plus(-i32::from(COHORTS));
     let present = sums.present();
-    let cohorts = sums.gathered.tables.cohorts.iter().filter(|(month, _)| (oldest..sums.month).contains(month));
+    let cohorts = sums.report.census.tables.cohorts.iter().filter(|(month, _)| (oldest..sums.month).contains(month));
     let mut marked = 0;
     let rows = cohorts.map(|(activated, group)| {
         let ends = ends(group, *activated, sums.month);
@@ -92,7 +92,7 @@ fn churn(sums: &Sums<'_>) -> Table {
     for k in 0..LIFE_MAX {
         let (mut start, mut lost, mut kept, mut whole, mut left) = (0, 0, (0, 0), (0, 0), 0);
         let mut cohorts = 0;
-        for (activated, group) in &sums.gathered.tables.cohorts {
+        for (activated, group) in &sums.report.census.tables.cohorts {
             let month = activated.plus(i32::from(k));
             if month >= sums.month {
                 continue;
@@ -167,7 +167,7 @@ fn churn(sums: &Sums<'_>) -> Table {
 fn vintages(sums: &Sums<'_>) -> Table {
     let year_ago = sums.month.plus(-12);
     let present = sums.present();
-    let cohorts = &sums.gathered.tables.cohorts;
+    let cohorts = &sums.report.census.tables.cohorts;
     let at = |group: &Group, month: Month| group.at(Length::Month.of(month)).mrr_end_minor();
     let sum = |from: Option<Month>, to: Month, of: Month| -> i64 {
         let within = cohorts.iter().filter(|(month, _)| from.is_none_or(|from| *month >= from) && *month < to);

@@ -1,7 +1,7 @@
 //! The report of KPIs: every one against its target, the ledger by month, trials, and what was left out.
 
 use super::Sums;
-use super::table::{Cell, Column, Table, columns};
+use super::table::{self, Cell, Column, LeftOut, Table, columns, whole};
 use crate::engine::facts::book::{Doubt, Flow};
 use crate::engine::kpis::days::{Card, Count};
 use crate::engine::kpis::figures::Figures;
@@ -25,7 +25,7 @@ pub fn tables(sums: &Sums<'_>) -> Vec<Table> {
 /// Every KPI, those in focus first.
 fn kpis(sums: &Sums<'_>) -> Table {
     let present = sums.present();
-    let total = sums.gathered.tables.total();
+    let total = sums.report.census.tables.total();
     let figures = |period: Period| present.figures(&total, period);
     let running = Length::Month.of(sums.month);
     let complete = Length::ALL.map(|length| length.of(sums.month).previous());
@@ -84,14 +84,14 @@ fn baseline(sums: &Sums<'_>, kpi: &Kpi, figures: &dyn Fn(Period) -> Figures) -> 
     if kpi.span != Span::Period {
         return None;
     }
-    let before = sums.rules.kpis.time_zone.month(sums.rules.kpis.time_zone.start(set.from)).plus(-1);
+    let before = sums.report.rules.kpis.time_zone.month(sums.report.rules.kpis.time_zone.start(set.from)).plus(-1);
     (kpi.value)(&figures(Length::Month.of(before)))
 }
 
 /// Customers and MRR by month: start and movements lead to the end.
 fn ledger(sums: &Sums<'_>) -> Table {
     let present = sums.present();
-    let total = sums.gathered.tables.total();
+    let total = sums.report.census.tables.total();
     let first = total.first().unwrap_or(sums.month);
     let count = MONTHS.min(sums.month.since(first).saturating_add(1));
     let mut head = columns([("month", "month"), ("mrr_start", "MRR at start")]);
@@ -130,7 +130,7 @@ fn ledger(sums: &Sums<'_>) -> Table {
 }
 
 fn trials(sums: &Sums<'_>) -> Table {
-    let (days, today) = (&sums.gathered.tables.days, sums.present().today);
+    let (days, today) = (&sums.report.census.tables.days, sums.present().today);
     let rows = Card::ALL.map(|card| {
         let trials = Trials::at(days, today, card);
         vec![
@@ -192,7 +192,7 @@ fn revisions(sums: &Sums<'_>) -> Option<Table> {
 }
 
 fn benchmarks(sums: &Sums<'_>) -> Option<Table> {
-    let total = sums.gathered.tables.total();
+    let total = sums.report.census.tables.total();
     let present = sums.present();
     let rows: Vec<_> = sums
         .wanted
@@ -228,48 +228,41 @@ fn benchmarks(sums: &Sums<'_>) -> Option<Table> {
 
 /// What the report leaves out or took with doubt, and why.
 fn left_out(sums: &Sums<'_>) -> Table {
-    let tables = &sums.gathered.tables;
-    let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let tally = sums.gathered.replayed.replay.tally();
+    let tables = &sums.report.census.tables;
     let until = Day::new(0)..Day::new(sums.present().today.number() + 1);
-    let mut counts: Vec<(&str, i64, &str)> =
-        Doubt::ALL.iter().zip(tables.doubts).map(|(doubt, count)| (doubt.name(), count, doubt.told())).collect();
+    let mut counts: Vec<LeftOut> =
+        Doubt::ALL.iter().zip(tables.doubts).map(|(doubt, count)| (doubt.name(), count, doubt.told().into())).collect();
     counts.extend([
         (
             "unpriced",
-            whole(sums.gathered.unpriced),
-            "subscription events in a currency without a rate; MRR left as it was",
+            whole(sums.report.census.unpriced),
+            "subscription events in a currency without a rate; MRR left as it was".into(),
         ),
         (
             "too_late",
-            whole(sums.gathered.too_late),
-            "events too old for activity windows or for a timeline that has moved on",
+            whole(sums.report.census.too_late),
+            "events too old for activity windows or for a timeline that has moved on".into(),
         ),
-        ("rejected", whole(tally.rejected_total()), "lines that are no events; told on standard error"),
-        ("unknown_type", whole(tally.unknown_types.values().sum()), "events of types that are not known; passed over"),
-        ("long_history", tables.left_out, "movements and terms of long histories, told in sums only"),
+    ]);
+    if let Some(refused) = &sums.report.refused {
+        let unknown = "events of types that are not known; passed over".into();
+        counts.extend([
+            ("rejected", whole(refused.rejected), "lines that are no events; told on standard error".into()),
+            ("unknown_type", whole(refused.unknown_types), unknown),
+        ]);
+    }
+    counts.extend([
+        ("long_history", tables.left_out, "movements and terms of long histories, told in sums only".into()),
         (
             "sign_ups_repeated",
             tables.days.sum(Count::SignUpsRepeated, until.clone()),
-            "accounts that started a trial again; one sign-up",
+            "accounts that started a trial again; one sign-up".into(),
         ),
         (
             "endless_trials",
             tables.days.sum(Count::TrialsEndless, until),
-            "trials without a known end, taken for ended after 90 days",
+            "trials without a known end, taken for ended after 90 days".into(),
         ),
     ]);
-    let rows: Vec<_> = counts
-        .into_iter()
-        .filter(|(_, count, _)| *count != 0)
-        .map(|(name, count, told)| vec![Cell::text(name), Cell::count(count), Cell::text(told)])
-        .collect();
-    let nothing = rows.is_empty();
-    Table {
-        id: "left_out",
-        title: "What was left out or contradicted itself".to_owned(),
-        columns: columns([("what", "what"), ("count", "count"), ("result", "result")]),
-        rows,
-        notes: if nothing { vec!["nothing".to_owned()] } else { Vec::new() },
-    }
+    table::left_out(counts)
 }

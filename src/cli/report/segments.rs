@@ -30,7 +30,7 @@ fn segments(sums: &Sums<'_>) -> Table {
     ]);
     let told: Vec<_> = TOLD.iter().filter_map(|id| find(id)).collect();
     head.extend(told.iter().map(|kpi| super::table::Column { id: kpi.id.to_owned(), title: title(kpi.id).to_owned() }));
-    let total = sums.gathered.tables.total();
+    let total = sums.report.census.tables.total();
     let whole = total.at(period).mrr_end_minor();
     let row = |dimension: &str, name: &str, group: &Group| {
         let figures = present.figures(group, period);
@@ -47,8 +47,8 @@ fn segments(sums: &Sums<'_>) -> Table {
     };
     let mut rows = vec![row("", "all", &total)];
     // The first dimension is that of the metrics; reports have their own.
-    let own = sums.gathered.tables.dimensions.iter().skip(1);
-    for (name, dimension) in sums.rules.kpis.dimensions.iter().zip(own) {
+    let own = sums.report.census.tables.dimensions.iter().skip(1);
+    for (name, dimension) in sums.report.rules.kpis.dimensions.iter().zip(own) {
         let mut groups: Vec<_> = dimension.groups.iter().filter(|(_, group)| !group.is_empty()).collect();
         groups.sort_by_key(|(value, group)| (Reverse(group.at(period).mrr_end_minor()), value.clone()));
         rows.extend(groups.into_iter().map(|(value, group)| row(name, value, group)));
@@ -82,7 +82,8 @@ fn title(id: &str) -> &'static str {
 fn leavers(sums: &Sums<'_>) -> Table {
     let period = sums.length.of(sums.month).previous();
     let figures = sums.present().figures(&Group::default(), period);
-    let all: i64 = sums.gathered.leavers.0.iter().map(|worth| worth.start_minor).sum();
+    let leavers = sums.leavers();
+    let all: i64 = leavers.0.iter().map(|worth| worth.start_minor).sum();
     let row = |(fate, worth): (Fate, Worth)| {
         let each = |sum: i64| share(sum, worth.accounts);
         let [promoters, passives, detractors] = worth.nps;
@@ -114,7 +115,7 @@ fn leavers(sums: &Sums<'_>) -> Table {
             ("active_days", "active days each"),
             ("nps", "NPS"),
         ]),
-        rows: Fate::ALL.into_iter().zip(sums.gathered.leavers.0).map(row).collect(),
+        rows: Fate::ALL.into_iter().zip(leavers.0).map(row).collect(),
         notes: vec!["Users, active days and NPS are as of the report.".to_owned()],
     }
 }

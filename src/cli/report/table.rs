@@ -2,6 +2,7 @@
 //!
 //! Values keep their unit until they are shown: JSON and CSV have plain numbers, text has percent and grouping.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -62,6 +63,29 @@ impl Cell {
     }
 }
 
+/// A count as tables have it.
+pub fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Something that a report leaves out: its stable name, how many there are, and what that leads to.
+pub type LeftOut = (&'static str, i64, Cow<'static, str>);
+
+/// What a report leaves out or took with doubt, and why; what there is none of is left out.
+pub fn left_out(counts: Vec<LeftOut>) -> Table {
+    let counts = counts.into_iter().filter(|(_, count, _)| *count != 0);
+    let rows: Vec<_> =
+        counts.map(|(name, count, told)| vec![Cell::text(name), Cell::count(count), Cell::text(told)]).collect();
+    let notes = if rows.is_empty() { vec!["nothing".to_owned()] } else { Vec::new() };
+    Table {
+        id: "left_out",
+        title: "What was left out or contradicted itself".to_owned(),
+        columns: columns([("what", "what"), ("count", "count"), ("result", "result")]),
+        rows,
+        notes,
+    }
+}
+
 /// Columns of these ids, with these titles.
 pub fn columns<const N: usize>(columns: [(&str, &str); N]) -> Vec<Column> {
     columns.into_iter().map(|(id, title)| Column { id: id.to_owned(), title: title.to_owned() }).collect()
@@ -103,7 +127,8 @@ fn grouped(value: f64, decimals: usize) -> String {
 fn cell_text(cell: &Cell) -> String {
     match cell {
         Cell::Empty => String::new(),
-        Cell::Text(text) => text.clone(),
+        // Names and traits are anybody's: nothing in them may move the cursor or end the line.
+        Cell::Text(text) => text.replace(char::is_control, "\u{fffd}"),
         Cell::Value(value, unit) => shown(*value, *unit),
         Cell::Pair(customers, revenue) => {
             let percent =
@@ -257,6 +282,13 @@ mod tests {
               A note.
         "#]]
         .assert_eq(&text("head", &[sample()]));
+    }
+
+    #[test]
+    fn what_others_wrote_moves_no_cursor() {
+        let row = vec![Cell::text("a\u{1b}[2J\nb"), Cell::Empty, Cell::Empty, Cell::Empty];
+        let shown = text("head", &[Table { rows: vec![row], ..sample() }]);
+        assert!(shown.contains("  a\u{fffd}[2J\u{fffd}b\n"), "{shown}");
     }
 
     #[test]

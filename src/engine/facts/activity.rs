@@ -431,6 +431,7 @@ impl Activity {
 }
 
 /// `ln(1 + quantity)` in 1/1024.
+#[allow(clippy::cast_precision_loss)] // below 64
 fn magnitude(quantity: u32) -> u64 {
     // Nearly all are small.
     static SMALL: LazyLock<[u64; 64]> = LazyLock::new(|| std::array::from_fn(|quantity| log_of(quantity as f64)));

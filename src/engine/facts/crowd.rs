@@ -15,6 +15,9 @@ const COUNTED_MAX: usize = 32;
 /// Weeks of use kept for each member, the present one included.
 pub const WEEKS: u16 = 14;
 
+/// Of the weeks of a member: the present one so far and the four before it.
+pub const FOUR_WEEKS: u16 = 0b1_1111;
+
 /// Distinct members with when each was seen, sorted by hash.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Crowd {
@@ -59,9 +62,10 @@ impl Member {
 }
 
 /// What seeing a member changed about who was last seen when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Seen {
     /// Nothing: that day or a later one was known.
+    #[default]
     Known,
     /// A kept member's last day moved on from this one.
     Moved(Day),

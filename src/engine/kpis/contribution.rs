@@ -12,7 +12,6 @@ use super::tables::Contribution;
 use super::{DROP_OFF, TRIAL_MAX};
 use crate::engine::account::Account;
 use crate::engine::event::{Event, Kind, Survey};
-use crate::engine::facts::billing::Ledger;
 use crate::engine::facts::onboarding::Onboarding;
 use crate::engine::facts::voice::latest;
 use crate::engine::rules::Rules;
@@ -186,6 +185,27 @@ fn began(onboarding: &Onboarding) -> Option<Timestamp> {
     onboarding.trial_at.or(ended)
 }
 
+/// When a trial that began at `began` was converted, and when it ended or is to end as far as that is told.
+///
+/// Who pays after the trial has begun has converted, whether or not somebody says so.
+fn trial_ends(account: &Account, onboarding: &Onboarding, began: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+    let trial = onboarding.trial.as_deref();
+    let billing = account.billing.as_ref().filter(|billing| billing.ledger.has_paid());
+    let paid_at = billing.and_then(|billing| billing.first_at).filter(|paid| *paid >= began);
+    let told_end = trial.and_then(|trial| trial.expired_at.or(trial.ends_at.map(|(_, ends)| ends.max(began))));
+    (trial.and_then(|trial| trial.converted_at).or(paid_at), told_end)
+}
+
+/// Whether the account is on a trial at `now` that has neither been converted nor ended; one without a known end lasts
+/// [`TRIAL_MAX`].
+#[must_use]
+pub fn is_on_trial(account: &Account, now: Timestamp) -> bool {
+    let Some(onboarding) = account.onboarding.as_deref() else { return false };
+    let Some(began) = began(onboarding).filter(|began| *began <= now) else { return false };
+    let (converted_at, told_end) = trial_ends(account, onboarding, began);
+    converted_at.is_none() && told_end.unwrap_or(began.plus(TRIAL_MAX)) > now
+}
+
 fn trial(account: &Account, onboarding: &Onboarding, began: Timestamp, zone: Zone, one: &mut dyn FnMut(Day, Count)) {
     let trial = onboarding.trial.as_deref();
     let card = match trial.and_then(|trial| trial.card) {
@@ -195,16 +215,11 @@ fn trial(account: &Account, onboarding: &Onboarding, began: Timestamp, zone: Zon
     };
     one(zone.day(began), Count::TrialsStarted(card));
     let ledger = account.billing.as_ref().map(|billing| &billing.ledger);
-    let has_paid = ledger.is_some_and(Ledger::has_paid);
-    // Who pays after the trial has begun has converted, whether or not somebody says so.
-    let paid_at = account.billing.as_ref().filter(|_| has_paid).and_then(|billing| billing.first_at);
-    let converted_at = trial.and_then(|trial| trial.converted_at).or(paid_at.filter(|paid| *paid >= began));
-    let told_end = trial.and_then(|trial| trial.expired_at.or(trial.ends_at.map(|(_, ends)| ends.max(began))));
-    match (converted_at, told_end) {
+    match trial_ends(account, onboarding, began) {
         (Some(at), _) => {
             one(zone.day(at), Count::TrialsEnded(card));
             one(zone.day(at), Count::TrialsConverted(card));
-            if let Some(churned) = ledger.filter(|_| has_paid).and_then(|ledger| ledger.churned_at) {
+            if let Some(churned) = ledger.filter(|ledger| ledger.has_paid()).and_then(|ledger| ledger.churned_at) {
                 one(zone.day(churned), Count::ConvertedChurned(card));
             }
         }

@@ -167,7 +167,18 @@ impl Days {
         }
     }
 
-    fn add(&mut self, day: Day, index: usize, amount: i64) {
+    /// What is counted on which day, as [`Days::add`] takes it; what there is none of is left out.
+    pub fn iter(&self) -> impl Iterator<Item = (Day, usize, i64)> + '_ {
+        self.blocks.iter().flat_map(|(number, block)| {
+            (number * BLOCK_DAYS..).zip(block.iter()).flat_map(|(day, counts)| {
+                let some = counts.iter().enumerate().filter(|(_, amount)| **amount != 0);
+                some.map(move |(index, amount)| (Day::new(day), index, *amount))
+            })
+        })
+    }
+
+    /// Adds `amount` to what is counted at `index` of `day`; past the last, nothing.
+    pub fn add(&mut self, day: Day, index: usize, amount: i64) {
         let number = day.number() / BLOCK_DAYS;
         let place = match self.blocks.binary_search_by_key(&number, |(known, _)| *known) {
             Ok(place) => place,
@@ -185,13 +196,7 @@ impl Days {
 
     /// Adds those of another partition.
     pub fn merge(&mut self, other: &Days) {
-        for (number, block) in &other.blocks {
-            for (day, counts) in (number * BLOCK_DAYS..).zip(block.iter()) {
-                for (index, amount) in counts.iter().enumerate().filter(|(_, amount)| **amount != 0) {
-                    self.add(Day::new(day), index, *amount);
-                }
-            }
-        }
+        other.iter().for_each(|(day, index, amount)| self.add(day, index, amount));
     }
 
     /// The sum of `count` over `days`.

@@ -9,6 +9,7 @@ use super::starts::{SignUps, Trials};
 use super::tables::{Group, Standing, Tables};
 use crate::engine::facts::book::Flow;
 use crate::engine::rules::KpiRules;
+use crate::engine::totals::Totals;
 use crate::units::calendar::Period;
 use crate::units::{Currency, Day};
 
@@ -42,6 +43,24 @@ pub struct Live {
     pub active_users: [i64; 3],
     /// Respondents by class: promoters, passives, detractors.
     pub nps: [i64; 3],
+}
+
+impl Live {
+    /// What the totals of a partition say on `today`.
+    #[must_use]
+    pub fn of(totals: &Totals, today: Day) -> Live {
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        Live {
+            active_users: [1, 7, 30].map(|days| count(totals.active_users(today, days))),
+            nps: totals.nps.map(count),
+        }
+    }
+
+    /// Adds what those of another partition say.
+    pub fn merge(&mut self, other: &Live) {
+        self.active_users.iter_mut().zip(other.active_users).for_each(|(sum, users)| *sum += users);
+        self.nps.iter_mut().zip(other.nps).for_each(|(sum, users)| *sum += users);
+    }
 }
 
 /// What is the same for every period that is asked about.

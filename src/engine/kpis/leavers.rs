@@ -2,9 +2,8 @@
 //!
 //! From the accounts themselves, for one period. Sums only, so that partitions add up.
 
-use super::flows::month_flows;
-use crate::engine::account::Account;
-use crate::engine::rules::Rules;
+use crate::engine::census::member::Member;
+use crate::engine::facts::book::Flow;
 use crate::units::calendar::Period;
 
 /// What became of the accounts that paid at the start of a period.
@@ -59,16 +58,11 @@ pub struct Worth {
 pub struct Leavers(pub [Worth; Fate::ALL.len()]);
 
 impl Leavers {
-    /// Counts `account` for `period`, if it paid at its start.
-    pub fn count(&mut self, account: &Account, rules: &Rules, period: Period) {
-        let Some(billing) = &account.billing else { return };
-        let valuation = rules.valuation();
-        let book = billing.book(valuation);
-        let Some(activated) = book.activated() else { return };
-        let flows = month_flows(&book, valuation);
-        let until = |month| flows.iter().take_while(move |flow| flow.month < month);
-        let start_minor = until(period.first).last().map_or(0, |flow| flow.end_minor);
-        let end_minor = until(period.next().first).last().map_or(0, |flow| flow.end_minor);
+    /// Counts an account for `period`, if it paid at its start.
+    pub fn count(&mut self, member: &Member<'_>, period: Period) {
+        let (account, Some(activated)) = (member.account, member.activated) else { return };
+        let start_minor = member.minor_before(period.first);
+        let end_minor = member.minor_before(period.next().first);
         if start_minor <= 0 {
             return;
         }
@@ -77,10 +71,8 @@ impl Leavers {
             end if end < start_minor => Fate::Shrank,
             _ => Fate::Stayed,
         };
-        let [_, expansion, ..] = until(period.first).fold([0; 6], |mut sums: [i64; 6], flow| {
-            sums.iter_mut().zip(flow.moved).for_each(|(sum, moved)| *sum += moved);
-            sums
-        });
+        let before = member.flows.iter().take_while(|flow| flow.month < period.first);
+        let expansion: i64 = before.filter_map(|flow| flow.moved.get(Flow::Expansion as usize)).sum();
         let Some(worth) = self.0.get_mut(fate as usize) else { return };
         worth.accounts += 1;
         worth.start_minor += start_minor;
@@ -92,5 +84,19 @@ impl Leavers {
         let at = account.judgement.at.unwrap_or_default();
         let classes = account.voice.as_ref().map(|voice| voice.classes(at)).unwrap_or_default();
         worth.nps.iter_mut().zip(classes).for_each(|(sum, class)| *sum += i64::from(class));
+    }
+
+    /// Adds those of another partition.
+    pub fn merge(&mut self, other: &Leavers) {
+        for (worth, more) in self.0.iter_mut().zip(&other.0) {
+            worth.accounts += more.accounts;
+            worth.start_minor += more.start_minor;
+            worth.gone_minor += more.gone_minor;
+            worth.tenure_months += more.tenure_months;
+            worth.expanded += more.expanded;
+            worth.active_days += more.active_days;
+            worth.users += more.users;
+            worth.nps.iter_mut().zip(more.nps).for_each(|(sum, users)| *sum += users);
+        }
     }
 }

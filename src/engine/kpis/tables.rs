@@ -174,7 +174,9 @@ impl Dimension {
 }
 
 impl Group {
-    fn of(&self, length: Length) -> &[(Month, Cell)] {
+    /// What happens in its periods of `length`, by their first month, ascending.
+    #[must_use]
+    pub fn of(&self, length: Length) -> &[(Month, Cell)] {
         self.periods.get(length as usize).map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -184,7 +186,8 @@ impl Group {
         self.periods.iter().all(Vec::is_empty)
     }
 
-    fn apply(&mut self, period: Period, cell: &Cell, sign: i64) {
+    /// Adds (`sign` 1) or takes out (-1) what happens in a period.
+    pub fn apply(&mut self, period: Period, cell: &Cell, sign: i64) {
         let Some(periods) = self.periods.get_mut(period.length as usize) else { return };
         match periods.binary_search_by_key(&period.first, |(month, _)| *month) {
             Ok(index) => {

@@ -8,6 +8,7 @@
 
 use super::statistics::poisson_at_most;
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp};
+use crate::engine::facts::crowd::FOUR_WEEKS;
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
@@ -58,8 +59,6 @@ const WASTED: f64 = 0.5;
 /// An account known for less is still finding its way.
 const KNOWN_DAYS_MIN: f64 = 56.0;
 
-/// This week so far and the four before it.
-const RECENT: u16 = 0b1_1111;
 /// The four weeks before those, and the four before these.
 const BEFORE: [u16; 2] = [0b1_1110_0000, 0b1_1110_0000_0000];
 /// A fall that chance explains more often than this does not count.
@@ -80,7 +79,7 @@ fn compare(case: &Case<'_>) -> Option<Comparison> {
     if features.members.is_empty() {
         return None;
     }
-    let [recent, near, far] = features.seen_in(case.now.day(), [RECENT, BEFORE[0], BEFORE[1]]);
+    let [recent, near, far] = features.seen_in(case.now.day(), [FOUR_WEEKS, BEFORE[0], BEFORE[1]]);
     let usual = if far == 0 { near as f64 } else { (near + far) as f64 / 2.0 };
     let is_known = case.account.activity.known_for(case.now).days() >= KNOWN_DAYS_MIN;
     let offered = case.account.profile.as_ref().and_then(|profile| profile.plan_features);

@@ -330,8 +330,9 @@ impl JudgementForm {
 
 impl CommitForm {
     pub fn of(commit: &CommitRecord) -> CommitForm {
-        // The fleet record has a key of its own: it is large, and changes once a day.
-        let PartitionState { index, clock, sources, reports, reported, fleet: _, quality, guard } = &commit.partition;
+        // The fleet record and the names of features have keys of their own: they are large, and change rarely.
+        let PartitionState { index, clock, sources, reports, reported, fleet: _, features: _, quality, guard } =
+            &commit.partition;
         CommitForm {
             next_offset: commit.next_offset.0,
             transaction: commit.transaction,
@@ -374,6 +375,7 @@ impl CommitForm {
                 reports: self.reports.into_iter().map(report).collect::<Result<_, StateError>>()?,
                 reported: self.reported.map(Day::new),
                 fleet: Arc::default(),
+                features: Arc::default(),
                 quality: Box::new(self.quality.into_quality()),
                 guard: Box::new(Guard {
                     usual: self.guard.usual,
