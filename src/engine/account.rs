@@ -302,9 +302,7 @@ impl Account {
         }
         self.derive_after(&event.kind);
         // Who comes and goes is no news where nobody matters by name.
-        let is_about_people =
-            matches!(event.kind, Kind::UserAdded { .. } | Kind::UserRoleChanged { .. } | Kind::UserDeactivated);
-        if is_about_people && is_judged && !(had_key_people || self.standing.has_key_people) {
+        if event.kind.is_about_user() && is_judged && !(had_key_people || self.standing.has_key_people) {
             change.urgency = Urgency::None;
         }
         change
@@ -400,10 +398,12 @@ impl Account {
         }
     }
 
-    /// The moment at which it is judged when the engine's clock stands at `clock`: its own latest event may be ahead.
+    /// The moment at which it is judged when the engine's clock stands at `clock`: its own latest event may be ahead, by
+    /// [`Rules::ahead`] at most.
     #[must_use]
-    pub fn present(&self, clock: Option<Timestamp>) -> Timestamp {
-        clock.unwrap_or_default().max(self.activity.latest_at)
+    pub fn present(&self, clock: Option<Timestamp>, rules: &Rules) -> Timestamp {
+        let latest_at = self.activity.latest_at;
+        clock.map_or(latest_at, |clock| clock.max(latest_at.min(clock.plus(rules.ahead()))))
     }
 
     /// Its MRR in the reporting currency; `None` when it has no known subscription.

@@ -8,7 +8,7 @@ use super::effect::Effect;
 use super::event::{Event, Kind};
 use super::risk::assess;
 use super::store::Slot;
-use super::{Cause, Engine, alert, health};
+use super::{Engine, alert, health};
 use crate::units::{Timestamp, stable_hash};
 
 impl Engine {
@@ -24,7 +24,7 @@ impl Engine {
             return;
         }
         self.counts.accepted += 1;
-        let now = account.present(self.partition.clock);
+        let now = account.present(self.partition.clock, &self.rules);
         let deed = Deed { alert, action, by, note: note.as_deref() };
         let result = action::act(account, deed, now, &self.rules, &mut self.partition.quality, &mut self.alert_changes);
         action::count(&mut self.counts.alert_actions, action, result);
@@ -33,7 +33,7 @@ impl Engine {
         }
         match account.judgement.at.filter(|_| account.has_left()) {
             Some(left_at) => self.tell_frozen(slot, left_at, effects),
-            None => self.judge(slot, now, Cause::Facts, None, effects),
+            None => self.judge(slot, now, None, effects),
         }
     }
 

@@ -385,6 +385,12 @@ impl Kind<'_> {
     pub fn is_by_customer(&self) -> bool {
         !matches!(self, Kind::SurveySent { .. } | Kind::AlertAction { .. })
     }
+
+    /// Whether it says who its user is, rather than what they do.
+    #[must_use]
+    pub fn is_about_user(&self) -> bool {
+        matches!(self, Kind::UserAdded { .. } | Kind::UserRoleChanged { .. } | Kind::UserDeactivated)
+    }
 }
 
 /// Smallest-unit amounts above this are refused as absurd: they could overflow the sums of a million accounts.

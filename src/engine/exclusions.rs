@@ -54,9 +54,7 @@ impl Exclusions {
     /// as another role, is not.
     #[must_use]
     pub fn is_excluded_by_role(&self, event: &Event<'_>, account: &Account) -> bool {
-        let speaks_of_them =
-            matches!(event.kind, Kind::UserAdded { .. } | Kind::UserRoleChanged { .. } | Kind::UserDeactivated);
-        if speaks_of_them || !is_personal(&event.kind) {
+        if event.kind.is_about_user() || !is_personal(&event.kind) {
             return false;
         }
         let (Some(user_id), Some(people)) = (&event.user_id, &account.people) else { return false };

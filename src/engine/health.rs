@@ -14,7 +14,7 @@ pub fn publishable(account: &Account, assessment: &Assessment) -> Published {
     Published {
         risk: assessment.risk.get() as f32,
         band: account.judgement.band,
-        mrr_minor: account.mrr_minor(),
+        mrr_minor: mrr_minor(account),
         told: account.standing.told,
     }
 }
@@ -26,6 +26,12 @@ impl Published {
         let moved = f64::from((next.risk - self.risk).abs()) >= rules.health_step;
         moved || (self.band, self.mrr_minor, self.told) != (next.band, next.mrr_minor, next.told)
     }
+}
+
+/// Its MRR in minor units of the reporting currency; of an account that has left, what was last told before: what is lost.
+fn mrr_minor(account: &Account) -> Option<i64> {
+    let frozen = || account.judgement.published?.mrr_minor;
+    account.has_left().then(frozen).flatten().or(account.mrr_minor())
 }
 
 fn name_and_owner(account: &Account) -> (Option<&str>, Option<&str>) {
@@ -45,7 +51,7 @@ pub fn tell(
     partition: PartitionIndex,
 ) -> Health {
     let (name, owner) = name_and_owner(account);
-    let mrr = account.mrr(rules);
+    let mrr = mrr_minor(account).map(|minor| Money { minor, currency: rules.currency });
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // amounts are held below 10^13
     let at_risk = |mrr: Money| Money { minor: (mrr.minor as f64 * assessment.risk.get()).round() as i64, ..mrr };
     let ledger = account.billing.as_ref().map(|billing| &billing.ledger);
@@ -68,7 +74,7 @@ pub fn tell(
     }
 }
 
-/// The story of `account` at `clock`, or at its own latest event where that is later.
+/// The story of `account` at `clock`, or at its own latest event where that is a little later.
 #[must_use]
 pub fn tell_at(
     account: &Account,
@@ -77,6 +83,6 @@ pub fn tell_at(
     fleet: &Fleet,
     partition: PartitionIndex,
 ) -> Health {
-    let now = account.present(clock);
+    let now = account.present(clock, rules);
     tell(account, &assess(account, now, rules, fleet), rules, fleet, partition)
 }

@@ -117,15 +117,6 @@ pub struct PartitionState {
 /// Days that are reported on at once, when the clock has gone far ahead.
 const REPORTED_DAYS_MAX: u16 = 128;
 
-/// Why an account is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
-    /// Its timer, or one more day of usage.
-    Routine,
-    /// Something else has happened.
-    Facts,
-}
-
 impl Engine {
     /// An empty partition under `rules`.
     #[must_use]
@@ -198,7 +189,7 @@ impl Engine {
             self.counts.duplicates += 1;
             return;
         }
-        let now = account.present(self.partition.clock);
+        let now = account.present(self.partition.clock, &self.rules);
         let is_late = event.time < now && correction::is_late(account, event.time);
         let without = is_late.then(|| {
             let assessment = assess(account, now, &self.rules, &self.partition.fleet);
@@ -229,12 +220,13 @@ impl Engine {
         if let Some(before) = added {
             self.sums.contribute(before, account, parts, &self.rules);
         }
-        let now = account.present(self.partition.clock);
+        let now = account.present(self.partition.clock, &self.rules);
+        let is_known = self.partition.clock.is_some_and(|clock| event.time <= clock.plus(self.rules.ahead()));
         match change.urgency {
             Urgency::None => {}
-            Urgency::Routine if !self.is_to_be_judged(slot, now) => self.put_off(slot, now),
-            Urgency::Routine => self.judge(slot, now, Cause::Routine, without.as_ref(), effects),
-            Urgency::Now => self.judge(slot, now, Cause::Facts, without.as_ref(), effects),
+            Urgency::Routine if !self.is_to_be_judged(slot, now) => self.put_off(slot, now.max(event.time)),
+            _ if !is_known => self.wait(slot, event.time),
+            Urgency::Routine | Urgency::Now => self.judge(slot, now, without.as_ref(), effects),
         }
     }
 
@@ -243,15 +235,33 @@ impl Engine {
         self.store.get(slot).is_some_and(|account| cadence::is_due_on_activity(account, now))
     }
 
+    /// Leaves the judgement of an account to when the clock has come to `time`: until then nobody knows what the sources
+    /// that are behind will say about it.
+    fn wait(&mut self, slot: Slot, time: Timestamp) {
+        let Some(account) = self.store.get(slot) else { return };
+        self.sums.recount(slot, account, &self.rules);
+        let due = timers::round_up(time);
+        let is_frozen = account.has_left() && account.judgement.at.is_some() && account.judgement.due.is_none();
+        if !is_frozen && account.judgement.due.is_none_or(|known| due < known) {
+            self.look_at(slot, due);
+        }
+    }
+
+    /// Makes the account due at `due`, a whole hour.
+    fn look_at(&mut self, slot: Slot, due: Timestamp) {
+        let Some(account) = self.store.change(slot) else { return };
+        account.judgement.due = Some(due);
+        self.timers.set(slot, &account.id, due);
+    }
+
     /// Puts off the next look at a healthy account that was active once more: its silence begins anew, and may last as
     /// long as it might when it was judged.
     fn put_off(&mut self, slot: Slot, now: Timestamp) {
-        let Some(account) = self.store.change(slot) else { return };
+        let Some(account) = self.store.get(slot) else { return };
         let later = now.plus(Span::from_days(account.judgement.patience_days.into()));
         let later = timers::round_up(alert::due(&account.judgement, &self.rules).map_or(later, |due| due.min(later)));
         if account.judgement.due.is_some_and(|due| due < later) {
-            account.judgement.due = Some(later);
-            self.timers.set(slot, &account.id, later);
+            self.look_at(slot, later);
         }
     }
 
@@ -264,8 +274,12 @@ impl Engine {
                 self.store.bring_close(some.iter().map(|(_, slot)| *slot));
                 for (_, slot) in some {
                     let Some(account) = self.store.get(*slot) else { continue };
-                    if let Some(due) = account.judgement.due {
-                        self.judge(*slot, due.max(account.activity.latest_at), Cause::Routine, None, effects);
+                    if let Some(left_at) = account.left_at().filter(|left_at| *left_at > clock) {
+                        // It has not left yet.
+                        self.look_at(*slot, timers::round_up(left_at));
+                    } else if let Some(due) = account.judgement.due {
+                        let latest_at = account.activity.latest_at.min(clock.plus(self.rules.ahead()));
+                        self.judge(*slot, due.max(latest_at), None, effects);
                     }
                 }
             }
@@ -295,14 +309,7 @@ impl Engine {
 
     /// Judges the account in `slot` at `now`: risk, band, alerts, what is told, when to look again. `without` is what was
     /// known before a late event; `alert_changes` may hold what a person just did.
-    fn judge(
-        &mut self,
-        slot: Slot,
-        now: Timestamp,
-        cause: Cause,
-        without: Option<&Without>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn judge(&mut self, slot: Slot, now: Timestamp, without: Option<&Without>, effects: &mut Vec<Effect>) {
         let rules = &*self.rules;
         let Some(account) = self.store.change(slot) else { return };
         let left = account.has_left();
@@ -354,11 +361,7 @@ impl Engine {
             }
         }
         // What is summed up changes with what is told, and with answers: as they come and as they grow old.
-        let answers_change = account
-            .standing
-            .answered
-            .is_some_and(|(earliest, _)| cause == Cause::Facts || now.since(earliest) > facts::voice::ANSWER_VALID);
-        if told || answers_change {
+        if told || account.standing.answered.is_some() {
             self.sums.recount(slot, account, rules);
         }
         match account.judgement.due {
@@ -426,16 +429,19 @@ impl Engine {
         health::tell_at(account, *clock, &self.rules, fleet, *index)
     }
 
-    /// The health of one of its accounts as it would be judged at `now`, by the facts it has; changes nothing.
+    /// The health of one of its accounts as it would be judged at `now`, by the facts it has; of one that has left, as of
+    /// when it did. Changes nothing.
     #[must_use]
     pub fn health_at(&self, account: &Account, now: Timestamp) -> Health {
+        let now = account.left_at().map_or(now, |left_at| left_at.min(now));
         let assessment = assess(account, now, &self.rules, &self.partition.fleet);
         health::tell(account, &assessment, &self.rules, &self.partition.fleet, self.partition.index)
     }
 
-    /// The risk of one of its accounts as it would be judged at `now`, by the facts it has; changes nothing.
+    /// The risk of one of its accounts, likewise.
     #[must_use]
     pub fn risk_at(&self, account: &Account, now: Timestamp) -> Ratio {
+        let now = account.left_at().map_or(now, |left_at| left_at.min(now));
         assess(account, now, &self.rules, &self.partition.fleet).risk
     }
 

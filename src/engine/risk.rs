@@ -113,7 +113,7 @@ impl Assessment {
     }
 
     /// What the signals that speak have seen, the strongest contribution first; before them, where hardly any activity
-    /// is to be expected, that.
+    /// is to be expected, that, and so where no signal explains the risk of an account on watch.
     #[must_use]
     pub fn evidence(
         &self,
@@ -135,20 +135,30 @@ impl Assessment {
                 position: telling.offset.map(|offset| Position { partition, offset }),
             })
         });
-        self.scarcity(account, rules, partition).into_iter().chain(told).collect()
+        let told: Vec<Evidence> = told.collect();
+        let is_alone = told.is_empty() && self.risk.get() >= rules.bands.watch.exit;
+        self.scarcity(account, rules, partition, is_alone).into_iter().chain(told).collect()
     }
 
-    /// Says so where less than one active day is to be expected within the horizon.
-    fn scarcity(&self, account: &Account, rules: &Rules, partition: PartitionIndex) -> Option<Evidence> {
+    /// Says how much activity is to be expected within the horizon: where it is less than one active day, or nothing else
+    /// explains the risk.
+    fn scarcity(
+        &self,
+        account: &Account,
+        rules: &Rules,
+        partition: PartitionIndex,
+        is_alone: bool,
+    ) -> Option<Evidence> {
         let [_, expected_days] = self.scarcity.expected_days;
-        if expected_days >= 1.0 || !account.activity.is_used() {
+        if !account.activity.is_used() || (expected_days >= 1.0 && !is_alone) {
             return None;
         }
         let quiet_days = account.activity.quiet_days(self.now);
         let active_days = account.activity.active_days;
         Some(Evidence {
             signal: "expected_activity",
-            strength: Ratio::clamped(1.0 - expected_days),
+            // The probability that there is none, if they come by chance.
+            strength: Ratio::clamped(libm::exp(-expected_days)),
             sentence: format!(
                 "Last active {quiet_days} days ago, on {active_days} days in all: {expected_days:.2} active days are to be expected in the next {:.0}.",
                 rules.horizon.days()

@@ -11,7 +11,7 @@ use super::playbook::Playbooks;
 use super::rates::{Rates, Valuation};
 use super::signals::{PARAMETERS_MAX, SIGNALS};
 use crate::units::calendar::Zone;
-use crate::units::{Currency, Money, Span, stable_hash};
+use crate::units::{Currency, HOUR_MS, Money, Span, stable_hash};
 
 /// The rules in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -265,6 +265,14 @@ impl Rules {
 }
 
 impl Rules {
+    /// An account may be judged so far ahead of the clock, at the time of its own latest event: what has been read of one
+    /// source ahead of the others says nothing about what has not been read of them. The lateness allowed, and an hour for
+    /// the steps in which the clock moves.
+    #[must_use]
+    pub fn ahead(&self) -> Span {
+        Span::from_ms(self.lateness.ms() + HOUR_MS)
+    }
+
     /// How amounts are valued and dated.
     #[must_use]
     pub fn valuation(&self) -> Valuation<'_> {

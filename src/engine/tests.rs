@@ -13,13 +13,15 @@ use super::event::{
 };
 use super::exclusions::Exclusions;
 use super::facts::onboarding::Trial;
+use super::fleet::Fleet;
 use super::input::{Input, Progress, Record};
 use super::rates::{Rate, Rates};
+use super::risk::assess;
 use super::rules::Rules;
 use super::totals::Totals;
 use super::{Engine, Journal};
 use crate::units::calendar::{Length, Month};
-use crate::units::{Currency, DAY_MS, Money, Offset, PartitionIndex, Position, Timestamp};
+use crate::units::{Currency, DAY_MS, Money, Offset, PartitionIndex, Position, Span, Timestamp};
 use crate::wire::state::{ACCOUNT_BYTES_MAX, StateError, decode_account, encode_account};
 
 const DAY_0: i64 = 20_000;
@@ -549,7 +551,6 @@ fn a_user_of_two_accounts_is_judged_in_each_by_itself() {
 fn news_that_no_signal_reads_are_not_judged() {
     let mut engine = Engine::new(rules(), Journal::Off);
     let mut judged = |second: u32, user: &'static str, kind: Kind<'static>| {
-        let before = engine.counts().judgements;
         let event = Event {
             id: format!("e{second}").into(),
             time: Timestamp::clamped(DAY_0 * DAY_MS + i64::from(second) * 1_000),
@@ -558,6 +559,8 @@ fn news_that_no_signal_reads_are_not_judged() {
             source: None,
             kind,
         };
+        engine.step(&record(0, progress(event.time.ms())), &mut Vec::new());
+        let before = engine.counts().judgements;
         engine.step(&record(second as usize, Input::Event(event)), &mut Vec::new());
         engine.counts().judgements > before
     };
@@ -580,4 +583,160 @@ fn news_that_no_signal_reads_are_not_judged() {
     for (second, (what, user, kind, is_judged)) in (0..).zip(expected) {
         assert_eq!(judged(second, user, kind), is_judged, "{what}");
     }
+}
+
+/// A company whose queue delivers twice after days, beyond what is remembered of ids.
+#[test]
+fn what_signals_count_one_by_one_counts_once_however_late_it_is_told_again() {
+    let mut engine = Engine::new(rules(), Journal::Off);
+    let mut put = |offset: usize, id: &'static str, day: i64, kind: Kind<'static>| {
+        let event = Event {
+            id: id.into(),
+            time: Timestamp::clamped((DAY_0 + day) * DAY_MS),
+            account_id: "acme".into(),
+            user_id: None,
+            source: None,
+            kind,
+        };
+        engine.step(&record(offset, Input::Event(event)), &mut Vec::new());
+    };
+    let amount = Money { minor: 9_900, currency: Currency::USD };
+    let failed = || Kind::PaymentFailed { amount, attempt: None, next_attempt_at: None };
+    let hit = || Kind::LimitReached(LimitUse { limit: "seats".into(), used: None, allowed: None });
+    let opened = || Kind::TicketOpened { ticket: "t1".into(), severity: None, topic: None };
+    let answered = || Kind::NpsResponded { score: 3 };
+    put(0, "failed", 0, failed());
+    put(1, "hit", 0, hit());
+    put(2, "opened", 0, opened());
+    put(3, "answered", 0, answered());
+    for (offset, day) in (4..).zip(1..30) {
+        put(offset, if day % 2 == 0 { "even" } else { "odd" }, day, Kind::SessionStarted { duration_s: None });
+    }
+    put(40, "failed", 0, failed());
+    put(41, "hit", 0, hit());
+    put(42, "opened", 0, opened());
+    put(43, "answered", 0, answered());
+    assert_eq!(engine.counts().duplicates, 0, "their ids are forgotten");
+    let account = engine.account("acme").unwrap();
+    assert_eq!(account.billing.as_ref().unwrap().failures.len(), 1);
+    assert_eq!(account.limits.as_ref().unwrap().hits.len(), 1);
+    assert_eq!(account.tickets.as_ref().unwrap().openings().count(), 1);
+    assert_eq!(account.voice.as_ref().unwrap().answers.len(), 1);
+}
+
+/// What is lost is told with the loss, and stands.
+#[test]
+fn the_health_of_an_account_that_left_says_what_it_paid() {
+    let mut engine = Engine::new(rules(), Journal::Off);
+    let mut healths = Vec::new();
+    let mut put = |day: i64, change: SubscriptionChange, mrr: Option<i64>| {
+        let terms = Terms {
+            subscription: "s".into(),
+            plan: None,
+            mrr: mrr.map(|minor| Money { minor, currency: Currency::USD }),
+            seats: None,
+            interval: None,
+            term_ends_at: None,
+            effective_at: None,
+            reason: None,
+        };
+        let event = Event {
+            id: format!("e{day}").into(),
+            time: Timestamp::clamped((DAY_0 + day) * DAY_MS),
+            account_id: "acme".into(),
+            user_id: None,
+            source: None,
+            kind: Kind::Subscription { change, terms },
+        };
+        let mut effects = Vec::new();
+        engine.step(&record(0, progress(event.time.ms())), &mut effects);
+        engine.step(&record(usize::try_from(day).unwrap(), Input::Event(event)), &mut effects);
+        healths.extend(effects.into_iter().filter_map(|effect| match effect {
+            Effect::Health(health) => Some(*health),
+            _ => None,
+        }));
+    };
+    put(0, SubscriptionChange::Started, Some(9_900));
+    put(40, SubscriptionChange::Canceled, None);
+    let last = healths.last().unwrap();
+    assert!(last.churned_at.is_some());
+    assert_eq!(last.mrr.map(|mrr| mrr.minor), Some(9_900));
+    assert!(last.revenue_at_risk.is_some_and(|at_risk| at_risk.minor > 0));
+    // And so for whoever asks later.
+    let account = engine.account("acme").unwrap();
+    let later = Timestamp::clamped((DAY_0 + 200) * DAY_MS);
+    assert_eq!(engine.risk_at(account, later), engine.risk_at(account, Timestamp::clamped((DAY_0 + 40) * DAY_MS)));
+    assert_eq!(engine.totals().segments.iter().map(|segment| segment.paying).sum::<u64>(), 0);
+}
+
+/// A risk above the usual has a sentence, also where no signal speaks.
+#[test]
+fn whatever_raises_the_risk_is_told() {
+    let rules = Rules::default();
+    let fleet = Fleet::default();
+    let mut alone = 0;
+    for gap in [1, 2, 5, 9, 14, 30, 45] {
+        let mut account = Account::new("acme");
+        for (index, day) in (0_u64..).zip((0..90).step_by(gap)) {
+            let event = Event {
+                id: format!("e{day}").into(),
+                time: Timestamp::clamped((DAY_0 + day) * DAY_MS),
+                account_id: "acme".into(),
+                user_id: None,
+                source: None,
+                kind: Kind::SessionStarted { duration_s: None },
+            };
+            account.take(&event, index, Offset(day), &rules);
+        }
+        for silence in 0..120 {
+            let now = account.activity.last_at.plus(Span::from_days(silence));
+            let assessment = assess(&account, now, &rules, &fleet);
+            let evidence = assessment.evidence(&account, &rules, &fleet, PartitionIndex(0));
+            assert!(assessment.risk.get() < rules.bands.watch.exit || !evidence.is_empty(), "{gap} {silence}");
+            let [_, expected_days] = assessment.scarcity.expected_days;
+            alone += u32::from(expected_days >= 1.0 && evidence.iter().any(|one| one.signal == "expected_activity"));
+        }
+    }
+    assert!(alone > 0, "some are told by what is expected of them alone");
+}
+
+/// One source is read three months ahead of the other: what has not been read yet is no silence.
+#[test]
+fn a_source_that_is_ahead_makes_nobody_silent() {
+    let mut engine = Engine::new(rules(), Journal::Off);
+    let mut raised = Vec::new();
+    let mut put = |ms: i64, input: Input<'static>| {
+        let mut effects = Vec::new();
+        engine.step(&record(usize::try_from(ms / 1_000).unwrap(), input), &mut effects);
+        raised.extend(effects.into_iter().filter_map(|effect| match effect {
+            Effect::Alert(change) => Some((change.alert_type, change.health.as_of)),
+            _ => None,
+        }));
+    };
+    let event = |day: i64, kind: Kind<'static>| {
+        Input::Event(Event {
+            id: format!("{}-{day}", kind.type_name()).into(),
+            time: Timestamp::clamped((DAY_0 + day) * DAY_MS + 1_000),
+            account_id: "acme".into(),
+            user_id: Some("ann".into()),
+            source: None,
+            kind,
+        })
+    };
+    let amount = Money { minor: 9_900, currency: Currency::USD };
+    for day in 0..180 {
+        let now = (DAY_0 + day) * DAY_MS;
+        put(now, progress(now));
+        if day == 60 {
+            // All of the year's billing at once.
+            for ahead in (30..170).step_by(10) {
+                put(now, event(ahead, Kind::PaymentFailed { amount, attempt: None, next_attempt_at: None }));
+                put(now, event(ahead + 1, Kind::InvoicePaid { amount }));
+            }
+        }
+        put(now, event(day, Kind::SessionStarted { duration_s: None }));
+    }
+    assert!(raised.iter().all(|(alert_type, _)| *alert_type == "payment_failures"), "{raised:?}");
+    let account = engine.account("acme").unwrap();
+    assert!(account.judgement.at.unwrap() <= Timestamp::clamped((DAY_0 + 180) * DAY_MS));
 }

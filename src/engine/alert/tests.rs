@@ -550,19 +550,19 @@ fn an_account_that_leaves_just_after_the_horizon_makes_no_alert_right() {
     check(
         "start|until 10|fail 1|acknowledge|until 37|cancel at 39|until 60",
         &expect![[r#"
-        > start
-        > until 10
-        > fail 1
-        day 10 00h raised payment_failures #1 warning
-        > acknowledge
-        day 10 00h acknowledged payment_failures #1 warning by kim
-        > until 37
-        > cancel at 39
-        day 39 00h churned payment_failures #1 warning, closed
-        > until 60
-        actions: acknowledged taken 1;
-        quality: 0 of 1 right, [0, 0, 0, 1] of 1 foretold
-    "#]],
+            > start
+            > until 10
+            > fail 1
+            day 10 00h raised payment_failures #1 warning
+            > acknowledge
+            day 10 00h acknowledged payment_failures #1 warning by kim
+            > until 37
+            > cancel at 39
+            > until 60
+            day 39 00h churned payment_failures #1 warning, closed
+            actions: acknowledged taken 1;
+            quality: 0 of 1 right, [0, 0, 0, 1] of 1 foretold
+        "#]],
     );
 }
 

@@ -200,6 +200,10 @@ impl Billing {
             offset,
         };
         let index = self.changes.partition_point(|known| known.stamp < stamp);
+        if self.changes.get(index).is_some_and(|known| known.stamp == stamp) {
+            // Told again.
+            return Booked::Yes;
+        }
         super::insert(&mut self.changes, index, change);
         if self.changes.len() > CHANGES_MAX {
             let oldest = self.changes.remove(0);
@@ -249,9 +253,12 @@ impl Billing {
         self.paid_at = self.paid_at.max(Some(time));
     }
 
-    /// Notes a failed payment.
+    /// Notes a failed payment; one that is known already, told again after days, is none.
     pub fn failed(&mut self, failure: Failure) {
         let index = self.failures.partition_point(|known| known.stamp < failure.stamp);
+        if self.failures.get(index).is_some_and(|known| known.stamp == failure.stamp) {
+            return;
+        }
         super::insert(&mut self.failures, index, failure);
         if self.failures.len() > FAILURES_MAX {
             self.failures.remove(0);

@@ -114,8 +114,9 @@ impl Tickets {
     /// Takes in an opening.
     pub fn opened(&mut self, ticket: u32, severity: Option<&str>, topic: u32, stamp: Stamp, offset: Offset) {
         let grade = Grade::of(severity);
-        self.count(stamp.time.day().week());
-        self.take(Entry { stamp, ticket, what: What::Opened { grade, topic }, offset });
+        if self.take(Entry { stamp, ticket, what: What::Opened { grade, topic }, offset }) {
+            self.count(stamp.time.day().week());
+        }
     }
 
     /// Takes in a closing.
@@ -123,12 +124,17 @@ impl Tickets {
         self.take(Entry { stamp, ticket, what: What::Closed, offset });
     }
 
-    fn take(&mut self, entry: Entry) {
+    /// Whether it was news; what is kept and told again is none.
+    fn take(&mut self, entry: Entry) -> bool {
         let index = self.entries.partition_point(|known| known.place() < entry.place());
+        if self.entries.get(index).is_some_and(|known| known.place() == entry.place()) {
+            return false;
+        }
         super::insert(&mut self.entries, index, entry);
         if self.entries.len() > ENTRIES_MAX {
             self.entries.remove(0);
         }
+        true
     }
 
     /// Counts an opening in `week`, where that is not too long ago.

@@ -122,6 +122,10 @@ fn read(case: &Case<'_>) -> Reading {
     // One hit below the start counts nothing, so that the start itself counts something.
     let strength = |hits: f64| ramp(hits, case.parameter(HITS_START) - 1.0, case.parameter(HITS_FULL));
     let standing = &case.account.standing;
+    if standing.limit_hits == 0 {
+        // Whether it has limits at all, nobody has said.
+        return Reading::UNKNOWN;
+    }
     let are_recent = standing.limit_hit_at.is_some_and(|at| at > case.now.minus(case.span(WINDOW)));
     if !are_recent || strength(f64::from(standing.limit_hits)) <= 0.0 {
         return Reading::QUIET;
@@ -197,7 +201,7 @@ mod tests {
                 ),
             ],
             &expect![[r#"
-                none         quiet
+                none         unknown
                 one          quiet
                 two          quiet
                 many         0.42 Limit seats hit 5 times in 14 days; no upgrade since.

@@ -13,7 +13,7 @@ mod nps;
 mod onboarding_stall;
 mod payment_failures;
 mod rhythm;
-mod statistics;
+pub mod statistics;
 mod support_issues;
 mod usage_frequency;
 

@@ -5,12 +5,14 @@
 /// Summed exactly up to a mean of 60, by the normal approximation with continuity correction beyond. A fall from two
 /// events to one is no alarm, a fall from two thousand to one thousand is:
 ///
-/// ```text
-/// poisson_at_most(1, 2)       = 0.41
-/// poisson_at_most(1000, 2000) < 1e-12
+/// ```
+/// use churnwatch::engine::signals::statistics::poisson_at_most;
+/// assert!((poisson_at_most(1.0, 2.0) - 0.41).abs() < 0.01);
+/// assert!(poisson_at_most(1_000.0, 2_000.0) < 1e-12);
 /// ```
 ///
 /// Source: Johnson, Kemp and Kotz, *Univariate Discrete Distributions*, chapter 4.
+#[must_use]
 pub fn poisson_at_most(count: f64, mean: f64) -> f64 {
     if mean <= 0.0 {
         return 1.0;
@@ -37,17 +39,26 @@ pub fn poisson_at_most(count: f64, mean: f64) -> f64 {
 /// heavy tail and no false certainty: with five weekly gaps, six weeks of silence have probability 0.02; with
 /// fifty, 0.0035. Irregular accounts count fewer: `count` is divided by their dispersion beforehand.
 ///
+/// ```
+/// use churnwatch::engine::signals::statistics::gap_survival;
+/// assert!((gap_survival(42.0, 5.0, 35.0) - 0.02).abs() < 0.001);
+/// assert!((gap_survival(42.0, 50.0, 350.0) - 0.0035).abs() < 0.0001);
+/// ```
+///
 /// Source: Geisser, *Predictive Inference*, section 2.2.
+#[must_use]
 pub fn gap_survival(gap: f64, count: f64, total: f64) -> f64 {
     if total <= 0.0 { 1.0 } else { libm::exp(-count * libm::log1p(gap / total)) }
 }
 
 /// The gap whose [`gap_survival`] is `probability`.
+#[must_use]
 pub fn gap_at(probability: f64, count: f64, total: f64) -> f64 {
     if count <= 0.0 { f64::INFINITY } else { total * libm::expm1(-libm::log(probability) / count) }
 }
 
 /// Gaps as regular as those of a gamma distribution: what one event in `shape` of a process by chance would show.
+#[derive(Clone, Copy, Debug)]
 pub struct RegularGaps {
     /// How many have been seen.
     pub count: f64,
@@ -64,17 +75,21 @@ impl RegularGaps {
     /// is a binomial tail; between whole shapes the logarithms are interpolated. Of ten gaps of ten days each, a silence of
     /// 30 days has probability 0.073 after gaps by chance, and 0.030 after gaps with shape 2:
     ///
-    /// ```text
-    /// shape 1: (1 + 0.3)^-10 = 0.073
-    /// shape 2: (1 + 0.3)^-21 (1 + 21 x 0.3) = 0.030
+    /// ```
+    /// use churnwatch::engine::signals::statistics::RegularGaps;
+    /// let survival = |shape| RegularGaps { count: 10.0, total: 100.0, shape }.log_survival(30.0).exp();
+    /// assert!((survival(1.0) - 1.3_f64.powi(-10)).abs() < 1e-12);
+    /// assert!((survival(2.0) - 1.3_f64.powi(-21) * (1.0 + 21.0 * 0.3)).abs() < 1e-12);
     /// ```
     ///
     /// Source: Aitchison and Dunsmore, *Statistical Prediction Analysis*, section 2.3.
+    #[must_use]
     pub fn log_survival(&self, gap: f64) -> f64 {
         if self.total <= 0.0 || gap <= 0.0 { 0.0 } else { self.at(libm::log1p(gap / self.total), gap / self.total).0 }
     }
 
     /// The gap that is outlasted with this probability; infinite where no gap has been seen.
+    #[must_use]
     pub fn gap_at(&self, probability: f64) -> f64 {
         let by_chance = -libm::log(probability) / self.count;
         if self.count <= 0.0 || self.shape <= 1.0 {
@@ -130,7 +145,14 @@ const STEPS_MAX: u32 = 16;
 /// known, many events are less surprising. With half an event known and 0.5 expected, four have probability 0.022; with
 /// fifty known, 0.0019.
 ///
+/// ```
+/// use churnwatch::engine::signals::statistics::negative_binomial_at_least;
+/// assert!((negative_binomial_at_least(4, 0.5, 0.5) - 0.022).abs() < 0.001);
+/// assert!((negative_binomial_at_least(4, 50.0, 0.5) - 0.0019).abs() < 0.0001);
+/// ```
+///
 /// Source: Johnson, Kemp and Kotz, *Univariate Discrete Distributions*, chapter 5.
+#[must_use]
 pub fn negative_binomial_at_least(count: u32, shape: f64, mean: f64) -> f64 {
     if shape <= 0.0 || mean <= 0.0 {
         return if count == 0 { 1.0 } else { 0.0 };
