@@ -30,6 +30,7 @@ use crate::config::{self, Config};
 use crate::kafka;
 use crate::local::replay::{Found, Settings};
 use crate::local::rerun::{Log, Replayed};
+use crate::telemetry;
 use crate::units::Timestamp;
 use crate::wire::Format;
 
@@ -96,11 +97,18 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// The configuration; or, its problems printed to standard error, the exit code that says so.
     pub fn load(&self) -> Result<Config, ExitCode> {
-        config::load_with(self.config.as_deref(), &kafka::client::refused_properties).map_err(|problems| {
+        config::load_with(self.config.as_deref(), &refused).map_err(|problems| {
             tell(&problems);
             ExitCode::from(EXIT_CONFIG)
         })
     }
+}
+
+/// What a configuration holds that only those who use it can judge, by dotted path: librdkafka properties, the log's level.
+fn refused(config: &Config) -> Vec<(String, String)> {
+    let level = telemetry::logging::refused_level(&config.log.level);
+    let level = level.map(|error| ("log.level".to_owned(), error.to_string()));
+    kafka::client::refused_properties(config).into_iter().chain(level).collect()
 }
 
 /// The log to look back over: the same for every command that needs one.
@@ -123,14 +131,15 @@ impl LogArgs {
 
 /// The log at `input` that carries what `source` does, under the rules of `config`.
 fn log_at(input: &Path, source: Option<&str>, config: &Config) -> anyhow::Result<Log> {
-    refuse_standard_input(input)?;
+    refuse_what_is_read_once(input)?;
     Ok(Log::new(input.to_owned(), replay_settings(config, source)?))
 }
 
-/// Refuses an input that could be read but once.
-fn refuse_standard_input(input: &Path) -> anyhow::Result<()> {
-    if input == Path::new("-") {
-        bail!("the input may be read twice: give --input a file instead of standard input");
+/// Refuses an input that could be read but once: standard input, a pipe.
+fn refuse_what_is_read_once(input: &Path) -> anyhow::Result<()> {
+    let is_other = || input.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if input == Path::new("-") || is_other() {
+        bail!("the input may be read twice: give --input a file instead of standard input or a pipe");
     }
     Ok(())
 }

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::{ConfigArgs, EXIT_CONFIG, Output};
 use crate::config::{self, Config, Problems};
-use crate::kafka;
 use crate::wire::Format;
 
 /// Arguments of `churnwatch validate`.
@@ -25,7 +24,7 @@ pub struct Args {
 
 /// Prints the report to standard output; exits 78 when there are problems.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let result = config::load_with(args.config.config.as_deref(), &kafka::client::refused_properties);
+    let result = config::load_with(args.config.config.as_deref(), &super::refused);
     let report = match args.output {
         Output::Text => text(&result),
         Output::Json => json(&result).to_string(),
@@ -122,7 +121,7 @@ mod tests {
             "[kafka.properties]\n\"not.a.property\" = \"x\"\n[kafka.producer]\n\"compression.type\" = \"bogus\"\n",
         )
         .unwrap();
-        let result = config::load_with(Some(file.path()), &kafka::client::refused_properties);
+        let result = config::load_with(Some(file.path()), &crate::cli::refused);
         let report = text(&result);
         assert!(report.contains(":2: ") && report.contains("not.a.property"), "{report}");
         assert!(report.contains(":4: ") && report.contains("compression.type"), "{report}");

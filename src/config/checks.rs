@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Config;
 use super::problem::{Origin, Problem};
 use super::sources::Placed;
+use crate::engine::signals::SIGNALS;
 
 /// The broker looks for timed-out transactions this often (`transaction.abort.timed.out.transaction.cleanup.interval.ms`).
 const ABORT_SCAN: Duration = Duration::from_secs(10);
@@ -57,6 +58,7 @@ pub(super) fn check(config: &Config, sources: &[Placed], written: &Written) -> V
     problems.extend(levels(config, written));
     problems.extend(topics(config, sources, written));
     problems.extend(time_outs(config, written));
+    problems.extend(thresholds(config, written));
     problems.push(groups(config, written));
     problems.push(sizes(config, written));
     problems.push(listen(config, written));
@@ -179,6 +181,29 @@ fn groups(config: &Config, written: &Written) -> Option<Problem> {
     written
         .problem(&[first.0, second.0], message)
         .map(|problem| problem.hint("the roles read different topics and need a group each"))
+}
+
+/// Where a signal begins to count and where it counts fully must lie as they do by default.
+fn thresholds(config: &Config, written: &Written) -> Vec<Option<Problem>> {
+    let mut problems = Vec::new();
+    for (signal, settings) in SIGNALS.iter().zip(&config.rules.signals) {
+        let declared = signal.declaration.parameters;
+        let value = |index: usize| settings.parameters.get(index).copied().unwrap_or_default();
+        for (start, from) in declared.iter().enumerate().filter(|(_, from)| from.name.contains("_start")) {
+            let full = from.name.replace("_start", "_full");
+            let Some((end, to)) = declared.iter().enumerate().find(|(_, to)| to.name == full) else { continue };
+            let (begins, counts) = (value(start), value(end));
+            let fits = if from.default < to.default { begins < counts } else { begins > counts };
+            if !fits {
+                let [begin, end] =
+                    [from.name, to.name].map(|name| format!("signals.{}.{name}", signal.declaration.name));
+                let side = if from.default < to.default { "below" } else { "above" };
+                let message = format!("`{begin}` ({begins}) must be {side} `{end}` ({counts})");
+                problems.push(written.problem(&[&begin, &end], message));
+            }
+        }
+    }
+    problems
 }
 
 fn sizes(config: &Config, written: &Written) -> Option<Problem> {

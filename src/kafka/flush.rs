@@ -14,15 +14,13 @@ use std::time::Duration;
 
 use rdkafka::bindings;
 use rdkafka::producer::Producer;
-use rdkafka::types::RDKafkaRespErr;
 
 use super::client::Produce;
 
-/// Sends what waits in `producer`; true when all of it has been delivered or has failed for good within `wait`, which is
-/// told in whole milliseconds. Failures are for the producer's next poll to tell.
-pub fn flush(producer: &Produce, wait: Duration) -> bool {
+/// Sends what waits in `producer`, and waits until all of it has been delivered or has failed for good, but no longer than
+/// `wait`, in whole milliseconds. What has become of it is for the producer's next poll to tell.
+pub fn flush(producer: &Produce, wait: Duration) {
     let wait_ms = c_int::try_from(wait.as_millis()).unwrap_or(c_int::MAX);
     // SAFETY: the handle is valid as long as `producer` lives. The call may come from any thread and keeps nothing.
-    let code = unsafe { bindings::rd_kafka_flush(producer.client().native_ptr(), wait_ms) };
-    code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+    unsafe { bindings::rd_kafka_flush(producer.client().native_ptr(), wait_ms) };
 }

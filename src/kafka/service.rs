@@ -65,6 +65,9 @@ pub enum ServiceError {
         /// Why one.
         why: &'static str,
     },
+    /// Topics have settings under which records would be lost or refused.
+    #[error("{0}; correct them, or recreate the topics (`churnwatch topics` shows them)")]
+    Misfits(String),
     /// A thread could not be started.
     #[error("cannot start a worker thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -224,12 +227,12 @@ fn await_topics(
         let trouble = match observer.fetch_metadata(None, METADATA_TIMEOUT) {
             Ok(metadata) => match shape(config, roles, &counts(&metadata))? {
                 Found::Complete(shape) => {
-                    warn_of_topics(config);
+                    examine(config)?;
                     return Ok(Some(shape));
                 }
                 Found::Missing(names) => format!(
-                    "missing topics: {}; create the product's own with `churnwatch topics create` and the sources with \
-                     their producers",
+                    "missing topics: {}; create the product's own with `churnwatch topics create`, the sources with their \
+                     producers or, for a trial, `churnwatch topics create --sources`, under the same configuration",
                     names.join(", ")
                 ),
             },
@@ -252,17 +255,22 @@ fn await_topics(
     Ok(None)
 }
 
-/// Tells what is odd about topics on which the service can run all the same, such as a source topic that forgets sooner
-/// than the engine needs to look back.
-fn warn_of_topics(config: &Config) {
+/// Refuses topics whose settings would lose records, such as a canonical log that is compacted; tells what is odd about those
+/// on which the service can run all the same, such as a source topic that forgets sooner than the engine needs to look back.
+fn examine(config: &Config) -> Result<(), ServiceError> {
     match topics::look(config) {
         Ok(report) => {
+            let misfits: Vec<String> = report.misfits().collect();
+            if !misfits.is_empty() {
+                return Err(ServiceError::Misfits(misfits.join("; ")));
+            }
             for (topic, warning) in report.warnings() {
                 tracing::warn!(topic, detail = warning, "topic is not as it should be");
             }
         }
         Err(error) => tracing::warn!(%error, "the settings of the topics cannot be read; going on without"),
     }
+    Ok(())
 }
 
 fn counts(metadata: &Metadata) -> Vec<(String, i32)> {

@@ -63,11 +63,6 @@ impl Collector for Gauges {
         clocks(&views, self.status.settings.partition_series_max, &mut page);
         page.gauge(Metric::Partitions, &[], whole(views.len() as u64));
         page.gauge(Metric::StateAccounts, &[], whole(views.values().map(|view| view.accounts as u64).sum()));
-        if let Some(bytes) =
-            views.values().map(|view| view.state_bytes).sum::<Option<u64>>().filter(|_| !views.is_empty())
-        {
-            page.gauge(Metric::StateBytes, &[], whole(bytes));
-        }
         let known: Vec<(Timestamp, &Totals)> =
             views.values().filter_map(|view| Some((view.clock?, &view.totals))).collect();
         if !known.is_empty() {

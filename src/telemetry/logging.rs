@@ -33,6 +33,12 @@ pub fn start(style: LogStyle, level: &str) -> Result<(), TelemetryError> {
     started.map_err(|_| TelemetryError::LoggingTwice)
 }
 
+/// What is wrong with a level, if anything is.
+#[must_use]
+pub fn refused_level(level: &str) -> Option<TelemetryError> {
+    filter(level).err()
+}
+
 fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     let refuse = |reason: String| TelemetryError::Level { level: level.to_owned(), reason };
     // A bare word that is no level would be taken for a module, and a misspelt level silence everything.

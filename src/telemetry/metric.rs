@@ -40,7 +40,6 @@ pub enum Metric {
     PartitionRestoreRemaining,
     SeriesOmitted,
     StateAccounts,
-    StateBytes,
     AlertTransitions,
     AlertActions,
     GoneOut,
@@ -185,7 +184,7 @@ use Unit::{Bytes, Count, CurrencyAmount, Info, Ratio, Seconds, TimestampSeconds}
 
 impl Metric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Metric; 91] = [
+    pub const ALL: [Metric; 90] = [
         Metric::BuildInfo,
         Metric::Ready,
         Metric::RecordsRead,
@@ -214,7 +213,6 @@ impl Metric {
         Metric::PartitionRestoreRemaining,
         Metric::SeriesOmitted,
         Metric::StateAccounts,
-        Metric::StateBytes,
         Metric::AlertTransitions,
         Metric::AlertActions,
         Metric::GoneOut,
@@ -342,8 +340,6 @@ impl Metric {
             Metric::StateAccounts => {
                 declare("churnwatch_state_accounts", Gauge, Count, &[], State, Sum, "Accounts held in memory.")
             }
-            Metric::StateBytes => declare("churnwatch_state_bytes", Gauge, Bytes, &[], State, Sum,
-                "Size of the state as written to the changelog, where known."),
             Metric::AlertTransitions => declare("churnwatch_alert_transitions_total", Counter, Count, &["type", "transition"], Work, Sum,
                 "Changes of alerts committed, by alert type and transition."),
             Metric::AlertActions => declare("churnwatch_alert_actions_total", Counter, Count, &["action", "result"], Work, Sum,

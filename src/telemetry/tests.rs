@@ -108,7 +108,6 @@ fn view(clock_ms: i64, segments: Vec<SegmentTotals>) -> PartitionView {
             alert_actions: [[1, 0, 2, 0, 0], [0; 5], [0, 1, 0, 0, 0], [0; 5]],
         },
         accounts: usize::try_from(accounts).unwrap(),
-        state_bytes: Some(1000),
     }
 }
 
@@ -595,7 +594,6 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_silence_held_partitions 2
         churnwatch_source_reached_timestamp_seconds{topic="product.usage"} 1772452799.5
         churnwatch_state_accounts 20
-        churnwatch_state_bytes 2000
         churnwatch_surveys_answered{survey="csat"} 0
         churnwatch_surveys_answered{survey="nps"} 2
         churnwatch_surveys_sent{survey="csat"} 0

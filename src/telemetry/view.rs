@@ -31,8 +31,6 @@ pub struct PartitionView {
     pub counts: Counts,
     /// Accounts held.
     pub accounts: usize,
-    /// Bytes of the state as it stands in the changelog, where known.
-    pub state_bytes: Option<u64>,
 }
 
 impl PartitionView {
@@ -49,7 +47,6 @@ impl PartitionView {
             silence_held_since: engine.partition().guard.held_since,
             counts: *engine.counts(),
             accounts: engine.accounts_len(),
-            state_bytes: None,
         }
     }
 }
