@@ -54,10 +54,10 @@ fn main() -> Result<()> {
     for ((index, engine), _) in (0..).map(PartitionIndex).zip(&engines).cycle().zip(0..options.scrapes) {
         let began = processor_time()?;
         telemetry.publish(index, PartitionView::of(engine));
-        let published = processor_time()?;
+        let shown = processor_time()?;
         page = telemetry.render()?;
-        publishes.push(published.saturating_sub(began));
-        scrapes.push(processor_time()?.saturating_sub(published));
+        publishes.push(shown.saturating_sub(began));
+        scrapes.push(processor_time()?.saturating_sub(shown));
     }
     println!("accounts                     {}", engines.iter().map(Engine::accounts_len).sum::<usize>());
     println!("series                       {}", page.lines().filter(|line| !line.starts_with('#')).count());

@@ -634,7 +634,7 @@ fn bad_input_is_told_with_what_to_do() {
         For more information, try '--help'.
         nothing to measure: 1 churnwatch: nothing to measure by: give --labels, --pairs with labels, or --scores to write the risks
         over the input: 1 churnwatch: log.ndjson is named twice; give each output a file of its own
-        standard input: 1 churnwatch: the input may be read twice: give --input a file instead of standard input
+        standard input: 1 churnwatch: the input may be read twice: give --input a file instead of standard input or a pipe
         unknown account: 1 churnwatch: account `gnoe` never occurs in the log; the nearest are `gone`, `late`, `rare`
         unknown account, earlier: 1 churnwatch: account `gnoe` never occurs in the log; the nearest are `gone`, `late`, `rare`
         unknown source: 1 churnwatch: --source nothing is no topic of [[sources]]: product.usage, billing.events"#]].assert_eq(&shown);

@@ -389,7 +389,7 @@ fn what_cannot_be_reported_is_said() {
         report kpis --service http://127.0.0.1:9464 --token-file empty.ndjson
         Some(1) churnwatch: empty.ndjson holds no token: one line of visible characters
         report kpis --input -
-        Some(1) churnwatch: the input may be read twice: give --input a file instead of standard input
+        Some(1) churnwatch: the input may be read twice: give --input a file instead of standard input or a pipe
         report kpis --input missing.ndjson
         Some(1) churnwatch: cannot open input missing.ndjson: No such file or directory (os error 2); check the path and its permissions
         report kpis --input empty.ndjson

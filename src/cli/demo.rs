@@ -192,6 +192,12 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_configuration_judges_the_simulated_company_as_the_demo_does() {
+        let config = crate::config::load(Some(std::path::Path::new("config/simulated.toml"))).unwrap();
+        assert_eq!(config.rules.hash(), rules().hash());
+    }
+
+    #[test]
     fn once_with_json_prints_one_report_for_scripts() {
         let line = ["demo", "--once", "--output", "json", "--accounts", "300", "--days", "120", "--seed", "3"];
         let mut out = Vec::new();

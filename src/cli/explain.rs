@@ -133,12 +133,12 @@ fn last_use(engine: &Engine, account: &Account) -> Option<Position> {
 }
 
 /// The terms of the risk with the newest records behind them: those of the signals' evidence, and the last usage for what
-/// is expected of the account. They add up to the risk's logit, as far as a number can.
+/// follows from its use. They add up to the risk's logit, as far as a number can.
 fn terms(health: &Health, last_use: Option<Position>, place: &dyn Fn(Option<Position>) -> Option<Place>) -> Vec<Term> {
     let place = |name: &str| match health.evidence.iter().find(|evidence| evidence.signal == name) {
         Some(evidence) => place(evidence.position),
-        None if name == BASE => None,
-        None => place(last_use),
+        None if OF_USE.contains(&name) => place(last_use),
+        None => None,
     };
     let listed = health.contributions.iter();
     let mut terms: Vec<Term> =
@@ -150,8 +150,20 @@ fn terms(health: &Health, last_use: Option<Position>, place: &dyn Fn(Option<Posi
     terms
 }
 
-/// The term that every account has alike.
-const BASE: &str = "base";
+/// The terms that follow from the account's use.
+const OF_USE: [&str; 11] = [
+    "expected_activity_14d",
+    "expected_activity_182d",
+    "silence",
+    "active_days",
+    "gap_spread",
+    "longest_gap",
+    "overdue",
+    "intensity",
+    "magnitude",
+    "distinct_features",
+    "distinct_users",
+];
 
 /// Differences of logits below this come from rounding.
 const ROUNDING: f64 = 1e-9;

@@ -471,7 +471,7 @@ fn note_alert(change: &AlertChange, found: &mut Found) {
             account_id: change.health.account_id.clone(),
             alert_type: change.alert_type,
             at: change.raised_at,
-            owner: change.health.owner.clone(),
+            owner: Some(change.owner.clone()),
         });
     }
 }
