@@ -314,6 +314,25 @@ fn a_report_as_of_a_time_sees_nothing_later() {
     assert_eq!(whole, report("earlier.ndjson"));
 }
 
+/// The clock waits for late events: at a month's start accounts are a month ahead of it.
+#[test]
+fn a_report_is_told_at_the_start_of_a_month() {
+    let (_held, folder) = company();
+    let start = |index: u8, time: &str, account: &str, mrr: i64| {
+        let (id, kind) = (format!("e{index}"), "subscription.started");
+        let line = serde_json::json!({
+            "id": id, "time": time, "account_id": account, "type": kind, "subscription": "s", "mrr": mrr, "currency": "EUR",
+        });
+        format!("{line}\n")
+    };
+    let events = start(0, "2026-02-05T12:00:00Z", "a", 10_000) + &start(1, "2026-03-01T00:05:00Z", "b", 5_000);
+    fs::write(folder.join("start.ndjson"), events).unwrap();
+    for what in ["kpis", "cohorts", "segments", "profile", "features", "accounts"] {
+        let shown = succeed(&folder, &format!("report {what} --input start.ndjson --config churnwatch.toml"));
+        assert!(shown.contains("as of 2026-02-28 (UTC)"), "{shown}");
+    }
+}
+
 #[test]
 fn programs_get_the_same_numbers_in_json_and_csv() {
     let (_held, folder) = company();
