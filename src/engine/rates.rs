@@ -110,7 +110,7 @@ impl Valuation<'_> {
         if money.currency == self.currency {
             return Some(money.minor);
         }
-        self.rates.latest(money.currency).map(|rate| self.convert(money, rate))
+        self.rates.latest(money.currency).map(|rate| self.at_rate(money, rate))
     }
 
     /// `money` at the rate of `month`, likewise; nothing where there is no rate (any more).
@@ -119,11 +119,19 @@ impl Valuation<'_> {
         if money.currency == self.currency {
             return money.minor;
         }
-        self.rates.at(money.currency, month).map_or(0, |rate| self.convert(money, rate))
+        self.rates.at(money.currency, month).map_or(0, |rate| self.at_rate(money, rate))
     }
 
+    /// The rate of `currency` in `month`: 1 for the reporting one, 0 where there is none (any more).
+    #[must_use]
+    pub fn rate(&self, currency: Currency, month: Month) -> f64 {
+        if currency == self.currency { 1.0 } else { self.rates.at(currency, month).unwrap_or(0.0) }
+    }
+
+    /// `money` at `rate`, in minor units of the reporting currency, rounded to the nearest.
+    #[must_use]
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // amounts are held below 10^12; `as` saturates
-    fn convert(&self, money: Money, rate: f64) -> i64 {
+    pub fn at_rate(&self, money: Money, rate: f64) -> i64 {
         let digits = i32::from(self.currency.minor_digits()) - i32::from(money.currency.minor_digits());
         (money.minor as f64 * rate * 10_f64.powi(digits)).round() as i64
     }

@@ -94,7 +94,7 @@ mod tests {
     fn tables() -> Tables {
         let january = Month::new(2026, 1);
         let mut flow = MonthFlow { month: january, end_minor: 100, pays: true, ..MonthFlow::default() };
-        flow.moved_minor[Flow::New as usize] = 100;
+        flow.moved_minor.iter_mut().for_each(|moved| moved[Flow::New as usize] = 100);
         let mut tables = Tables::default();
         let segments = vec!["pro".into(), "EU".into()];
         let account = Contribution { segments, activated: Some(january), flows: vec![flow], ..Contribution::default() };
