@@ -29,9 +29,9 @@ pub fn tables(sums: &Sums<'_>) -> Vec<Table> {
     vec![life(sums), churn(sums), vintages(sums)]
 }
 
-/// Customers and MRR of a cohort at the ends of its complete months of life.
+/// Customers and MRR of a cohort at the ends of its complete months of life; the MRR at the rates of the first.
 fn ends(group: &Group, activated: Month, running: Month) -> Vec<(i64, i64)> {
-    group.ends(activated, running.since(activated))
+    group.ends_steady(activated, running.since(activated))
 }
 
 fn life(sums: &Sums<'_>) -> Table {
@@ -71,7 +71,8 @@ fn life(sums: &Sums<'_>) -> Table {
         "k1/... customers/revenue in percent of k0, at the end of the k-th month after the one in which they first paid: k1 is \
          the second month, k11 the twelfth."
             .to_owned(),
-        "k0 counts those who still pay at the end of that month; `joined` all who first paid in it.".to_owned(),
+        "k0 counts those who still pay at the end of that month; `joined` all who first paid in it. Revenue is at the rates of k0."
+            .to_owned(),
     ];
     if marked > 0 {
         notes.push("Marked: 10 % of the customers or more have left and 95 % of the revenue or more is there: a few carry the cohort.".to_owned());
@@ -89,10 +90,12 @@ fn life(sums: &Sums<'_>) -> Table {
 fn churn(sums: &Sums<'_>) -> Table {
     let mut rows = Vec::new();
     let mut rates: Vec<(f64, u16)> = Vec::new();
+    let cohorts_of = &sums.report.census.tables.cohorts;
+    let lives: Vec<_> = cohorts_of.iter().map(|(activated, group)| ends(group, *activated, sums.month)).collect();
     for k in 0..LIFE_MAX {
         let (mut start, mut lost, mut kept, mut whole, mut left) = (0, 0, (0, 0), (0, 0), 0);
         let mut cohorts = 0;
-        for (activated, group) in &sums.report.census.tables.cohorts {
+        for ((activated, group), life) in cohorts_of.iter().zip(&lives) {
             let month = activated.plus(i32::from(k));
             if month >= sums.month {
                 continue;
@@ -105,8 +108,9 @@ fn churn(sums: &Sums<'_>) -> Table {
             start += if k == 0 { joined } else { at.customers };
             lost += if k == 0 { joined - at.customers_end() } else { at.cell.lost };
             left += at.cell.gone_minor;
-            kept = (kept.0 + at.customers_end(), kept.1 + at.mrr_end_minor());
-            whole = (whole.0 + first.customers_end(), whole.1 + first.mrr_end_minor());
+            let end = |k: u16| life.get(usize::from(k)).copied().unwrap_or_default();
+            kept = (kept.0 + end(k).0, kept.1 + end(k).1);
+            whole = (whole.0 + end(0).0, whole.1 + end(0).1);
         }
         if cohorts == 0 {
             break;

@@ -154,6 +154,25 @@ pub fn month_flows(book: &Book, valuation: Valuation<'_>) -> Vec<MonthFlow> {
     flows
 }
 
+/// What `steady_minor`, an MRR that no rate has moved, becomes in a month with `start_minor` at its start in which
+/// `moved_minor` moves but for `fx`: it goes on in proportion.
+///
+/// ```
+/// use churnwatch::engine::kpis::flows::go_on;
+/// // 100 was there, a rate made it 150 since; 45 of that go, which is 30 of the 100.
+/// assert_eq!(go_on(100, 150, -45), 70);
+/// // Nobody paid at the start.
+/// assert_eq!(go_on(0, 0, 20), 20);
+/// ```
+#[must_use]
+pub fn go_on(steady_minor: i64, start_minor: i64, moved_minor: i64) -> i64 {
+    if start_minor <= 0 || steady_minor <= 0 {
+        return steady_minor.saturating_add(moved_minor);
+    }
+    let [steady, start, end] = [steady_minor, start_minor, start_minor.saturating_add(moved_minor)].map(i128::from);
+    i64::try_from((steady * end + start / 2).div_euclid(start)).unwrap_or(i64::MAX)
+}
+
 /// The sum of what moved.
 fn told(moved: &Moved) -> i64 {
     moved.iter().fold(0, |sum, minor| sum.saturating_add(*minor))

@@ -44,7 +44,9 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
 - **Undefined** is not 0: a ratio without a denominator is told as `-` and has no value in Prometheus.
 
 Cohorts are by the month of the first payment. Months of life count from 0: `k1` is the second month. `k0` counts those who
-still pay at the end of their first month; only complete months are told.
+still pay at the end of their first month; only complete months are told. What stays of a cohort's revenue is told, and marked,
+at the rates of its first month: it goes on by the movements of each month, in proportion, without `fx`. So are who left or
+pays less, and the growth of an account. Amounts, and the series of cohorts in Prometheus, are at the rates of each month.
 
 ## Billing that contradicts itself
 
