@@ -45,7 +45,9 @@ impl<'a> Member<'a> {
             activated: book.as_ref().and_then(Book::activated),
             flows: book.map(|book| month_flows(&book, valuation)).unwrap_or_default(),
             pays_minor: pays_minor(account, rules, |money| valuation.in_month(money, month)),
-            pays_latest_minor: pays_minor(account, rules, |money| valuation.latest(money).unwrap_or(0)),
+            pays_latest_minor: pays_minor(account, rules, |money| {
+                valuation.in_month(money, Month::from_number(u16::MAX))
+            }),
         }
     }
 

@@ -62,8 +62,8 @@ fn document() -> String {
     for doubt in Doubt::ALL {
         let _ = writeln!(text, "| `{}` | {} |", doubt.name(), doubt.told());
     }
-    text.push_str("\nBesides: an amount in a currency without a rate leaves the MRR as it was (`churnwatch_events_unpriced_total`); a\n");
-    text.push_str("negative, overflowing or malformed one makes the event a dead letter; a second start of a trial is no second sign-up.\n");
+    text.push_str("\nBesides: an amount in a currency without a rate, or worth more than 10^13 minor units of the reporting currency by the\n");
+    text.push_str("latest rate, leaves the MRR as it was (`churnwatch_events_unpriced_total`); a negative, overflowing or malformed one makes the event a dead letter; a second start of a trial is no second sign-up.\n");
     let flows: Vec<&str> = Flow::ALL.iter().map(|flow| flow.name()).collect();
     let _ = writeln!(text, "\nMovements are {}.", flows.join(", "));
     for kpi in KPIS {

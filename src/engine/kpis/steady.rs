@@ -7,7 +7,7 @@
 //! new currency is worth what the old one was. At another price it moves by as much as it did on that day, in proportion.
 
 use crate::engine::facts::book::{Flow, Line};
-use crate::engine::rates::Valuation;
+use crate::engine::rates::{Valuation, bounded};
 use crate::units::calendar::{Length, Month};
 use crate::units::{Currency, Money};
 
@@ -77,7 +77,6 @@ impl Steady {
     }
 
     /// What an exchange moves; the currencies that come in are from then on worth what they came in for.
-    #[allow(clippy::cast_possible_truncation)] // `as` saturates
     fn exchange(
         &mut self,
         month: Month,
@@ -111,7 +110,7 @@ impl Steady {
             }
             hold(held, line);
         }
-        sums.into.mul_add(scale, -sums.out_steady).round() as i64
+        bounded(sums.into.mul_add(scale, -sums.out_steady))
     }
 }
 

@@ -13,6 +13,7 @@ use super::figures::{Live, Present};
 use super::flows::Cell;
 use super::registry::find;
 use super::tables::{Standing, Tables};
+use crate::engine::census::Census;
 use crate::engine::event::{Event, Interval, Kind, SubscriptionChange, Terms, Traits};
 use crate::engine::facts::book::{Doubt, Flow, LINES_MAX};
 use crate::engine::input::{Input, Record};
@@ -391,6 +392,27 @@ fn rates_are_in_no_ratio() {
         2026-Q1 at 1.5: grr 0 nrr 0 revenue_churn 100 net_revenue_churn 100 quick_ratio 0
     "#]]
     .assert_eq(&switched("2025-12-10 a start a 10000EUR\n2026-02-10 a change a 15000\n2026-03-20 a cancel a"));
+}
+
+#[test]
+fn no_rate_makes_sums_overflow() {
+    let mut text = String::new();
+    for (account, subscription) in (0..64).map(|number| (number / 8, number % 8)) {
+        writeln!(text, "2026-01-10 a{account} start s{subscription} 1000000000000EUR").unwrap();
+    }
+    let total = |latest: f64| {
+        let mut rates = Rates::default();
+        let from = |month, rate| Rate { from: Month::new(2026, month), rate };
+        rates.set(Currency::parse("EUR").unwrap(), vec![from(1, 1e9), from(3, latest)]);
+        let engine = engine(&script(&text), Arc::new(Rules { rates, ..Rules::default() }));
+        assert_eq!(Census::of(&engine, instant("2026-03-10")).check(Month::new(2026, 3)), Ok(()));
+        let ends = engine.kpis().total().ends(Month::new(2026, 1), 3);
+        (engine.counts.unpriced, ends.into_iter().map(|(_, minor)| minor).collect::<Vec<_>>())
+    };
+    // All of it is worth more than is believed: counted, and left out.
+    assert_eq!(total(1e9), (64, vec![0; 3]));
+    // It was: as much as is told of an account, until the rate is one that is believed.
+    assert_eq!(total(1.0), (0, vec![640_000_000_000_000, 640_000_000_000_000, 64_000_000_000_000]));
 }
 
 #[test]
