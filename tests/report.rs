@@ -228,6 +228,12 @@ fn cohorts_show_customers_and_revenue_side_by_side() {
               new: first paid in the latest 12 months  6,600  100.0 %           0      -
               old: first paid before                       0    0.0 %           0      -
               a year ago there was no MRR
+
+            What was left out or contradicted itself
+              what           count  result
+              small_cohorts      4  cohorts of fewer than 5 customers in k0; shown, and too small to be marked
+              empty_cohorts      1  cohorts of which nobody paid at the end of the first month; there is no share of them
+              never_paid         2  accounts that have never paid; customers are those that have
         "#]],
     );
 }
@@ -337,6 +343,10 @@ fn segments_are_told_side_by_side_and_who_leaves() {
               shrank         1  57.1 %            2,000     1,200     1.0 months         0.0 %        0.00              0.00    -
               left           0   0.0 %                -         0              -             -           -                 -    -
               Users, active days and NPS are as of the report.
+
+            What was left out or contradicted itself
+              what        count  result
+              never_paid      2  accounts that have never paid; customers are those that have
         "#]],
     );
 }

@@ -236,6 +236,11 @@ fn the_strongest_accounts_of_a_cohort_are_those_likely_to_pay_most() {
           cohort   joined  pay now  shown
           2026-02       1        0      0  nobody of them pays any more
           2026-01       4        4      3  more with --top
+
+        What was left out or contradicted itself
+          what    count  result
+          weaker      1  paying accounts of these cohorts after the strongest; --top shows up to 50
+          gone        1  accounts of these cohorts that pay nothing now
     "#]]);
 }
 
@@ -269,6 +274,10 @@ fn what_there_is_none_of_is_said() {
 
         table,cohort,joined,paying,shown,told
         cohorts,2026-02,1,0,0,nobody of them pays any more
+
+        table,what,count,result
+        left_out,other_cohorts,1,cohorts that are not shown; --cohort YYYY-MM shows one
+        left_out,gone,1,accounts of these cohorts that pay nothing now
         # accounts --cohort 2031-01: Some(1)
         churnwatch: no account first paid in 2031-01: there are cohorts from 2026-01 to 2026-02
         # accounts --cohort 2026-13: Some(2)
@@ -327,6 +336,10 @@ fn what_there_is_none_of_is_said() {
 
         Their cohorts
           cohort  joined  pay now  shown
+
+        What was left out or contradicted itself
+          what        count  result
+          never_paid      1  accounts that have never paid; customers are those that have
         # accounts --cohort 2026-01: Some(1)
         churnwatch: no account first paid in 2026-01. No subscription is known of any account (no billing): nothing can be told by what accounts pay.
         # features: Some(0)

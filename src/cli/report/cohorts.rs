@@ -4,8 +4,8 @@
 //! Months of life are counted from 0, the month in which the customers first paid; so the second month is k1. Only
 //! complete months are told.
 
-use super::Sums;
-use super::table::{Cell, Column, Table, columns, shown};
+use super::table::{self, Cell, Column, LeftOut, Table, columns, shown};
+use super::{Sums, omitted};
 use crate::engine::kpis::registry::Unit;
 use crate::engine::kpis::retention::share;
 use crate::engine::kpis::tables::Group;
@@ -26,7 +26,45 @@ const MARKED_MIN: i64 = 5;
 
 /// The tables.
 pub fn tables(sums: &Sums<'_>) -> Vec<Table> {
-    vec![life(sums), churn(sums), vintages(sums)]
+    vec![life(sums), churn(sums), vintages(sums), left_out(sums)]
+}
+
+fn left_out(sums: &Sums<'_>) -> Table {
+    let (mut older, mut running, mut small, mut empty) = (0, 0, 0, 0);
+    for (activated, group) in &sums.report.census.tables.cohorts {
+        let customers = ends(group, *activated, sums.month).first().map_or(0, |(customers, _)| *customers);
+        older += i64::from(*activated < oldest(sums));
+        running += i64::from(*activated >= sums.month);
+        let is_shown = (oldest(sums)..sums.month).contains(activated);
+        small += i64::from(is_shown && (1..MARKED_MIN).contains(&customers));
+        empty += i64::from(is_shown && customers == 0);
+    }
+    let mut counts: Vec<LeftOut> = vec![
+        (
+            "older_cohorts",
+            older,
+            format!("cohorts of more than {COHORTS} months ago, in no row of the first table; in the others").into(),
+        ),
+        ("running_cohort", running, "cohorts whose first month is not over; in no row of the first two tables".into()),
+        (
+            "small_cohorts",
+            small,
+            format!("cohorts of fewer than {MARKED_MIN} customers in k0; shown, and too small to be marked").into(),
+        ),
+        (
+            "empty_cohorts",
+            empty,
+            "cohorts of which nobody paid at the end of the first month; there is no share of them".into(),
+        ),
+    ];
+    counts.extend(omitted::ledger(sums));
+    counts.extend(omitted::events(sums));
+    table::left_out(counts)
+}
+
+/// The oldest cohort that is shown.
+fn oldest(sums: &Sums<'_>) -> Month {
+    sums.month.plus(-i32::from(COHORTS))
 }
 
 /// Customers and MRR of a cohort at the ends of its complete months of life; the MRR at the rates of the first.
@@ -38,7 +76,7 @@ fn life(sums: &Sums<'_>) -> Table {
     let mut head = columns([("cohort", "cohort"), ("joined", "joined"), ("customers_0", "k0"), ("mrr_0", "MRR")]);
     head.extend((1..COHORTS).map(|k| Column { id: format!("k{k}"), title: format!("k{k}") }));
     head.extend(columns([("mark", "")]));
-    let oldest = sums.month.plus(-i32::from(COHORTS));
+    let oldest = oldest(sums);
     let present = sums.present();
     let cohorts = sums.report.census.tables.cohorts.iter().filter(|(month, _)| (oldest..sums.month).contains(month));
     let mut marked = 0;
