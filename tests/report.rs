@@ -185,50 +185,56 @@ fn cohorts_show_customers_and_revenue_side_by_side() {
     check(
         "cohorts --as-of 2026-05-01",
         &expect![[r#"
-        cohorts of events.ndjson as of 2026-05-01 (UTC), amounts in USD, 8 accounts
+            cohorts of events.ndjson as of 2026-05-01 (UTC), amounts in USD, 8 accounts
 
-        Customers/revenue by the month of the first payment
-          cohort   joined  k0    MRR       k1       k2       k3       k4       k5  k6  k7  k8  k9  k10  k11  k12
-          2025-11       1   1  1,000  100/150  100/200  100/150  100/150  100/150
-          2025-12       1   1  2,000   100/60      0/0   100/40   100/40
-          2026-01       2   2  4,100  100/100  100/102  100/102
-          2026-02       1   1    100  100/100  100/100
-          2026-04       1   0      0
-          k1/... customers/revenue in percent of k0, at the end of the k-th month after the one in which they first paid: k1 is the second month, k11 the twelfth.
-          k0 counts those who still pay at the end of that month; `joined` all who first paid in it.
+            Customers/revenue by the month of the first payment
+              cohort   joined  k0    MRR       k1       k2       k3       k4       k5  k6  k7  k8  k9  k10  k11  k12
+              2025-11       1   1  1,000  100/150  100/200  100/150  100/150  100/150
+              2025-12       1   1  2,000   100/60      0/0   100/40   100/40
+              2026-01       2   2  4,100  100/100  100/100  100/100
+              2026-02       1   1    100  100/100  100/100
+              2026-04       1   0      0
+              k1/... customers/revenue in percent of k0, at the end of the k-th month after the one in which they first paid: k1 is the second month, k11 the twelfth.
+              k0 counts those who still pay at the end of that month; `joined` all who first paid in it. Revenue is at the rates of k0.
 
-        Churn and retention by month of life, over all cohorts old enough
-          k   month  cohorts  paying before  lost   churn  MRR gone  customers of k0  revenue of k0
-          k0  1st          5              6     1  16.7 %         0          100.0 %        100.0 %
-          k1  2nd          4              5     0   0.0 %       800          100.0 %         95.8 %
-          k2  3rd          4              5     1  20.0 %     1,200           80.0 %         87.5 %
-          k3  4th          3              3     0   0.0 %       500          100.0 %         91.5 %
-          k4  5th          2              2     0   0.0 %         0          100.0 %         76.7 %
-          k5  6th          1              1     0   0.0 %         0          100.0 %        150.0 %
-          month-2 retention (k1): 100.0 % of customers, 95.8 % of revenue
-          month-12 retention (k11): no cohort is old enough
-          months with the worst churn: k2 (3rd month) 20.0 %, k0 (1st month) 16.7 %
+            Churn and retention by month of life, over all cohorts old enough
+              k   month  cohorts  paying before  lost   churn  MRR gone  customers of k0  revenue of k0
+              k0  1st          5              6     1  16.7 %         0          100.0 %        100.0 %
+              k1  2nd          4              5     0   0.0 %       800          100.0 %         95.8 %
+              k2  3rd          4              5     1  20.0 %     1,200           80.0 %         86.1 %
+              k3  4th          3              3     0   0.0 %       500          100.0 %         90.1 %
+              k4  5th          2              2     0   0.0 %         0          100.0 %         76.7 %
+              k5  6th          1              1     0   0.0 %         0          100.0 %        150.0 %
+              month-2 retention (k1): 100.0 % of customers, 95.8 % of revenue
+              month-12 retention (k11): no cohort is old enough
+              months with the worst churn: k2 (3rd month) 20.0 %, k0 (1st month) 16.7 %
 
-        Today's revenue by the month of the first payment, and that of 2025-05
-          cohort                                     MRR    share  a year ago  share
-          before 2025-05                               0    0.0 %           0      -
-          2025-05                                      0    0.0 %           0      -
-          2025-06                                      0    0.0 %
-          2025-07                                      0    0.0 %
-          2025-08                                      0    0.0 %
-          2025-09                                      0    0.0 %
-          2025-10                                      0    0.0 %
-          2025-11                                  1,500   22.7 %
-          2025-12                                    800   12.1 %
-          2026-01                                  4,200   63.6 %
-          2026-02                                    100    1.5 %
-          2026-03                                      0    0.0 %
-          2026-04                                      0    0.0 %
-          2026-05                                      0    0.0 %
-          new: first paid in the latest 12 months  6,600  100.0 %           0      -
-          old: first paid before                       0    0.0 %           0      -
-          a year ago there was no MRR
-    "#]],
+            Today's revenue by the month of the first payment, and that of 2025-05
+              cohort                                     MRR    share  a year ago  share
+              before 2025-05                               0    0.0 %           0      -
+              2025-05                                      0    0.0 %           0      -
+              2025-06                                      0    0.0 %
+              2025-07                                      0    0.0 %
+              2025-08                                      0    0.0 %
+              2025-09                                      0    0.0 %
+              2025-10                                      0    0.0 %
+              2025-11                                  1,500   22.7 %
+              2025-12                                    800   12.1 %
+              2026-01                                  4,200   63.6 %
+              2026-02                                    100    1.5 %
+              2026-03                                      0    0.0 %
+              2026-04                                      0    0.0 %
+              2026-05                                      0    0.0 %
+              new: first paid in the latest 12 months  6,600  100.0 %           0      -
+              old: first paid before                       0    0.0 %           0      -
+              a year ago there was no MRR
+
+            What was left out or contradicted itself
+              what           count  result
+              small_cohorts      4  cohorts of fewer than 5 customers in k0; shown, and too small to be marked
+              empty_cohorts      1  cohorts of which nobody paid at the end of the first month; there is no share of them
+              never_paid         2  accounts that have never paid; customers are those that have
+        "#]],
     );
 }
 
@@ -265,34 +271,83 @@ fn a_cohort_whose_customers_leave_while_its_revenue_holds_is_marked() {
     assert_eq!(marks, [marked("2026-01", "customers leave, revenue holds"), marked("2026-02", "")]);
 }
 
+/// Customers of 10.00 EUR each, and the report of what is said of them; EUR goes from one rate to another with `changes`.
+fn euros(what: &str, changes: &str, rates: [f64; 2], started: &str, count: usize, canceled: &[&str]) -> Value {
+    let (_held, folder) = company();
+    let [before, after] = rates;
+    let from = |month: &str, rate: f64| format!("{{ from = \"{month}-01\", rate = {rate:?} }}");
+    let config = format!("[rules.rates]\nEUR = [{}, {}]\n", from("2025-01", before), from(changes, after));
+    fs::write(folder.join("churnwatch.toml"), config).unwrap();
+    let mut events = String::new();
+    let ends = canceled.iter().enumerate().map(|(number, day)| (number, *day, "canceled"));
+    for (number, day, kind) in (0..count).map(|number| (number, started, "started")).chain(ends) {
+        writeln!(
+            events,
+            r#"{{"id":"{kind}-{number}","time":"{day}T12:00:00Z","account_id":"a{number}","type":"subscription.{kind}","subscription":"s","mrr":1000,"currency":"EUR"}}"#
+        )
+        .unwrap();
+    }
+    fs::write(folder.join("events.ndjson"), events).unwrap();
+    let arguments = "--input events.ndjson --config churnwatch.toml --as-of 2026-05-01 --output json";
+    serde_json::from_str(&succeed(&folder, &format!("report {what} {arguments}"))).unwrap()
+}
+
+#[test]
+fn rates_mark_no_cohort_shrink_nobody_and_make_nobody_grow() {
+    // Three of ten leave before the rate changes, a fourth after.
+    let left = ["2026-02-10", "2026-02-11", "2026-02-12", "2026-04-10"];
+    let report = euros("cohorts", "2026-03", [1.0, 1.5], "2026-01-10", 10, &left);
+    let row = &report["cohorts"]["rows"][0];
+    assert_eq!(row["mark"], "");
+    for (month, share) in [("k1", 0.7), ("k2", 0.7), ("k3", 0.6)] {
+        assert_eq!(row[month], serde_json::json!({ "customers": share, "revenue": share }), "{month}");
+    }
+    assert_eq!(report["life"]["rows"][3]["revenue"], 0.6);
+
+    let report = euros("segments", "2026-02", [1.2, 0.9], "2025-12-10", 6, &["2026-03-10"]);
+    let told = |fate: usize| {
+        let row = &report["leavers"]["rows"][fate];
+        format!("{} {} {}", row["fate"], row["accounts"], row["gone"])
+    };
+    assert_eq!([0, 1, 2].map(told), [r#""stayed" 5.0 0.0"#, r#""shrank" 0.0 0.0"#, r#""left" 1.0 12.0"#]);
+
+    let report = euros("accounts", "2026-02", [1.2, 0.9], "2025-12-10", 1, &[]);
+    let row = &report["accounts"]["rows"][0];
+    assert_eq!((&row["mrr"], &row["growth"]), (&serde_json::json!(9.0), &serde_json::json!(0.0)));
+}
+
 #[test]
 fn segments_are_told_side_by_side_and_who_leaves() {
     check(
         "segments --as-of 2026-05-01",
         &expect![[r#"
-        segments of events.ndjson as of 2026-05-01 (UTC), amounts in USD, 8 accounts
+            segments of events.ndjson as of 2026-05-01 (UTC), amounts in USD, 8 accounts
 
-        Segments in 2026-Q1
-          trait      segment   customers    MRR   of MRR      ARPA  churn      CRR      GRR      NRR  revenue churn  lifetime  LTV
-                     all               5  6,600  100.0 %     1,320  0.0 %  100.0 %   65.7 %   65.7 %        157.1 %         -    -
-          channel    unknown           5  6,600  100.0 %     1,320  0.0 %  100.0 %   65.7 %   65.7 %        157.1 %         -    -
-          employees  unknown           4  5,100   77.3 %     1,275  0.0 %  100.0 %   40.0 %   40.0 %        250.0 %         -    -
-          employees  10-49             1  1,500   22.7 %     1,500  0.0 %  100.0 %  100.0 %  100.0 %         33.3 %         -    -
-          industry   unknown           5  6,600  100.0 %     1,320  0.0 %  100.0 %   65.7 %   65.7 %        157.1 %         -    -
-          plan       team              3  3,500   53.0 %  1,166.67  0.0 %  100.0 %   65.7 %   65.7 %         71.4 %         -    -
-          plan       business          1  3,000   45.5 %     3,000      -        -        -        -              -         -    -
-          plan       starter           1    100    1.5 %       100      -        -        -        -              -         -    -
-          region     unknown           4  5,100   77.3 %     1,275  0.0 %  100.0 %   40.0 %   40.0 %        250.0 %         -    -
-          region     EU                1  1,500   22.7 %     1,500  0.0 %  100.0 %  100.0 %  100.0 %         33.3 %         -    -
-          The whole history of an account belongs to its present value. `other` holds values beyond rules.segments_max.
+            Segments in 2026-Q1
+              trait      segment   customers    MRR   of MRR      ARPA  churn      CRR      GRR      NRR  revenue churn  lifetime  LTV
+                         all               5  6,600  100.0 %     1,320  0.0 %  100.0 %   65.7 %   65.7 %        157.1 %         -    -
+              channel    unknown           5  6,600  100.0 %     1,320  0.0 %  100.0 %   65.7 %   65.7 %        157.1 %         -    -
+              employees  unknown           4  5,100   77.3 %     1,275  0.0 %  100.0 %   40.0 %   40.0 %        250.0 %         -    -
+              employees  10-49             1  1,500   22.7 %     1,500  0.0 %  100.0 %  100.0 %  100.0 %         33.3 %         -    -
+              industry   unknown           5  6,600  100.0 %     1,320  0.0 %  100.0 %   65.7 %   65.7 %        157.1 %         -    -
+              plan       team              3  3,500   53.0 %  1,166.67  0.0 %  100.0 %   65.7 %   65.7 %         71.4 %         -    -
+              plan       business          1  3,000   45.5 %     3,000      -        -        -        -              -         -    -
+              plan       starter           1    100    1.5 %       100      -        -        -        -              -         -    -
+              region     unknown           4  5,100   77.3 %     1,275  0.0 %  100.0 %   40.0 %   40.0 %        250.0 %         -    -
+              region     EU                1  1,500   22.7 %     1,500  0.0 %  100.0 %  100.0 %  100.0 %         33.3 %         -    -
+              The whole history of an account belongs to its present value. `other` holds values beyond rules.segments_max.
 
-        Who left or pays less in 2026-Q1, of those who paid at its start
-                  accounts  of MRR  MRR each before  MRR gone  customers for  had expanded  users each  active days each  NPS
-          stayed         1  42.9 %            1,500         0     2.0 months       100.0 %        0.00              0.00    -
-          shrank         1  57.1 %            2,000     1,200     1.0 months         0.0 %        0.00              0.00    -
-          left           0   0.0 %                -         0              -             -           -                 -    -
-          Users, active days and NPS are as of the report.
-    "#]],
+            Who left or pays less in 2026-Q1, of those who paid at its start
+                      accounts  of MRR  MRR each before  MRR gone  customers for  had expanded  users each  active days each  NPS
+              stayed         1  42.9 %            1,500         0     2.0 months       100.0 %        0.00              0.00    -
+              shrank         1  57.1 %            2,000     1,200     1.0 months         0.0 %        0.00              0.00    -
+              left           0   0.0 %                -         0              -             -           -                 -    -
+              Users, active days and NPS are as of the report.
+
+            What was left out or contradicted itself
+              what        count  result
+              never_paid      2  accounts that have never paid; customers are those that have
+        "#]],
     );
 }
 
@@ -312,6 +367,25 @@ fn a_report_as_of_a_time_sees_nothing_later() {
     let earlier: String = text.split_inclusive('\n').filter(is_earlier).collect();
     fs::write(folder.join("earlier.ndjson"), earlier).unwrap();
     assert_eq!(whole, report("earlier.ndjson"));
+}
+
+/// The clock waits for late events: at a month's start accounts are a month ahead of it.
+#[test]
+fn a_report_is_told_at_the_start_of_a_month() {
+    let (_held, folder) = company();
+    let start = |index: u8, time: &str, account: &str, mrr: i64| {
+        let (id, kind) = (format!("e{index}"), "subscription.started");
+        let line = serde_json::json!({
+            "id": id, "time": time, "account_id": account, "type": kind, "subscription": "s", "mrr": mrr, "currency": "EUR",
+        });
+        format!("{line}\n")
+    };
+    let events = start(0, "2026-02-05T12:00:00Z", "a", 10_000) + &start(1, "2026-03-01T00:05:00Z", "b", 5_000);
+    fs::write(folder.join("start.ndjson"), events).unwrap();
+    for what in ["kpis", "cohorts", "segments", "profile", "features", "accounts"] {
+        let shown = succeed(&folder, &format!("report {what} --input start.ndjson --config churnwatch.toml"));
+        assert!(shown.contains("as of 2026-02-28 (UTC)"), "{shown}");
+    }
 }
 
 #[test]

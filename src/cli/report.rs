@@ -8,6 +8,7 @@ mod accounts;
 mod cohorts;
 mod features;
 mod kpis;
+mod omitted;
 mod profile;
 mod segments;
 mod service;

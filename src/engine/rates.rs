@@ -10,6 +10,13 @@ use crate::units::{Currency, Money};
 /// Most rates of one currency: twenty years of monthly ones.
 pub const RATES_MAX: usize = 240;
 
+/// The most that a subscription is believed to be worth, in minor units of the reporting currency. One worth more, by the
+/// latest rate, counts as one without a rate.
+pub const WORTH_MAX: i64 = 10_000_000_000_000;
+
+/// The most that an account is told to be worth in one currency, likewise: sums over accounts stay far from their end.
+const SUM_MAX: f64 = 8e13;
+
 /// A rate and since when it holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
@@ -104,13 +111,13 @@ pub struct Valuation<'r> {
 
 impl Valuation<'_> {
     /// `money` at the latest rate, in minor units of the reporting currency, rounded to the nearest; `None` when there is
-    /// no rate.
+    /// no rate, or when it is worth more than [`WORTH_MAX`].
     #[must_use]
     pub fn latest(&self, money: Money) -> Option<i64> {
         if money.currency == self.currency {
             return Some(money.minor);
         }
-        self.rates.latest(money.currency).map(|rate| self.convert(money, rate))
+        self.rates.latest(money.currency).map(|rate| self.at_rate(money, rate)).filter(|worth| worth.abs() <= WORTH_MAX)
     }
 
     /// `money` at the rate of `month`, likewise; nothing where there is no rate (any more).
@@ -119,14 +126,28 @@ impl Valuation<'_> {
         if money.currency == self.currency {
             return money.minor;
         }
-        self.rates.at(money.currency, month).map_or(0, |rate| self.convert(money, rate))
+        self.rates.at(money.currency, month).map_or(0, |rate| self.at_rate(money, rate))
     }
 
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // amounts are held below 10^12; `as` saturates
-    fn convert(&self, money: Money, rate: f64) -> i64 {
-        let digits = i32::from(self.currency.minor_digits()) - i32::from(money.currency.minor_digits());
-        (money.minor as f64 * rate * 10_f64.powi(digits)).round() as i64
+    /// The rate of `currency` in `month`: 1 for the reporting one, 0 where there is none (any more).
+    #[must_use]
+    pub fn rate(&self, currency: Currency, month: Month) -> f64 {
+        if currency == self.currency { 1.0 } else { self.rates.at(currency, month).unwrap_or(0.0) }
     }
+
+    /// `money` at `rate`, in minor units of the reporting currency, rounded to the nearest.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // amounts are held below 10^13
+    pub fn at_rate(&self, money: Money, rate: f64) -> i64 {
+        let digits = i32::from(self.currency.minor_digits()) - i32::from(money.currency.minor_digits());
+        bounded(money.minor as f64 * rate * 10_f64.powi(digits))
+    }
+}
+
+/// An amount to the nearest minor unit, and within what is told of an account.
+#[allow(clippy::cast_possible_truncation)] // bounded
+pub(super) fn bounded(minor: f64) -> i64 {
+    minor.round().clamp(-SUM_MAX, SUM_MAX) as i64
 }
 
 #[cfg(test)]
@@ -142,6 +163,21 @@ mod tests {
         assert_eq!(rates.at(euro, Month::new(2026, 3)), Some(1.2));
         assert_eq!(rates.latest(euro), Some(1.2));
         assert_eq!(rates.changes(euro).map(|month| month.to_string()).collect::<Vec<_>>(), ["2026-03"]);
+    }
+
+    #[test]
+    fn what_is_worth_more_than_believed_has_no_worth() {
+        let euro = Currency::parse("EUR").unwrap();
+        let worth = |minor, rate| {
+            let rates = Rates::constant(euro, rate);
+            let valuation = Valuation { zone: Zone::UTC, currency: Currency::USD, rates: &rates };
+            let money = Money { minor, currency: euro };
+            (valuation.latest(money), valuation.in_month(money, Month::default()))
+        };
+        assert_eq!(worth(1_000_000_000_000, 10.0), (Some(WORTH_MAX), WORTH_MAX));
+        assert_eq!(worth(1_000_000_000_000, 10.1), (None, 10_100_000_000_000));
+        assert_eq!(worth(1_000_000_000_000, 1e9), (None, 8 * WORTH_MAX));
+        assert_eq!(worth(-1_000_000_000_000, 1e9), (None, -8 * WORTH_MAX));
     }
 
     #[test]

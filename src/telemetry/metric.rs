@@ -400,7 +400,7 @@ impl Metric {
             Metric::PeriodMrrEnd => declare("churnwatch_period_mrr_end_amount", Gauge, CurrencyAmount, &["period", "phase", "segment", "currency"], State, Sum,
                 "MRR at its end; of the running one, now."),
             Metric::PeriodMrrMovements => declare("churnwatch_period_mrr_movements_amount", Gauge, CurrencyAmount, &["period", "phase", "segment", "movement", "currency"], State, Sum,
-                "Size of the movements of MRR within the period; `fx` with its sign. Start and movements lead to the end."),
+                "Size of the movements of MRR within the period, at the rates with which it began; `fx` is what rates did since, with its sign. Start and movements lead to the end."),
             Metric::PeriodMrrKept => declare("churnwatch_period_opening_mrr_kept_amount", Gauge, CurrencyAmount, &["period", "phase", "segment", "currency"], State, Sum,
                 "Of the customers at its start, the MRR still there at its end, of each at most what it was; `fx` left out. Numerator of GRR."),
             Metric::PeriodOpeningMrrEnd => declare("churnwatch_period_opening_mrr_end_amount", Gauge, CurrencyAmount, &["period", "phase", "segment", "currency"], State, Sum,

@@ -230,12 +230,17 @@ fn the_strongest_accounts_of_a_cohort_are_those_likely_to_pay_most() {
           2026-01  quiet                    1,155.80  1,210    0.0 %  4.5 %  healthy                   0  2026-03-22  customer-success
           2026-01  north                      859.69    900    0.0 %  4.5 %  healthy                   1  2026-07-22  customer-success
           Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
-          growth: MRR against the end of the month in which they first paid. users: seen in the latest 30 days.
+          growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest 30 days.
 
         Their cohorts
           cohort   joined  pay now  shown
           2026-02       1        0      0  nobody of them pays any more
           2026-01       4        4      3  more with --top
+
+        What was left out or contradicted itself
+          what    count  result
+          weaker      1  paying accounts of these cohorts after the strongest; --top shows up to 50
+          gone        1  accounts of these cohorts that pay nothing now
     "#]]);
 }
 
@@ -269,6 +274,10 @@ fn what_there_is_none_of_is_said() {
 
         table,cohort,joined,paying,shown,told
         cohorts,2026-02,1,0,0,nobody of them pays any more
+
+        table,what,count,result
+        left_out,other_cohorts,1,cohorts that are not shown; --cohort YYYY-MM shows one
+        left_out,gone,1,accounts of these cohorts that pay nothing now
         # accounts --cohort 2031-01: Some(1)
         churnwatch: no account first paid in 2031-01: there are cohorts from 2026-01 to 2026-02
         # accounts --cohort 2026-13: Some(2)
@@ -322,11 +331,15 @@ fn what_there_is_none_of_is_said() {
         The strongest accounts by the month in which they first paid
           cohort  account  name  likely MRR  MRR  growth  risk  band  open alerts  users  last seen  owner
           Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
-          growth: MRR against the end of the month in which they first paid. users: seen in the latest 30 days.
+          growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest 30 days.
           No subscription is known of any account (no billing): nothing can be told by what accounts pay.
 
         Their cohorts
           cohort  joined  pay now  shown
+
+        What was left out or contradicted itself
+          what        count  result
+          never_paid      1  accounts that have never paid; customers are those that have
         # accounts --cohort 2026-01: Some(1)
         churnwatch: no account first paid in 2026-01. No subscription is known of any account (no billing): nothing can be told by what accounts pay.
         # features: Some(0)

@@ -2,8 +2,8 @@
 
 use anyhow::bail;
 
-use super::Sums;
-use super::table::{Cell, Table, columns, whole};
+use super::table::{self, Cell, LeftOut, Table, columns, whole};
+use super::{Sums, omitted};
 use crate::engine::census::strongest::{ACTIVE_DAYS, CohortOf, STRONGEST_MAX, Strong};
 use crate::engine::kpis::registry::Unit;
 use crate::units::calendar::{Month, day_text};
@@ -35,7 +35,27 @@ pub fn tables(sums: &Sums<'_>) -> anyhow::Result<Vec<Table>> {
     }
     let older = if sums.cohort.is_some() { 0 } else { all.range(..sums.month).count().saturating_sub(COHORTS) };
     let top = sums.top.unwrap_or(TOP);
-    Ok(vec![accounts(sums, &chosen, top), cohorts(sums, &chosen, top, older)])
+    Ok(vec![accounts(sums, &chosen, top), cohorts(sums, &chosen, top, older), left_out(sums, &chosen, top)])
+}
+
+fn left_out(sums: &Sums<'_>, chosen: &[(Month, &CohortOf)], top: usize) -> Table {
+    let all = &sums.report.census.found.strongest.0;
+    let elsewhere = all.keys().filter(|month| chosen.iter().all(|(shown, _)| shown != *month)).count();
+    let sum = |count: fn(&CohortOf) -> u64| chosen.iter().map(|(_, cohort)| count(cohort)).sum::<u64>();
+    let shown: u64 = chosen.iter().map(|(_, cohort)| cohort.strongest.len().min(top) as u64).sum();
+    let paying = sum(|cohort| cohort.paying);
+    let mut counts: Vec<LeftOut> = vec![
+        ("other_cohorts", whole(elsewhere as u64), "cohorts that are not shown; --cohort YYYY-MM shows one".into()),
+        (
+            "weaker",
+            whole(paying.saturating_sub(shown)),
+            format!("paying accounts of these cohorts after the strongest; --top shows up to {STRONGEST_MAX}").into(),
+        ),
+        ("gone", whole(sum(|cohort| cohort.joined) - paying), "accounts of these cohorts that pay nothing now".into()),
+    ];
+    counts.extend(omitted::ledger(sums).into_iter().filter(|(what, ..)| *what == "never_paid"));
+    counts.extend(omitted::events(sums));
+    table::left_out(counts)
 }
 
 fn accounts(sums: &Sums<'_>, chosen: &[(Month, &CohortOf)], top: usize) -> Table {
@@ -68,7 +88,7 @@ fn accounts(sums: &Sums<'_>, chosen: &[(Month, &CohortOf)], top: usize) -> Table
             sums.report.rules.horizon.days()
         ),
         format!(
-            "growth: MRR against the end of the month in which they first paid. users: seen in the latest {ACTIVE_DAYS} days."
+            "growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest {ACTIVE_DAYS} days."
         ),
     ];
     notes.extend(sums.no_billing());

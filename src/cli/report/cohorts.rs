@@ -4,8 +4,8 @@
 //! Months of life are counted from 0, the month in which the customers first paid; so the second month is k1. Only
 //! complete months are told.
 
-use super::Sums;
-use super::table::{Cell, Column, Table, columns, shown};
+use super::table::{self, Cell, Column, LeftOut, Table, columns, shown};
+use super::{Sums, omitted};
 use crate::engine::kpis::registry::Unit;
 use crate::engine::kpis::retention::share;
 use crate::engine::kpis::tables::Group;
@@ -26,19 +26,57 @@ const MARKED_MIN: i64 = 5;
 
 /// The tables.
 pub fn tables(sums: &Sums<'_>) -> Vec<Table> {
-    vec![life(sums), churn(sums), vintages(sums)]
+    vec![life(sums), churn(sums), vintages(sums), left_out(sums)]
 }
 
-/// Customers and MRR of a cohort at the ends of its complete months of life.
+fn left_out(sums: &Sums<'_>) -> Table {
+    let (mut older, mut running, mut small, mut empty) = (0, 0, 0, 0);
+    for (activated, group) in &sums.report.census.tables.cohorts {
+        let customers = ends(group, *activated, sums.month).first().map_or(0, |(customers, _)| *customers);
+        older += i64::from(*activated < oldest(sums));
+        running += i64::from(*activated >= sums.month);
+        let is_shown = (oldest(sums)..sums.month).contains(activated);
+        small += i64::from(is_shown && (1..MARKED_MIN).contains(&customers));
+        empty += i64::from(is_shown && customers == 0);
+    }
+    let mut counts: Vec<LeftOut> = vec![
+        (
+            "older_cohorts",
+            older,
+            format!("cohorts of more than {COHORTS} months ago, in no row of the first table; in the others").into(),
+        ),
+        ("running_cohort", running, "cohorts whose first month is not over; in no row of the first two tables".into()),
+        (
+            "small_cohorts",
+            small,
+            format!("cohorts of fewer than {MARKED_MIN} customers in k0; shown, and too small to be marked").into(),
+        ),
+        (
+            "empty_cohorts",
+            empty,
+            "cohorts of which nobody paid at the end of the first month; there is no share of them".into(),
+        ),
+    ];
+    counts.extend(omitted::ledger(sums));
+    counts.extend(omitted::events(sums));
+    table::left_out(counts)
+}
+
+/// The oldest cohort that is shown.
+fn oldest(sums: &Sums<'_>) -> Month {
+    sums.month.plus(-i32::from(COHORTS))
+}
+
+/// Customers and MRR of a cohort at the ends of its complete months of life; the MRR at the rates of the first.
 fn ends(group: &Group, activated: Month, running: Month) -> Vec<(i64, i64)> {
-    group.ends(activated, running.since(activated))
+    group.ends_steady(activated, running.since(activated))
 }
 
 fn life(sums: &Sums<'_>) -> Table {
     let mut head = columns([("cohort", "cohort"), ("joined", "joined"), ("customers_0", "k0"), ("mrr_0", "MRR")]);
     head.extend((1..COHORTS).map(|k| Column { id: format!("k{k}"), title: format!("k{k}") }));
     head.extend(columns([("mark", "")]));
-    let oldest = sums.month.plus(-i32::from(COHORTS));
+    let oldest = oldest(sums);
     let present = sums.present();
     let cohorts = sums.report.census.tables.cohorts.iter().filter(|(month, _)| (oldest..sums.month).contains(month));
     let mut marked = 0;
@@ -71,7 +109,8 @@ fn life(sums: &Sums<'_>) -> Table {
         "k1/... customers/revenue in percent of k0, at the end of the k-th month after the one in which they first paid: k1 is \
          the second month, k11 the twelfth."
             .to_owned(),
-        "k0 counts those who still pay at the end of that month; `joined` all who first paid in it.".to_owned(),
+        "k0 counts those who still pay at the end of that month; `joined` all who first paid in it. Revenue is at the rates of k0."
+            .to_owned(),
     ];
     if marked > 0 {
         notes.push("Marked: 10 % of the customers or more have left and 95 % of the revenue or more is there: a few carry the cohort.".to_owned());
@@ -89,10 +128,12 @@ fn life(sums: &Sums<'_>) -> Table {
 fn churn(sums: &Sums<'_>) -> Table {
     let mut rows = Vec::new();
     let mut rates: Vec<(f64, u16)> = Vec::new();
+    let cohorts_of = &sums.report.census.tables.cohorts;
+    let lives: Vec<_> = cohorts_of.iter().map(|(activated, group)| ends(group, *activated, sums.month)).collect();
     for k in 0..LIFE_MAX {
         let (mut start, mut lost, mut kept, mut whole, mut left) = (0, 0, (0, 0), (0, 0), 0);
         let mut cohorts = 0;
-        for (activated, group) in &sums.report.census.tables.cohorts {
+        for ((activated, group), life) in cohorts_of.iter().zip(&lives) {
             let month = activated.plus(i32::from(k));
             if month >= sums.month {
                 continue;
@@ -105,8 +146,9 @@ fn churn(sums: &Sums<'_>) -> Table {
             start += if k == 0 { joined } else { at.customers };
             lost += if k == 0 { joined - at.customers_end() } else { at.cell.lost };
             left += at.cell.gone_minor;
-            kept = (kept.0 + at.customers_end(), kept.1 + at.mrr_end_minor());
-            whole = (whole.0 + first.customers_end(), whole.1 + first.mrr_end_minor());
+            let end = |k: u16| life.get(usize::from(k)).copied().unwrap_or_default();
+            kept = (kept.0 + end(k).0, kept.1 + end(k).1);
+            whole = (whole.0 + end(0).0, whole.1 + end(0).1);
         }
         if cohorts == 0 {
             break;

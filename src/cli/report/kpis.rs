@@ -1,7 +1,7 @@
 //! The report of KPIs: every one against its target, the ledger by month, trials, and what was left out.
 
-use super::Sums;
-use super::table::{self, Cell, Column, LeftOut, Table, columns, whole};
+use super::table::{self, Cell, Column, LeftOut, Table, columns};
+use super::{Sums, omitted};
 use crate::engine::facts::book::{Doubt, Flow};
 use crate::engine::kpis::days::{Card, Count};
 use crate::engine::kpis::figures::Figures;
@@ -232,25 +232,7 @@ fn left_out(sums: &Sums<'_>) -> Table {
     let until = Day::new(0)..Day::new(sums.present().today.number() + 1);
     let mut counts: Vec<LeftOut> =
         Doubt::ALL.iter().zip(tables.doubts).map(|(doubt, count)| (doubt.name(), count, doubt.told().into())).collect();
-    counts.extend([
-        (
-            "unpriced",
-            whole(sums.report.census.unpriced),
-            "subscription events in a currency without a rate; MRR left as it was".into(),
-        ),
-        (
-            "too_late",
-            whole(sums.report.census.too_late),
-            "events too old for activity windows or for a timeline that has moved on".into(),
-        ),
-    ]);
-    if let Some(refused) = &sums.report.refused {
-        let unknown = "events of types that are not known; passed over".into();
-        counts.extend([
-            ("rejected", whole(refused.rejected), "lines that are no events; told on standard error".into()),
-            ("unknown_type", whole(refused.unknown_types), unknown),
-        ]);
-    }
+    counts.extend(omitted::events(sums));
     counts.extend([
         ("long_history", tables.left_out, "movements and terms of long histories, told in sums only".into()),
         (

@@ -2,20 +2,31 @@
 
 use std::cmp::Reverse;
 
-use super::Sums;
-use super::table::{Cell, Table, columns};
+use super::table::{self, Cell, LeftOut, Table, columns, whole};
+use super::{Sums, omitted};
 use crate::engine::kpis::leavers::{Fate, Worth};
 use crate::engine::kpis::registry::{Unit, find};
 use crate::engine::kpis::retention::share;
 use crate::engine::kpis::satisfaction::nps;
-use crate::engine::kpis::tables::Group;
+use crate::engine::kpis::tables::{Group, OTHER};
 
 /// What is told of every segment, by the id of the KPI.
 const TOLD: [&str; 8] = ["arpa", "customer_churn_rate", "crr", "grr", "nrr", "revenue_churn", "lifetime", "ltv"];
 
 /// The tables.
 pub fn tables(sums: &Sums<'_>) -> Vec<Table> {
-    vec![segments(sums), leavers(sums)]
+    vec![segments(sums), leavers(sums), left_out(sums)]
+}
+
+fn left_out(sums: &Sums<'_>) -> Table {
+    let own = sums.report.census.tables.dimensions.iter().skip(1);
+    let others =
+        own.filter(|dimension| dimension.groups.iter().any(|(name, group)| name == OTHER && !group.is_empty()));
+    let other = "traits of more values than rules.segments_max; those beyond it are told together".into();
+    let mut counts: Vec<LeftOut> = vec![("other", whole(others.count() as u64), other)];
+    counts.extend(omitted::ledger(sums));
+    counts.extend(omitted::events(sums));
+    table::left_out(counts)
 }
 
 fn segments(sums: &Sums<'_>) -> Table {

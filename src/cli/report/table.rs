@@ -1,6 +1,7 @@
 //! A table and how it looks: as aligned text, as JSON, as CSV. Pure.
 //!
-//! Values keep their unit until they are shown: JSON and CSV have plain numbers, text has percent and grouping.
+//! Values keep their unit until they are shown: JSON and CSV have plain numbers, text has percent and grouping. Names and
+//! traits are anybody's: in text nothing in them moves the cursor, in CSV no spreadsheet takes them for a formula.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -124,11 +125,20 @@ fn grouped(value: f64, decimals: usize) -> String {
     out
 }
 
+/// Whether a character moves the cursor, ends the line, or turns the direction of what follows without being seen.
+fn is_unseen(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text that a spreadsheet takes for text: what it would run as a formula begins with `'` instead.
+fn inert(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+}
+
 fn cell_text(cell: &Cell) -> String {
     match cell {
         Cell::Empty => String::new(),
-        // Names and traits are anybody's: nothing in them may move the cursor or end the line.
-        Cell::Text(text) => text.replace(char::is_control, "\u{fffd}"),
+        Cell::Text(text) => text.replace(is_unseen, "\u{fffd}"),
         Cell::Value(value, unit) => shown(*value, *unit),
         Cell::Pair(customers, revenue) => {
             let percent =
@@ -222,7 +232,7 @@ pub fn csv(tables: &[Table]) -> String {
                     Cell::Pair(customers, revenue) => cells.extend([number(*customers), number(*revenue)]),
                     Cell::Empty if *is_pair => cells.extend([String::new(), String::new()]),
                     Cell::Empty => cells.push(String::new()),
-                    Cell::Text(text) => cells.push(text.clone()),
+                    Cell::Text(text) => cells.push(inert(text)),
                     Cell::Value(value, _) => cells.push(number(*value)),
                 }
             }
@@ -289,6 +299,33 @@ mod tests {
         let row = vec![Cell::text("a\u{1b}[2J\nb"), Cell::Empty, Cell::Empty, Cell::Empty];
         let shown = text("head", &[Table { rows: vec![row], ..sample() }]);
         assert!(shown.contains("  a\u{fffd}[2J\u{fffd}b\n"), "{shown}");
+    }
+
+    #[test]
+    fn what_others_wrote_turns_no_line_around() {
+        for unseen in ['\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {
+            let row = vec![Cell::text(format!("a{unseen}b")), Cell::Empty, Cell::Empty, Cell::Empty];
+            let shown = text("head", &[Table { rows: vec![row], ..sample() }]);
+            assert!(shown.contains("  a\u{fffd}b\n"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn no_spreadsheet_runs_what_others_wrote() {
+        let texts = ["=1+1", "+1", "-1", "@a", "\tb", "\rc", "a=1", "'d"];
+        let rows = texts.map(|name| vec![Cell::text(name), Cell::count(-1), Cell::Empty, Cell::Empty]).into();
+        expect![[r#"
+            table,name,mrr,month_1,rate
+            sample,'=1+1,-1,,
+            sample,'+1,-1,,
+            sample,'-1,-1,,
+            sample,'@a,-1,,
+            sample,'<TAB>b,-1,,
+            sample,"'<CR>c",-1,,
+            sample,a=1,-1,,
+            sample,'d,-1,,
+        "#]]
+        .assert_eq(&csv(&[Table { rows, ..sample() }]).replace('\t', "<TAB>").replace('\r', "<CR>"));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Member<'a> {
     pub flows: Vec<MonthFlow>,
     /// What it pays a month at the rates of `month`, in minor units of the reporting currency.
     pub pays_minor: i64,
+    /// The same at the latest rates: what its months lead to, whichever month is the present one.
+    pub pays_latest_minor: i64,
 }
 
 impl<'a> Member<'a> {
@@ -42,7 +44,10 @@ impl<'a> Member<'a> {
             month,
             activated: book.as_ref().and_then(Book::activated),
             flows: book.map(|book| month_flows(&book, valuation)).unwrap_or_default(),
-            pays_minor: pays_minor(account, rules, month),
+            pays_minor: pays_minor(account, rules, |money| valuation.in_month(money, month)),
+            pays_latest_minor: pays_minor(account, rules, |money| {
+                valuation.in_month(money, Month::from_number(u16::MAX))
+            }),
         }
     }
 
@@ -63,14 +68,13 @@ impl<'a> Member<'a> {
     }
 }
 
-/// What the account's subscriptions pay at the rates of `month`, in minor units of the reporting currency.
-fn pays_minor(account: &Account, rules: &Rules, month: Month) -> i64 {
+/// What the account's subscriptions pay, each currency by `worth`, in minor units of the reporting currency.
+fn pays_minor(account: &Account, rules: &Rules, worth: impl Fn(Money) -> i64) -> i64 {
     let Some(billing) = &account.billing else { return 0 };
     let mut by_currency: BTreeMap<Currency, i64> = BTreeMap::new();
     for known in &billing.ledger.subscriptions {
         let Money { minor, currency } = known.pays(rules.currency);
         *by_currency.entry(currency).or_default() += minor;
     }
-    let valuation = rules.valuation();
-    by_currency.into_iter().map(|(currency, minor)| valuation.in_month(Money { minor, currency }, month)).sum()
+    by_currency.into_iter().map(|(currency, minor)| worth(Money { minor, currency })).sum()
 }

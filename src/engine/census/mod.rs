@@ -57,7 +57,7 @@ pub struct Census {
 pub struct Found {
     /// Who left or shrank in the last complete period, by [`Length`].
     pub leavers: [Leavers; Length::ALL.len()],
-    /// What the accounts pay, at the rates of the present month, in minor units.
+    /// What the accounts pay, at the latest rates, in minor units: what their ledgers lead to.
     pub pays_minor: i64,
     /// Accounts of which a subscription is known.
     pub billed: u64,
@@ -76,7 +76,7 @@ impl Found {
         for (length, leavers) in Length::ALL.into_iter().zip(&mut self.leavers) {
             leavers.count(&member, length.of(member.month).previous());
         }
-        self.pays_minor += member.pays_minor;
+        self.pays_minor += member.pays_latest_minor;
         self.billed += u64::from(account.mrr_minor().is_some());
         self.traits.count(&member);
         self.adoption.count(&member);

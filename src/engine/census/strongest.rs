@@ -8,8 +8,9 @@ use compact_str::CompactString;
 use super::member::Member;
 use crate::engine::alert;
 use crate::engine::effect::Band;
+use crate::engine::kpis::flows::go_on;
 use crate::units::Timestamp;
-use crate::units::calendar::Month;
+use crate::units::calendar::{Length, Month};
 
 /// Accounts kept of each cohort.
 pub const STRONGEST_MAX: usize = 50;
@@ -27,7 +28,7 @@ pub struct Strong {
     pub owner: CompactString,
     /// What it pays a month now, in minor units of the reporting currency.
     pub mrr_minor: i64,
-    /// What it paid at the end of the month in which it first paid, likewise.
+    /// What it paid at the end of the month in which it first paid, likewise; at the rates by which it pays now.
     pub joined_minor: i64,
     /// Its risk as last told, in [0, 1]; `None` while it has not been judged.
     pub risk: Option<f32>,
@@ -67,7 +68,7 @@ impl Strong {
             name: profile.and_then(|profile| profile.name.as_ref()).map(|name| name.value.clone()),
             owner: member.rules.playbooks.owner(0, account, member.rules, member.now).into(),
             mrr_minor: member.pays_minor,
-            joined_minor: member.minor_before(activated.plus(1)),
+            joined_minor: joined_minor(member, activated),
             risk: judgement.published.map(|published| published.risk),
             band: judgement.band,
             alerts: open.fold(0, |mask, alert| mask | 1_u32.checked_shl(alert.kind.into()).unwrap_or(0)),
@@ -88,6 +89,22 @@ impl Strong {
     pub fn alert_names(&self) -> impl Iterator<Item = &'static str> {
         (0..32_u8).filter(|kind| self.alerts >> kind & 1 == 1).map(alert::type_name)
     }
+}
+
+/// What the account paid at the end of the month in which it first paid, without what rates did since.
+fn joined_minor(member: &Member<'_>, activated: Month) -> i64 {
+    let joined = member.minor_before(activated.plus(1));
+    let mut steady = joined;
+    for flow in member.flows.iter().filter(|flow| flow.month > activated) {
+        let moved = flow.moved_minor.get(Length::Month as usize).copied().unwrap_or_default();
+        steady = go_on(steady, flow.start_minor, moved.iter().sum());
+    }
+    // In most accounts no rate has a say.
+    if steady <= 0 || steady == member.pays_minor {
+        return joined;
+    }
+    let restated = i128::from(joined) * i128::from(member.pays_minor) / i128::from(steady);
+    i64::try_from(restated).unwrap_or(i64::MAX)
 }
 
 impl CohortOf {

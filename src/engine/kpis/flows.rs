@@ -1,10 +1,11 @@
 //! From the ledger of one account to what it adds to periods: month by month in the reporting currency, then by period.
 //!
-//! Pure. Invariants: the month's flows lead from its start to its end; an account that has only ever paid in the
-//! reporting currency has no `fx`.
+//! Pure. Invariants: the flows of every period lead from its start to its end; what rates do is in `fx` alone
+//! ([`steady`](super::steady)); an account that has only ever paid in the reporting currency has no `fx`.
 
 use std::collections::BTreeSet;
 
+use super::steady::{Moved, Steady};
 use crate::engine::facts::book::{Book, Flow, Line};
 use crate::engine::rates::Valuation;
 use crate::units::calendar::{Length, Month, Period};
@@ -23,16 +24,17 @@ pub struct MonthFlow {
     pub paid: bool,
     /// ... and at the end.
     pub pays: bool,
-    /// What moved, by [`Flow`]; negative for less.
-    pub moved_minor: [i64; Flow::ALL.len()],
-    /// How many movements, likewise.
+    /// What moved but for `fx`, by [`Length`] of the period that it is told of: at the rates with which that began.
+    pub moved_minor: [Moved; Length::ALL.len()],
+    /// How many movements, by [`Flow`].
     pub moved: [i64; Flow::ALL.len()],
 }
 
 /// What accounts add to a period: all of it adds up over accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Cell {
-    /// What moved, in minor units of the reporting currency, by [`Flow`]; negative for less.
+    /// What moved, in minor units of the reporting currency at the rates with which the period began, by [`Flow`]; negative
+    /// for less. `fx` is what rates did since.
     pub moved_minor: [i64; Flow::ALL.len()],
     /// How many movements, likewise.
     pub moved: [i64; Flow::ALL.len()],
@@ -87,14 +89,23 @@ pub fn month_flows(book: &Book, valuation: Valuation<'_>) -> Vec<MonthFlow> {
     let is_plain = pays.iter().all(|(currency, _)| *currency == valuation.currency);
     let mut flows = Vec::with_capacity(book.lines.len());
     let mut before = (0, false);
+    let mut steady = Length::ALL.map(Steady::new);
     let mut month_of_lines = |month: Month, lines: &[Line]| {
         let mut flow = MonthFlow { month, start_minor: before.0, paid: before.1, ..MonthFlow::default() };
+        if is_plain {
+            let mut moved = Moved::default();
+            for line in lines {
+                if let Some(sum) = moved.get_mut(line.flow as usize) {
+                    *sum = sum.saturating_add(line.minor);
+                }
+            }
+            flow.moved_minor = [moved; Length::ALL.len()];
+        } else {
+            let by_length = steady.iter_mut().map(|steady| steady.moved(month, lines, &pays, valuation));
+            flow.moved_minor.iter_mut().zip(by_length).for_each(|(moved, told)| *moved = told);
+        }
         for line in lines {
-            let worth = valuation.in_month(Money { minor: line.minor, currency: line.currency }, month);
-            if let (Some(sum), Some(count)) =
-                (flow.moved_minor.get_mut(line.flow as usize), flow.moved.get_mut(line.flow as usize))
-            {
-                *sum = sum.saturating_add(worth);
+            if let Some(count) = flow.moved.get_mut(line.flow as usize) {
                 *count += i64::from(line.count);
             }
             if let Some((_, minor)) = pays.iter_mut().find(|(known, _)| *known == line.currency) {
@@ -106,11 +117,10 @@ pub fn month_flows(book: &Book, valuation: Valuation<'_>) -> Vec<MonthFlow> {
             .map(|(currency, minor)| valuation.in_month(Money { minor: *minor, currency: *currency }, month))
             .sum();
         flow.pays = pays.iter().any(|(_, minor)| *minor > 0);
-        let [new, expansion, contraction, churned, reactivation, fx] = &mut flow.moved_minor;
-        let told = *new + *expansion + *contraction + *churned + *reactivation;
-        // What the movements do not tell: other rates, another currency at the same worth, and the rounding of both.
-        *fx = flow.end_minor - flow.start_minor - told;
-        debug_assert!(!is_plain || *fx == 0, "the ledger of {book:?} does not add up in {month}");
+        debug_assert!(
+            !is_plain || flow.moved_minor.iter().all(|moved| told(moved) == flow.end_minor - flow.start_minor),
+            "the ledger of {book:?} does not add up in {month}"
+        );
         before = (flow.end_minor, flow.pays);
         if flow
             != (MonthFlow {
@@ -144,6 +154,30 @@ pub fn month_flows(book: &Book, valuation: Valuation<'_>) -> Vec<MonthFlow> {
     flows
 }
 
+/// What `steady_minor`, an MRR that no rate has moved, becomes in a month with `start_minor` at its start in which
+/// `moved_minor` moves but for `fx`: it goes on in proportion.
+///
+/// ```
+/// use churnwatch::engine::kpis::flows::go_on;
+/// // 100 was there, a rate made it 150 since; 45 of that go, which is 30 of the 100.
+/// assert_eq!(go_on(100, 150, -45), 70);
+/// // Nobody paid at the start.
+/// assert_eq!(go_on(0, 0, 20), 20);
+/// ```
+#[must_use]
+pub fn go_on(steady_minor: i64, start_minor: i64, moved_minor: i64) -> i64 {
+    if start_minor <= 0 || steady_minor <= 0 {
+        return steady_minor.saturating_add(moved_minor);
+    }
+    let [steady, start, end] = [steady_minor, start_minor, start_minor.saturating_add(moved_minor)].map(i128::from);
+    i64::try_from((steady * end + start / 2).div_euclid(start)).unwrap_or(i64::MAX)
+}
+
+/// The sum of what moved.
+fn told(moved: &Moved) -> i64 {
+    moved.iter().fold(0, |sum, minor| sum.saturating_add(*minor))
+}
+
 /// What the account adds to each period of `length` in which its MRR moved.
 pub fn cells(flows: &[MonthFlow], activated: Month, length: Length) -> impl Iterator<Item = (Period, Cell)> + '_ {
     flows.chunk_by(move |one, next| length.of(one.month) == length.of(next.month)).filter_map(move |months| {
@@ -151,7 +185,13 @@ pub fn cells(flows: &[MonthFlow], activated: Month, length: Length) -> impl Iter
         let period = length.of(first.month);
         let mut cell = Cell::default();
         for flow in months {
-            cell.add(&Cell { moved_minor: flow.moved_minor, moved: flow.moved, ..Cell::default() }, 1);
+            let moved_minor = flow.moved_minor.get(length as usize).copied().unwrap_or_default();
+            cell.add(&Cell { moved_minor, moved: flow.moved, ..Cell::default() }, 1);
+        }
+        let moved = told(&cell.moved_minor);
+        // What the movements do not tell: other rates, another currency at the same worth, and the rounding of both.
+        if let Some(fx) = cell.moved_minor.get_mut(Flow::Fx as usize) {
+            *fx = last.end_minor - first.start_minor - moved;
         }
         let (paid, pays) = (first.paid, last.pays);
         let is_new = activated >= period.first;
@@ -159,9 +199,7 @@ pub fn cells(flows: &[MonthFlow], activated: Month, length: Length) -> impl Iter
         cell.returned = i64::from(!paid && pays && !is_new);
         cell.lost = i64::from(paid && !pays);
         if paid {
-            // Rates must not make retention better or worse.
-            let [.., fx] = cell.moved_minor;
-            let end = if pays { (last.end_minor - fx).max(0) } else { 0 };
+            let end = if pays { first.start_minor.saturating_add(moved).max(0) } else { 0 };
             cell.gone_minor = first.start_minor - end.min(first.start_minor);
             cell.opening_change_minor = end - first.start_minor;
         }

@@ -2,6 +2,7 @@
 //!
 //! From the accounts themselves, for one period. Sums only, so that partitions add up.
 
+use super::flows::{Cell, cells};
 use crate::engine::census::member::Member;
 use crate::engine::facts::book::Flow;
 use crate::units::calendar::Period;
@@ -39,7 +40,7 @@ pub struct Worth {
     pub accounts: i64,
     /// Their MRR at the start, in minor units of the reporting currency.
     pub start_minor: i64,
-    /// How much less they pay at the end, likewise.
+    /// How much less they pay at the end, likewise; `fx` left out.
     pub gone_minor: i64,
     /// Months since they first paid, at the start of the period.
     pub tenure_months: i64,
@@ -62,13 +63,16 @@ impl Leavers {
     pub fn count(&mut self, member: &Member<'_>, period: Period) {
         let (account, Some(activated)) = (member.account, member.activated) else { return };
         let start_minor = member.minor_before(period.first);
-        let end_minor = member.minor_before(period.next().first);
         if start_minor <= 0 {
             return;
         }
-        let fate = match end_minor {
-            ..=0 => Fate::Left,
-            end if end < start_minor => Fate::Shrank,
+        let from = member.flows.partition_point(|flow| flow.month < period.first);
+        let to = member.flows.partition_point(|flow| flow.month < period.next().first);
+        let within = member.flows.get(from..to).unwrap_or_default();
+        let cell = cells(within, activated, period.length).next().map(|(_, cell)| cell).unwrap_or_default();
+        let fate = match cell {
+            Cell { lost: 1.., .. } => Fate::Left,
+            Cell { gone_minor: 1.., .. } => Fate::Shrank,
             _ => Fate::Stayed,
         };
         let before = member.flows.iter().take_while(|flow| flow.month < period.first);
@@ -76,7 +80,7 @@ impl Leavers {
         let Some(worth) = self.0.get_mut(fate as usize) else { return };
         worth.accounts += 1;
         worth.start_minor += start_minor;
-        worth.gone_minor += (start_minor - end_minor).max(0);
+        worth.gone_minor += cell.gone_minor;
         worth.tenure_months += i64::from(period.first.since(activated));
         worth.expanded += i64::from(expansion > 0);
         worth.active_days += i64::from(account.activity.active_days);

@@ -18,6 +18,7 @@ pub mod retention;
 pub mod revenue;
 pub mod satisfaction;
 pub mod starts;
+pub mod steady;
 pub mod tables;
 pub mod value;
 

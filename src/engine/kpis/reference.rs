@@ -30,9 +30,11 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
   the months of those before, up to 60 lines; of longer histories the oldest movements count as part of what the account
   began with. Reports and `churnwatch_ledger_left_out` tell how many.
 - **Currencies.** The ledger is kept in the currencies that were told. A month has one rate, that of its first date
-  (`rules.rates`). What a change of rate does is `fx`; so is a change of currency that moves the worth of a subscription by
-  no more than 5 %. A larger one is expansion or contraction. `fx` is left out of GRR and NRR. Live amounts, such as those
-  of alerts, are at the latest rate.
+  (`rules.rates`); MRR at a moment is at the rates of its month. The movements of a period are all told at the rates with which
+  the period began, which are those of its MRR at the start; what rates did since is `fx`, and `fx` is in none of the ratios.
+  So the movements of a quarter are those of its months but for rates that changed within it. A subscription that goes over
+  to another currency at the same worth, by the rates of that month and within 5 %, moves nothing, which is `fx` as well; at
+  another worth it is expansion or contraction in proportion. Live amounts, such as those of alerts, are at the latest rate.
 - **Segments.** The whole history of an account belongs to its present value: when a trait changes, the past is restated.
   Accounts without a value are `unknown`; values beyond `rules.segments_max` are `other`; gauges by period show the largest 20.
 - **Sign-up** is an account's first usage, trial or subscription, whichever came first. Days of surveys are UTC.
@@ -42,7 +44,9 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
 - **Undefined** is not 0: a ratio without a denominator is told as `-` and has no value in Prometheus.
 
 Cohorts are by the month of the first payment. Months of life count from 0: `k1` is the second month. `k0` counts those who
-still pay at the end of their first month; only complete months are told.
+still pay at the end of their first month; only complete months are told. What stays of a cohort's revenue is told, and marked,
+at the rates of its first month: it goes on by the movements of each month, in proportion, without `fx`. So are who left or
+pays less, and the growth of an account. Amounts, and the series of cohorts in Prometheus, are at the rates of each month.
 
 ## Billing that contradicts itself
 
@@ -58,8 +62,8 @@ fn document() -> String {
     for doubt in Doubt::ALL {
         let _ = writeln!(text, "| `{}` | {} |", doubt.name(), doubt.told());
     }
-    text.push_str("\nBesides: an amount in a currency without a rate leaves the MRR as it was (`churnwatch_events_unpriced_total`); a\n");
-    text.push_str("negative, overflowing or malformed one makes the event a dead letter; a second start of a trial is no second sign-up.\n");
+    text.push_str("\nBesides: an amount in a currency without a rate, or worth more than 10^13 minor units of the reporting currency by the\n");
+    text.push_str("latest rate, leaves the MRR as it was (`churnwatch_events_unpriced_total`); a negative, overflowing or malformed one makes the event a dead letter; a second start of a trial is no second sign-up.\n");
     let flows: Vec<&str> = Flow::ALL.iter().map(|flow| flow.name()).collect();
     let _ = writeln!(text, "\nMovements are {}.", flows.join(", "));
     for kpi in KPIS {

@@ -214,14 +214,14 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "revenue_churn", title: "Revenue churn", unit: Unit::Share, better: Better::Lower, span: Span::Period,
         formula: "(churned + contraction) / MRR at the start",
-        edges: "Counts movements, so that customers who join and leave within the period are in it. Undefined without MRR at the start.",
+        edges: "Counts movements, so that customers who join and leave within the period are in it. Undefined without MRR at the start. What rates do (fx) is left out.",
         source: BILLING, owner: SUCCESS, metrics: MOVEMENTS, panel: "Revenue churn",
         value: |f| revenue_churn(f.ledger.mrr_minor, f.moved_minor(Flow::Churned), f.moved_minor(Flow::Contraction)),
     },
     Kpi {
         id: "net_revenue_churn", title: "Net revenue churn", unit: Unit::Share, better: Better::Lower, span: Span::Period,
         formula: "(churned + contraction - expansion - reactivation) / MRR at the start",
-        edges: "Negative where more was won back than lost. Undefined without MRR at the start.",
+        edges: "Negative where more was won back than lost. Undefined without MRR at the start. What rates do (fx) is left out.",
         source: BILLING, owner: SUCCESS, metrics: MOVEMENTS, panel: "Net revenue churn",
         value: |f| net_revenue_churn(f.ledger.mrr_minor, f.lost_minor(), f.won_back_minor()),
     },
@@ -253,7 +253,7 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "quick_ratio", title: "Quick ratio", unit: Unit::Times, better: Better::Higher, span: Span::Period,
         formula: "(new + expansion + reactivation) / (churned + contraction)",
-        edges: "Undefined when nothing was lost.",
+        edges: "Undefined when nothing was lost. What rates do (fx) is left out.",
         source: BILLING, owner: FINANCE, metrics: MOVEMENTS, panel: "Quick ratio",
         value: |f| quick_ratio(f.moved_minor(Flow::New) + f.won_back_minor(), f.lost_minor()),
     },

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::days::{Days, Tally};
-use super::flows::{Cell, MonthFlow, cells};
-use crate::engine::facts::book::Doubt;
+use super::flows::{Cell, MonthFlow, cells, go_on};
+use crate::engine::facts::book::{Doubt, Flow};
 use crate::units::calendar::{Length, Month, Period};
 
 /// Where accounts of segments beyond the most that are shown are counted.
@@ -262,6 +262,23 @@ impl Group {
                 minor = minor.wrapping_add(cell.grown_minor());
             }
             ends.push((customers, minor));
+        }
+        ends
+    }
+
+    /// The same with the MRR at the rates of `first`, as if none had changed since: what stays of a cohort.
+    #[must_use]
+    pub fn ends_steady(&self, first: Month, count: u16) -> Vec<(i64, i64)> {
+        let mut ends = self.ends(first, count);
+        let (mut steady, mut start) = (0, 0);
+        for (month, (_, minor)) in (first.number()..).map(Month::from_number).zip(&mut ends) {
+            let cells = self.of(Length::Month);
+            let cell = cells.binary_search_by_key(&month, |(of, _)| *of).ok().and_then(|index| cells.get(index));
+            let fx = cell.and_then(|(_, cell)| cell.moved_minor.get(Flow::Fx as usize)).copied().unwrap_or(0);
+            let moved = minor.wrapping_sub(start).wrapping_sub(fx);
+            steady = if month == first { *minor } else { go_on(steady, start, moved) };
+            start = *minor;
+            *minor = steady;
         }
         ends
     }

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
+use super::figures::{Live, Present};
 use super::flows::Cell;
+use super::registry::find;
 use super::tables::{Standing, Tables};
+use crate::engine::census::Census;
 use crate::engine::event::{Event, Interval, Kind, SubscriptionChange, Terms, Traits};
 use crate::engine::facts::book::{Doubt, Flow, LINES_MAX};
 use crate::engine::input::{Input, Record};
@@ -291,6 +294,127 @@ fn rates_move_revenue_as_fx_and_nothing_else() {
     );
 }
 
+/// EUR is worth 1 until `changes`, then `rate`; what `text` comes to in the period of 2026-03, at the start of which it was 1.
+fn ratios(text: &str, changes: &str, rate: f64, length: Length) -> String {
+    let mut rates = Rates::default();
+    let from = |month, rate| Rate { from: Month::parse(month).unwrap(), rate };
+    rates.set(Currency::parse("EUR").unwrap(), vec![from("2025-01", 1.0), from(changes, rate)]);
+    let rules = Rules { rates, ..Rules::default() };
+    let engine = engine(&script(text), Arc::new(rules.clone()));
+    let present = Present {
+        tables: engine.kpis(),
+        today: Month::new(2026, 4).first_day(),
+        currency: rules.currency,
+        margin: 1.0,
+        rules: &rules.kpis,
+        live: Live::default(),
+    };
+    let period = length.of(Month::new(2026, 3));
+    let figures = present.figures(&engine.kpis().total(), period);
+    let told = ["grr", "nrr", "revenue_churn", "net_revenue_churn", "quick_ratio"].map(|id| {
+        let value = (find(id).unwrap().value)(&figures).map(|value| (value * 100.0).round());
+        format!(" {id} {}", value.map_or_else(|| "-".to_owned(), |value| value.to_string()))
+    });
+    format!("{period} at {rate}:{}\n", told.concat())
+}
+
+#[test]
+fn rates_are_in_no_ratio() {
+    let story = |rest: &str| {
+        let text = format!("2025-12-10 a start a 10000EUR\n{rest}");
+        let mut shown = format!("{}\n", rest.replace('\n', "; "));
+        for rate in [1.5, 0.5] {
+            for (changes, length) in
+                [("2026-03", Length::Month), ("2026-02", Length::Quarter), ("2026-02", Length::Year)]
+            {
+                shown.push_str(&ratios(&text, changes, rate, length));
+            }
+        }
+        shown
+    };
+    let stories = [
+        "2026-03-10 a cancel a",
+        "2026-03-10 a change a 3000EUR",
+        "2026-03-10 a change a 12000EUR",
+        "2026-03-10 a cancel a\n2026-03-20 a start b 10000EUR",
+        // 40 of 100 in dollars stay, of the rest in euros nothing does.
+        "2025-12-11 a change a 6000EUR\n2025-12-11 a start b 4000\n2026-03-10 a cancel a",
+    ];
+    expect![[r#"
+        2026-03-10 a cancel a
+        2026-03 at 1.5: grr 0 nrr 0 revenue_churn 100 net_revenue_churn 100 quick_ratio 0
+        2026-Q1 at 1.5: grr 0 nrr 0 revenue_churn 100 net_revenue_churn 100 quick_ratio 0
+        2026 at 1.5: grr 0 nrr 0 revenue_churn 100 net_revenue_churn 100 quick_ratio 0
+        2026-03 at 0.5: grr 0 nrr 0 revenue_churn 100 net_revenue_churn 100 quick_ratio 0
+        2026-Q1 at 0.5: grr 0 nrr 0 revenue_churn 100 net_revenue_churn 100 quick_ratio 0
+        2026 at 0.5: grr 0 nrr 0 revenue_churn 100 net_revenue_churn 100 quick_ratio 0
+        2026-03-10 a change a 3000EUR
+        2026-03 at 1.5: grr 30 nrr 30 revenue_churn 70 net_revenue_churn 70 quick_ratio 0
+        2026-Q1 at 1.5: grr 30 nrr 30 revenue_churn 70 net_revenue_churn 70 quick_ratio 0
+        2026 at 1.5: grr 30 nrr 30 revenue_churn 70 net_revenue_churn 70 quick_ratio 0
+        2026-03 at 0.5: grr 30 nrr 30 revenue_churn 70 net_revenue_churn 70 quick_ratio 0
+        2026-Q1 at 0.5: grr 30 nrr 30 revenue_churn 70 net_revenue_churn 70 quick_ratio 0
+        2026 at 0.5: grr 30 nrr 30 revenue_churn 70 net_revenue_churn 70 quick_ratio 0
+        2026-03-10 a change a 12000EUR
+        2026-03 at 1.5: grr 100 nrr 120 revenue_churn 0 net_revenue_churn -20 quick_ratio -
+        2026-Q1 at 1.5: grr 100 nrr 120 revenue_churn 0 net_revenue_churn -20 quick_ratio -
+        2026 at 1.5: grr 100 nrr 120 revenue_churn 0 net_revenue_churn -20 quick_ratio -
+        2026-03 at 0.5: grr 100 nrr 120 revenue_churn 0 net_revenue_churn -20 quick_ratio -
+        2026-Q1 at 0.5: grr 100 nrr 120 revenue_churn 0 net_revenue_churn -20 quick_ratio -
+        2026 at 0.5: grr 100 nrr 120 revenue_churn 0 net_revenue_churn -20 quick_ratio -
+        2026-03-10 a cancel a; 2026-03-20 a start b 10000EUR
+        2026-03 at 1.5: grr 100 nrr 100 revenue_churn 100 net_revenue_churn 0 quick_ratio 100
+        2026-Q1 at 1.5: grr 100 nrr 100 revenue_churn 100 net_revenue_churn 0 quick_ratio 100
+        2026 at 1.5: grr 100 nrr 100 revenue_churn 100 net_revenue_churn 0 quick_ratio 100
+        2026-03 at 0.5: grr 100 nrr 100 revenue_churn 100 net_revenue_churn 0 quick_ratio 100
+        2026-Q1 at 0.5: grr 100 nrr 100 revenue_churn 100 net_revenue_churn 0 quick_ratio 100
+        2026 at 0.5: grr 100 nrr 100 revenue_churn 100 net_revenue_churn 0 quick_ratio 100
+        2025-12-11 a change a 6000EUR; 2025-12-11 a start b 4000; 2026-03-10 a cancel a
+        2026-03 at 1.5: grr 40 nrr 40 revenue_churn 60 net_revenue_churn 60 quick_ratio 0
+        2026-Q1 at 1.5: grr 40 nrr 40 revenue_churn 60 net_revenue_churn 60 quick_ratio 0
+        2026 at 1.5: grr 40 nrr 40 revenue_churn 60 net_revenue_churn 60 quick_ratio 0
+        2026-03 at 0.5: grr 40 nrr 40 revenue_churn 60 net_revenue_churn 60 quick_ratio 0
+        2026-Q1 at 0.5: grr 40 nrr 40 revenue_churn 60 net_revenue_churn 60 quick_ratio 0
+        2026 at 0.5: grr 40 nrr 40 revenue_churn 60 net_revenue_churn 60 quick_ratio 0
+    "#]]
+    .assert_eq(&stories.map(story).concat());
+    // Over to dollars at the same price, then half of it; over to dollars at a third less.
+    let switched = |text: &str| ratios(text, "2026-02", 1.5, Length::Quarter);
+    expect![[r#"
+        2026-Q1 at 1.5: grr 50 nrr 50 revenue_churn 50 net_revenue_churn 50 quick_ratio 0
+    "#]]
+    .assert_eq(&switched("2025-12-10 a start a 10000EUR\n2026-03-10 a change a 15000\n2026-03-20 a change a 7500"));
+    expect![[r#"
+        2026-Q1 at 1.5: grr 67 nrr 67 revenue_churn 33 net_revenue_churn 33 quick_ratio 0
+    "#]]
+    .assert_eq(&switched("2025-12-10 a start a 10000EUR\n2026-03-10 a change a 10000"));
+    expect![[r#"
+        2026-Q1 at 1.5: grr 0 nrr 0 revenue_churn 100 net_revenue_churn 100 quick_ratio 0
+    "#]]
+    .assert_eq(&switched("2025-12-10 a start a 10000EUR\n2026-02-10 a change a 15000\n2026-03-20 a cancel a"));
+}
+
+#[test]
+fn no_rate_makes_sums_overflow() {
+    let mut text = String::new();
+    for (account, subscription) in (0..64).map(|number| (number / 8, number % 8)) {
+        writeln!(text, "2026-01-10 a{account} start s{subscription} 1000000000000EUR").unwrap();
+    }
+    let total = |latest: f64| {
+        let mut rates = Rates::default();
+        let from = |month, rate| Rate { from: Month::new(2026, month), rate };
+        rates.set(Currency::parse("EUR").unwrap(), vec![from(1, 1e9), from(3, latest)]);
+        let engine = engine(&script(&text), Arc::new(Rules { rates, ..Rules::default() }));
+        assert_eq!(Census::of(&engine, instant("2026-03-10")).check(Month::new(2026, 3)), Ok(()));
+        let ends = engine.kpis().total().ends(Month::new(2026, 1), 3);
+        (engine.counts.unpriced, ends.into_iter().map(|(_, minor)| minor).collect::<Vec<_>>())
+    };
+    // All of it is worth more than is believed: counted, and left out.
+    assert_eq!(total(1e9), (64, vec![0; 3]));
+    // It was: as much as is told of an account, until the rate is one that is believed.
+    assert_eq!(total(1.0), (0, vec![640_000_000_000_000, 640_000_000_000_000, 64_000_000_000_000]));
+}
+
 #[test]
 fn a_change_of_currency_at_another_worth_is_a_change_of_price() {
     check(
@@ -401,7 +525,8 @@ fn drawn(count: usize, accounts: u8) -> impl Strategy<Value = Vec<Drawn>> {
     proptest::collection::vec((0..accounts, 0..3_u8, 0..CHANGES.len(), amount, 0..6_usize, minute), 1..count)
 }
 
-fn events_of(drawn: &[Drawn]) -> Vec<Event<'static>> {
+/// The events; with `switches` the subscriptions may go over to other currencies.
+fn events_of(drawn: &[Drawn], switches: bool) -> Vec<Event<'static>> {
     let currencies = ["USD", "USD", "USD", "EUR", "EUR", "JPY"].map(|code| Currency::parse(code).unwrap());
     let start = instant("2025-05-01T00:00:00Z").ms();
     let event = |(index, (account, subscription, change, amount, currency, minute)): (usize, &Drawn)| Event {
@@ -414,7 +539,10 @@ fn events_of(drawn: &[Drawn]) -> Vec<Event<'static>> {
             change: CHANGES[*change].1,
             terms: terms(
                 &format!("s{subscription}"),
-                amount.map(|amount| Money { minor: amount * 4, currency: currencies[*currency] }),
+                amount.map(|amount| {
+                    let currency = if switches { *currency } else { usize::from(account * 2 + subscription) % 6 };
+                    Money { minor: amount * 4, currency: currencies[currency] }
+                }),
             ),
         },
     };
@@ -490,12 +618,11 @@ impl<'e> Naive<'e> {
             cell.moved_minor[flow as usize] += minor;
             cell.moved[flow as usize] += count;
         };
-        let mut month = period.first.plus(-1);
+        let base = period.first.plus(-1);
+        let mut month = base;
         let mut rest = events.iter().filter(|event| (from..to).contains(&event.time)).peekable();
         while month < period.last() {
-            let next = month.plus(1);
-            book(Flow::Fx, self.worth(&state, next) - self.worth(&state, month), 0);
-            month = next;
+            month = month.plus(1);
             while let Some(event) = rest.next_if(|event| zone.month(event.time) == month) {
                 let before = state.clone();
                 Self::apply(&mut state, event);
@@ -526,15 +653,18 @@ impl<'e> Naive<'e> {
                     _ => continue,
                 };
                 ever = true;
-                book(flow, moved, 1);
+                let steady = self.worth(&state, base) - self.worth(&before, base);
+                book(flow, if flow == Flow::Fx { 0 } else { steady }, 1);
             }
         }
         let (end, pays) = (self.worth(&state, month), Self::pays(&state));
+        let moved: i64 = cell.moved_minor.iter().sum();
+        cell.moved_minor[Flow::Fx as usize] = end - start - moved;
         cell.acquired = i64::from(!paid && pays && !ever_before);
         cell.returned = i64::from(!paid && pays && ever_before);
         cell.lost = i64::from(paid && !pays);
         if paid {
-            let end = if pays { (end - cell.moved_minor[Flow::Fx as usize]).max(0) } else { 0 };
+            let end = if pays { (start + moved).max(0) } else { 0 };
             cell.gone_minor = start - end.min(start);
             cell.opening_change_minor = end - start;
         }
@@ -551,13 +681,24 @@ impl<'e> Naive<'e> {
     }
 }
 
-/// What is compared with the model; the number of `fx` movements means nothing.
-fn comparable(mut standing: Standing) -> Standing {
+/// What is compared with the model; the number of `fx` movements means nothing. What a subscription that goes over to
+/// another currency is worth at old rates follows from its price, which the model does not know.
+fn comparable(mut standing: Standing, switches: bool) -> Standing {
     standing.cell.moved[Flow::Fx as usize] = 0;
+    if switches {
+        let moved: i64 = standing.cell.moved_minor.iter().sum();
+        standing.cell.moved_minor = [moved, 0, 0, 0, 0, 0];
+        (standing.cell.gone_minor, standing.cell.opening_change_minor) = (0, 0);
+    }
     standing
 }
 
-fn agrees_with_the_model(tables: &Tables, events: &[Event<'static>], rules: &Rules) -> Result<(), TestCaseError> {
+fn agrees_with_the_model(
+    tables: &Tables,
+    events: &[Event<'static>],
+    rules: &Rules,
+    switches: bool,
+) -> Result<(), TestCaseError> {
     let naive = Naive::new(events, rules);
     let total = tables.total();
     let (first, last) = (Month::new(2025, 4), Month::new(2028, 3));
@@ -565,7 +706,8 @@ fn agrees_with_the_model(tables: &Tables, events: &[Event<'static>], rules: &Rul
         let mut period = length.of(first);
         while period <= length.of(last) {
             let standing = total.at(period);
-            prop_assert_eq!(comparable(standing), comparable(naive.at(period)), "{}", period);
+            let model = comparable(naive.at(period), switches);
+            prop_assert_eq!(comparable(standing, switches), model, "{}", period);
             let moved: i64 = standing.cell.moved_minor.iter().sum();
             prop_assert_eq!(standing.mrr_end_minor(), standing.mrr_minor + moved);
             prop_assert_eq!(standing.mrr_end_minor(), total.at(period.next()).mrr_minor);
@@ -599,22 +741,27 @@ proptest! {
             (Just(drawn), order)
         }),
         zone in 0..ZONES.len(),
+        switches in any::<bool>(),
     ) {
         let rules = rules_in(ZONES[zone]);
-        let events = events_of(&drawn);
+        let events = events_of(&drawn, switches);
         let disordered: Vec<_> = order.iter().map(|index| events[*index].clone()).collect();
         let engine = engine(&disordered, Arc::clone(&rules));
-        agrees_with_the_model(engine.kpis(), &events, &rules)?;
+        agrees_with_the_model(engine.kpis(), &events, &rules, switches)?;
     }
 
     #[test]
-    fn a_long_timeline_that_is_folded_agrees_as_well(drawn in drawn(80, 1), zone in 0..ZONES.len()) {
+    fn a_long_timeline_that_is_folded_agrees_as_well(
+        drawn in drawn(80, 1),
+        zone in 0..ZONES.len(),
+        switches in any::<bool>(),
+    ) {
         let rules = rules_in(ZONES[zone]);
-        let mut events = events_of(&drawn);
+        let mut events = events_of(&drawn, switches);
         events.sort_by_key(|event| (event.time, stable_hash(event.id.as_bytes())));
         let engine = engine(&events, Arc::clone(&rules));
         prop_assert_eq!(engine.kpis().left_out, 0);
-        agrees_with_the_model(engine.kpis(), &events, &rules)?;
+        agrees_with_the_model(engine.kpis(), &events, &rules, switches)?;
     }
 }
 

@@ -46,7 +46,7 @@ fn moved(month: Month, start: i64, flow: Flow, by: i64) -> MonthFlow {
         pays: start + by > 0,
         ..MonthFlow::default()
     };
-    moved.moved_minor[flow as usize] = by;
+    moved.moved_minor.iter_mut().for_each(|moved| moved[flow as usize] = by);
     moved.moved[flow as usize] = 1;
     moved
 }
