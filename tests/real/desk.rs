@@ -137,5 +137,5 @@ fn what_goes_out_goes_out_once_however_often_the_process_is_killed() {
     service.stop();
     outputs_are_those_of_file_mode(&site, 20);
     let (deliveries, digests) = gone_out_is_what_file_mode_says(&site);
-    assert!(deliveries >= 10 && digests >= 10, "{deliveries} deliveries and {digests} digests prove nothing");
+    assert!(deliveries >= 10 && digests >= 5, "{deliveries} deliveries and {digests} digests prove nothing");
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::compare::{outputs_are_those_of_file_mode, wait_log_worked_off, wait_worked_off};
 use crate::support::events::{now, send, stream};
 use crate::support::prometheus::Prometheus;
-use crate::support::{Membership, SOON, Settings, Site, http, wait};
+use crate::support::{EVENTUALLY, Membership, SOON, Settings, Site, http, wait};
 
 /// A Prometheus server that scrapes one target each second.
 fn scraping(site: &Site, target: u16) -> Prometheus {
@@ -57,6 +57,16 @@ fn prometheus_reads_the_values_that_file_mode_computes() {
     let mut ingest = site.start("in", "ingest", Membership::New);
     let mut engine = site.start("out", "engine,serve", Membership::New);
     wait_worked_off(&site);
+    // The latest events are judged when every source has said that there is nothing more.
+    wait("every account to be judged", EVENTUALLY, || {
+        let page = http::get(engine.port, "/metrics")?.body;
+        let sum = |name: &str| -> f64 {
+            let lines = page.lines().filter(|line| line.starts_with(name));
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
+        let accounts = sum("churnwatch_state_accounts");
+        (accounts > 0.0 && (sum("churnwatch_accounts{") - accounts).abs() < 0.5).then_some(())
+    });
     // Without ingest the log ends, and with it the clock: from here on both look at the same records.
     ingest.stop();
     wait_log_worked_off(&site);
