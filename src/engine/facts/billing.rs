@@ -425,8 +425,9 @@ impl Subscription {
                 self.paused = None;
                 self.pay_in_full();
             }
+            // What is paused stays so, unless it is told what is paid now.
             SubscriptionChange::Changed => {
-                if !self.ended {
+                if !self.ended && (self.paused.is_none() || change.mrr_minor.is_some()) {
                     self.pay_in_full();
                     self.paused = None;
                 }
@@ -437,9 +438,8 @@ impl Subscription {
             }
             SubscriptionChange::CancelScheduled => {
                 self.cancel_scheduled = Some(change.offset);
-                if !self.ended {
+                if !self.ended && self.paused.is_none() {
                     self.pay_in_full();
-                    self.paused = None;
                 }
             }
             SubscriptionChange::Canceled => {

@@ -573,6 +573,7 @@ impl<'e> Naive<'e> {
     fn apply(state: &mut Plain, event: &Event<'_>) {
         let Kind::Subscription { change, terms } = &event.kind else { return };
         let nothing = (Money { minor: 0, currency: Currency::USD }, false, false);
+        let is_new = !state.contains_key(&*terms.subscription);
         let (full, counts, ended) = state.entry(terms.subscription.to_string()).or_insert(nothing);
         if let Some(mrr) = terms.mrr.filter(|mrr| mrr.minor > 0 || *change != SubscriptionChange::CancelScheduled) {
             *full = mrr;
@@ -581,7 +582,9 @@ impl<'e> Naive<'e> {
             SubscriptionChange::Started | SubscriptionChange::Renewed | SubscriptionChange::Resumed => {
                 (*counts, *ended) = (true, false);
             }
-            SubscriptionChange::Changed | SubscriptionChange::CancelScheduled if !*ended => *counts = true,
+            // Paused, it stays so until it is told what is paid.
+            SubscriptionChange::Changed if !*ended => *counts |= is_new || terms.mrr.is_some(),
+            SubscriptionChange::CancelScheduled if !*ended => *counts |= is_new,
             SubscriptionChange::Paused => *counts = false,
             SubscriptionChange::Canceled => (*counts, *ended) = (false, true),
             _ => {}
@@ -950,4 +953,29 @@ fn surveys_and_ratings_grow_old() {
         Voices { sent: [0, 0], answered: [0, 0], csat: [1, 1, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-06-01"));
+}
+
+/// Paused, it pays nothing until it goes on: an end that is scheduled meanwhile, or other seats, are no return.
+#[test]
+fn what_is_paused_stays_so_until_it_is_told_what_is_paid() {
+    check(
+        "UTC",
+        "2026-01-05 a start s 10000
+         2026-02-05 a pause s
+         2026-03-05 a schedule s
+         2026-04-01 a cancel s
+         2026-01-05 b start s 10000
+         2026-02-05 b pause s
+         2026-03-05 b change s
+         2026-04-05 b change s 7000",
+        Length::Month,
+        "2026-05",
+        &expect![[r#"
+            2026-01: customers 0 +2 +0 -0 = 2, MRR 0 new +20000 = 20000, kept 0, opening end 0
+            2026-02: customers 2 +0 +0 -2 = 0, MRR 20000 churned -20000 = 0, kept 0, opening end 0
+            2026-03: customers 0 +0 +0 -0 = 0, MRR 0 = 0, kept 0, opening end 0
+            2026-04: customers 0 +0 +1 -0 = 1, MRR 0 reactivation +7000 = 7000, kept 0, opening end 0
+            2026-05: customers 1 +0 +0 -0 = 1, MRR 7000 = 7000, kept 7000, opening end 7000
+        "#]],
+    );
 }
