@@ -235,12 +235,12 @@ impl Engine {
         self.store.get(slot).is_some_and(|account| cadence::is_due_on_activity(account, now))
     }
 
-    /// Leaves the judgement of an account to when the clock has come to `time`: until then nobody knows what the sources
+    /// Leaves the judgement of an account to when the clock has come near `time`: until then nobody knows what the sources
     /// that are behind will say about it.
     fn wait(&mut self, slot: Slot, time: Timestamp) {
         let Some(account) = self.store.get(slot) else { return };
         self.sums.recount(slot, account, &self.rules);
-        let due = timers::round_up(time);
+        let due = timers::round_up(time.minus(self.rules.ahead()));
         let is_frozen = account.has_left() && account.judgement.at.is_some() && account.judgement.due.is_none();
         if !is_frozen && account.judgement.due.is_none_or(|known| due < known) {
             self.look_at(slot, due);
@@ -274,9 +274,10 @@ impl Engine {
                 self.store.bring_close(some.iter().map(|(_, slot)| *slot));
                 for (_, slot) in some {
                     let Some(account) = self.store.get(*slot) else { continue };
-                    if let Some(left_at) = account.left_at().filter(|left_at| *left_at > clock) {
+                    let left_at = account.left_at().map(|left_at| left_at.minus(self.rules.ahead()));
+                    if let Some(leaves_at) = left_at.filter(|leaves_at| *leaves_at > clock) {
                         // It has not left yet.
-                        self.look_at(*slot, timers::round_up(left_at));
+                        self.look_at(*slot, timers::round_up(leaves_at));
                     } else if let Some(due) = account.judgement.due {
                         let latest_at = account.activity.latest_at.min(clock.plus(self.rules.ahead()));
                         self.judge(*slot, due.max(latest_at), None, effects);
