@@ -144,7 +144,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Refuses arguments with which nothing would come out, or something would be lost.
 fn check(args: &Args) -> anyhow::Result<()> {
-    super::refuse_what_is_read_once(&args.log.input)?;
     if args.labels.is_none() && args.pairs.is_none() && args.scores.is_none() && args.against.is_none() {
         bail!("nothing to measure by: give --labels, --pairs with labels, or --scores to write the risks");
     }

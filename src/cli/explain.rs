@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::engine::account::Account;
 use crate::engine::effect::{Evidence, Health};
 use crate::engine::facts::activity::Activity;
+use crate::engine::fleet::features;
 use crate::local::gate::Gate;
 use crate::local::place::Place;
 use crate::local::replay::{Found, Replay, Stop};
@@ -137,7 +138,7 @@ fn last_use(engine: &Engine, account: &Account) -> Option<Position> {
 fn terms(health: &Health, last_use: Option<Position>, place: &dyn Fn(Option<Position>) -> Option<Place>) -> Vec<Term> {
     let place = |name: &str| match health.evidence.iter().find(|evidence| evidence.signal == name) {
         Some(evidence) => place(evidence.position),
-        None if OF_USE.contains(&name) => place(last_use),
+        None if features::is_of_use(name) => place(last_use),
         None => None,
     };
     let listed = health.contributions.iter();
@@ -149,21 +150,6 @@ fn terms(health: &Health, last_use: Option<Position>, place: &dyn Fn(Option<Posi
     }
     terms
 }
-
-/// The terms that follow from the account's use.
-const OF_USE: [&str; 11] = [
-    "expected_activity_14d",
-    "expected_activity_182d",
-    "silence",
-    "active_days",
-    "gap_spread",
-    "longest_gap",
-    "overdue",
-    "intensity",
-    "magnitude",
-    "distinct_features",
-    "distinct_users",
-];
 
 /// Differences of logits below this come from rounding.
 const ROUNDING: f64 = 1e-9;

@@ -17,7 +17,7 @@ use super::facts::profile::Profile;
 use super::facts::tickets::Tickets;
 use super::facts::voice::{Answer, Voice};
 use super::rules::Rules;
-use crate::units::{Money, Offset, Timestamp, stable_hash};
+use crate::units::{Offset, Timestamp, stable_hash};
 
 /// Everything known about one account.
 #[derive(Clone, Debug, PartialEq)]
@@ -404,12 +404,6 @@ impl Account {
     pub fn present(&self, clock: Option<Timestamp>, rules: &Rules) -> Timestamp {
         let latest_at = self.activity.latest_at;
         clock.map_or(latest_at, |clock| clock.max(latest_at.min(clock.plus(rules.ahead()))))
-    }
-
-    /// Its MRR in the reporting currency; `None` when it has no known subscription.
-    #[must_use]
-    pub fn mrr(&self, rules: &Rules) -> Option<Money> {
-        self.mrr_minor().map(|minor| Money { minor, currency: rules.currency })
     }
 
     /// Its MRR in minor units of the reporting currency; `None` when it has no known subscription.

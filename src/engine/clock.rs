@@ -23,6 +23,12 @@ impl PartitionState {
         }
     }
 
+    /// The latest moment at which an account may be judged; `None` before there is a clock.
+    #[must_use]
+    pub fn reach(&self, rules: &Rules) -> Option<Timestamp> {
+        self.clock.map(|clock| clock.plus(rules.ahead()))
+    }
+
     fn merge(&mut self, report: &SourceReport) {
         let key = |known: &SourceReport| {
             (known.topic.as_str().cmp(&report.topic)).then(known.partition.cmp(&report.partition))

@@ -52,7 +52,7 @@ use fleet::sample::Sample;
 use guard::Guard;
 use input::{Input, Record, SourceReport, SourceTopic};
 use quality::Quality;
-use risk::assess;
+use risk::{Assessment, assess};
 use rules::Rules;
 pub use store::ANTICIPATED_MAX;
 use store::{Slot, Store};
@@ -221,7 +221,7 @@ impl Engine {
             self.sums.contribute(before, account, parts, &self.rules);
         }
         let now = account.present(self.partition.clock, &self.rules);
-        let is_known = self.partition.clock.is_some_and(|clock| event.time <= clock.plus(self.rules.ahead()));
+        let is_known = self.partition.reach(&self.rules).is_some_and(|reach| event.time <= reach);
         match change.urgency {
             Urgency::None => {}
             Urgency::Routine if !self.is_to_be_judged(slot, now) => self.put_off(slot, now.max(event.time)),
@@ -240,11 +240,16 @@ impl Engine {
     fn wait(&mut self, slot: Slot, time: Timestamp) {
         let Some(account) = self.store.get(slot) else { return };
         self.sums.recount(slot, account, &self.rules);
-        let due = timers::round_up(time.minus(self.rules.ahead()));
+        let due = self.within_reach_at(time);
         let is_frozen = account.has_left() && account.judgement.at.is_some() && account.judgement.due.is_none();
         if !is_frozen && account.judgement.due.is_none_or(|known| due < known) {
             self.look_at(slot, due);
         }
+    }
+
+    /// The whole hour at which the clock has `time` within its reach.
+    fn within_reach_at(&self, time: Timestamp) -> Timestamp {
+        timers::round_up(time.minus(self.rules.ahead()))
     }
 
     /// Makes the account due at `due`, a whole hour.
@@ -268,19 +273,18 @@ impl Engine {
     /// Judges the accounts whose timers are due at the clock, in order of due time, each at its due time; nobody while the
     /// guard holds silence.
     fn fire(&mut self, effects: &mut Vec<Effect>) {
-        let Some(clock) = self.partition.clock.filter(|_| !self.partition.guard.is_holding()) else { return };
+        let times = self.partition.clock.zip(self.partition.reach(&self.rules));
+        let Some((clock, reach)) = times.filter(|_| !self.partition.guard.is_holding()) else { return };
         while let Some(due) = self.timers.pop(clock) {
             for some in due.chunks(ANTICIPATED_MAX) {
                 self.store.bring_close(some.iter().map(|(_, slot)| *slot));
                 for (_, slot) in some {
                     let Some(account) = self.store.get(*slot) else { continue };
-                    let left_at = account.left_at().map(|left_at| left_at.minus(self.rules.ahead()));
-                    if let Some(leaves_at) = left_at.filter(|leaves_at| *leaves_at > clock) {
+                    if let Some(left_at) = account.left_at().filter(|left_at| *left_at > reach) {
                         // It has not left yet.
-                        self.look_at(*slot, timers::round_up(leaves_at));
+                        self.look_at(*slot, self.within_reach_at(left_at));
                     } else if let Some(due) = account.judgement.due {
-                        let latest_at = account.activity.latest_at.min(clock.plus(self.rules.ahead()));
-                        self.judge(*slot, due.max(latest_at), None, effects);
+                        self.judge(*slot, due.max(account.activity.latest_at.min(reach)), None, effects);
                     }
                 }
             }
@@ -434,16 +438,19 @@ impl Engine {
     /// when it did. Changes nothing.
     #[must_use]
     pub fn health_at(&self, account: &Account, now: Timestamp) -> Health {
-        let now = account.left_at().map_or(now, |left_at| left_at.min(now));
-        let assessment = assess(account, now, &self.rules, &self.partition.fleet);
+        let assessment = self.assess_at(account, now);
         health::tell(account, &assessment, &self.rules, &self.partition.fleet, self.partition.index)
     }
 
     /// The risk of one of its accounts, likewise.
     #[must_use]
     pub fn risk_at(&self, account: &Account, now: Timestamp) -> Ratio {
+        self.assess_at(account, now).risk
+    }
+
+    fn assess_at(&self, account: &Account, now: Timestamp) -> Assessment {
         let now = account.left_at().map_or(now, |left_at| left_at.min(now));
-        assess(account, now, &self.rules, &self.partition.fleet).risk
+        assess(account, now, &self.rules, &self.partition.fleet)
     }
 
     /// The accounts changed since the last commit, each once, in order of first change. Needs [`Journal::Keep`].

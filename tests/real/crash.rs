@@ -6,7 +6,7 @@ use crate::support::compare::{
     everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_log_worked_off, wait_worked_off,
 };
 use crate::support::events::{Random, fresh_seed, now, send, stream};
-use crate::support::{Membership, SOON, Settings, Site, committed, wait};
+use crate::support::{Membership, SOON, Settings, Site, committed, http, wait};
 
 /// How often the process is killed.
 const KILLS: usize = 20;
@@ -119,7 +119,7 @@ fn a_restart_restores_before_it_processes_and_is_ready_only_then() {
         None
     });
     assert!(refused > 0, "it was ready before it could have restored anything");
-    let accounts = metric(service.port, "churnwatch_state_accounts");
+    let accounts = http::get(service.port, "/metrics").unwrap().sum("churnwatch_state_accounts");
     assert!(accounts >= 1_500.0, "ready with {accounts} accounts of 2,000");
     wait_worked_off(&site);
     wait_log_worked_off(&site);
@@ -129,13 +129,4 @@ fn a_restart_restores_before_it_processes_and_is_ready_only_then() {
     service.stop();
     everything_sent_is_there_once(&site);
     outputs_are_those_of_file_mode(&site, 5);
-}
-
-/// The sum of a metric's series on the live page.
-fn metric(port: u16, name: &str) -> f64 {
-    let page = crate::support::http::get(port, "/metrics").unwrap().body;
-    page.lines()
-        .filter(|line| line.split(['{', ' ']).next() == Some(name))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum()
 }

@@ -59,13 +59,9 @@ fn prometheus_reads_the_values_that_file_mode_computes() {
     wait_worked_off(&site);
     // The latest events are judged when every source has said that there is nothing more.
     wait("every account to be judged", EVENTUALLY, || {
-        let page = http::get(engine.port, "/metrics")?.body;
-        let sum = |name: &str| -> f64 {
-            let lines = page.lines().filter(|line| line.starts_with(name));
-            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-        };
-        let accounts = sum("churnwatch_state_accounts");
-        (accounts > 0.0 && (sum("churnwatch_accounts{") - accounts).abs() < 0.5).then_some(())
+        let page = http::get(engine.port, "/metrics")?;
+        let accounts = page.sum("churnwatch_state_accounts");
+        (accounts > 0.0 && (page.sum("churnwatch_accounts") - accounts).abs() < 0.5).then_some(())
     });
     // Without ingest the log ends, and with it the clock: from here on both look at the same records.
     ingest.stop();

@@ -13,6 +13,17 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// Of a page of metrics, the sum of the series of the metric called `name`.
+    pub fn sum(&self, name: &str) -> f64 {
+        self.body
+            .lines()
+            .filter(|line| line.split(['{', ' ']).next() == Some(name))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+}
+
 /// The answer to `GET path` from `port` of loopback; `None` while nobody answers there.
 pub fn get(port: u16, path: &str) -> Option<Answer> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

@@ -59,8 +59,9 @@ fn check(tables: &Tables, month: Month) -> Result<i64, Unsound> {
         while period <= length.of(month) {
             let whole = total.at(period);
             let next = total.at(period.next());
-            let moved = whole.cell.moved_minor.iter().fold(0_i64, |sum, moved| sum.wrapping_add(*moved));
-            if whole.mrr_minor.wrapping_add(moved) != next.mrr_minor || whole.customers_end() != next.customers {
+            if whole.mrr_minor.wrapping_add(whole.cell.grown_minor()) != next.mrr_minor
+                || whole.customers_end() != next.customers
+            {
                 return Err(Unsound::Movements { period });
             }
             let parts = |name: &str, groups: &mut dyn Iterator<Item = &Group>| {

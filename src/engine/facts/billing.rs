@@ -199,12 +199,9 @@ impl Billing {
             interval: terms.interval,
             offset,
         };
-        let index = self.changes.partition_point(|known| known.stamp < stamp);
-        if self.changes.get(index).is_some_and(|known| known.stamp == stamp) {
-            // Told again.
+        if !super::insert_new(&mut self.changes, change, |known| known.stamp) {
             return Booked::Yes;
         }
-        super::insert(&mut self.changes, index, change);
         if self.changes.len() > CHANGES_MAX {
             let oldest = self.changes.remove(0);
             let folded = self.folded.get_or_insert_default();
@@ -255,12 +252,8 @@ impl Billing {
 
     /// Notes a failed payment; one that is known already, told again after days, is none.
     pub fn failed(&mut self, failure: Failure) {
-        let index = self.failures.partition_point(|known| known.stamp < failure.stamp);
-        if self.failures.get(index).is_some_and(|known| known.stamp == failure.stamp) {
-            return;
-        }
-        super::insert(&mut self.failures, index, failure);
-        if self.failures.len() > FAILURES_MAX {
+        let is_new = super::insert_new(&mut self.failures, failure, |known| known.stamp);
+        if is_new && self.failures.len() > FAILURES_MAX {
             self.failures.remove(0);
         }
     }

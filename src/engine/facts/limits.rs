@@ -36,11 +36,9 @@ pub struct Hit {
 impl Limits {
     /// Takes in a hit; one that is known already, told again after days, is none.
     pub fn hit(&mut self, stamp: Stamp, limit: &LimitUse<'_>, offset: Offset) {
-        let index = self.hits.partition_point(|known| *known < stamp);
-        if self.hits.get(index) == Some(&stamp) {
+        if !super::insert_new(&mut self.hits, stamp, |known| *known) {
             return;
         }
-        super::insert(&mut self.hits, index, stamp);
         if self.hits.len() > HITS_MAX {
             self.hits.remove(0);
         }

@@ -39,3 +39,15 @@ pub(in crate::engine) fn insert<T>(list: &mut Vec<T>, index: usize, item: T) {
     }
     list.insert(index, item);
 }
+
+/// Inserts `item` at its place in a list sorted by `key`, unless one with its key is there: the same, told again. Whether it
+/// was news.
+pub(in crate::engine) fn insert_new<T, K: Ord>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> K) -> bool {
+    let own = key(&item);
+    let index = list.partition_point(|known| key(known) < own);
+    let is_new = list.get(index).is_none_or(|known| key(known) != own);
+    if is_new {
+        insert(list, index, item);
+    }
+    is_new
+}

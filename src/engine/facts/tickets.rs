@@ -126,15 +126,11 @@ impl Tickets {
 
     /// Whether it was news; what is kept and told again is none.
     fn take(&mut self, entry: Entry) -> bool {
-        let index = self.entries.partition_point(|known| known.place() < entry.place());
-        if self.entries.get(index).is_some_and(|known| known.place() == entry.place()) {
-            return false;
-        }
-        super::insert(&mut self.entries, index, entry);
-        if self.entries.len() > ENTRIES_MAX {
+        let is_new = super::insert_new(&mut self.entries, entry, Entry::place);
+        if is_new && self.entries.len() > ENTRIES_MAX {
             self.entries.remove(0);
         }
-        true
+        is_new
     }
 
     /// Counts an opening in `week`, where that is not too long ago.

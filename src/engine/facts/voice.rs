@@ -130,15 +130,8 @@ impl Voice {
 
 /// Keeps the latest `max` of the answers, sorted by respondent and time.
 fn keep(list: &mut Vec<Answer>, answer: Answer, max: usize) {
-    let index = list.partition_point(|known| (known.respondent, known.stamp) < (answer.respondent, answer.stamp));
-    let is_known =
-        list.get(index).is_some_and(|known| (known.respondent, known.stamp) == (answer.respondent, answer.stamp));
-    if is_known {
-        // Told again.
-        return;
-    }
-    super::insert(list, index, answer);
-    if list.len() > max
+    if super::insert_new(list, answer, |known| (known.respondent, known.stamp))
+        && list.len() > max
         && let Some(oldest) = (0..list.len()).min_by_key(|index| list.get(*index).map(|known| known.stamp))
     {
         list.remove(oldest);

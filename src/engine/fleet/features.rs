@@ -30,6 +30,15 @@ pub const FACTS: [&str; 15] = [
     "segment",
 ];
 
+/// Those of [`FACTS`] that do not follow from how the account uses the product.
+const NOT_OF_USE: [&str; 4] = ["tenure", "other_events", "price", "segment"];
+
+/// Whether the feature called `name` follows from how the account uses the product.
+#[must_use]
+pub fn is_of_use(name: &str) -> bool {
+    FACTS.contains(&name) && !NOT_OF_USE.contains(&name)
+}
+
 /// The first of [`FACTS`]: what carries the risk before anything has been learned.
 pub const SCARCITY_TERMS: usize = 3;
 
