@@ -58,6 +58,9 @@ pub enum Broken {
     Fatal(KafkaError),
 }
 
+/// A new producer waits so long for a broker before it asks for its coordinator.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What an error of a transactional call calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
@@ -92,6 +95,11 @@ impl Transactions {
     /// Creates the producer and ends whatever an earlier one of the same id left open. Blocks up to `timeout`.
     pub fn start(config: &Config, role: Role, transactional_id: &str, timeout: Duration) -> KafkaResult<Transactions> {
         let producer = client::producer(config, transactional_id)?;
+        // Connects: a client without a broker that is up looks for its coordinator again only after half a second. The
+        // first answer tells the client who the broker is, for which it leaves that state once more; the second finds it
+        // there. Whether there is a broker at all is for the next call to say.
+        let connect = || producer.client().fetch_metadata(Some(&config.topics.events), CONNECT_TIMEOUT);
+        let _ = connect().and_then(|_| connect());
         producer.init_transactions(timeout)?;
         Ok(Transactions { producer, role, topics: config.topics.clone(), open: false, doomed: None })
     }
