@@ -443,13 +443,9 @@ impl Account {
 
     /// Brings it close: every line of the cache that it lies in.
     pub(super) fn bring_close(&self) {
-        let Account { activity, judgement, standing, dedup, .. } = self;
+        let Account { judgement, standing, dedup, .. } = self;
         close::item(&self.id);
-        close::item(&activity.days);
-        close::item(&activity.first_at);
-        close::item(&activity.last_offset);
-        close::item(&activity.volumes);
-        close::item(&activity.last_day);
+        self.activity.bring_close();
         close::item(&self.users);
         close::item(&self.features);
         close::item(&self.people);

@@ -301,10 +301,17 @@ impl Engine {
             return;
         };
         // After a longer gap the fleet begins anew.
-        let first = reported.number().max(today.number().saturating_sub(REPORTED_DAYS_MAX)) + 1;
-        for day in (first..today.number()).map(Day::new) {
-            let members = self.sample.iter();
-            let accounts = members.filter_map(|(hash, slot)| self.store.get(slot).map(|account| (hash, account)));
+        let days = reported.number().max(today.number().saturating_sub(REPORTED_DAYS_MAX)) + 1..today.number();
+        if days.is_empty() {
+            return;
+        }
+        let members: Vec<_> = self.sample.iter().collect();
+        for day in days.map(Day::new) {
+            let accounts = members.chunks(ANTICIPATED_MAX).flat_map(|some| {
+                let known = |member: &(u64, Slot)| self.store.get(member.1).map(|account| (member.0, account));
+                some.iter().filter_map(known).for_each(|(_, account)| account.activity.bring_close());
+                some.iter().filter_map(known)
+            });
             let is_present = day.number() + 1 == today.number();
             let report = FleetReport::on(day, accounts, &self.rules, &self.partition.fleet, is_present);
             effects.push(Effect::Fleet(Box::new(FleetReport { partition: self.partition.index, ..report })));

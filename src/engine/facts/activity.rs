@@ -6,6 +6,7 @@
 
 use std::sync::LazyLock;
 
+use crate::engine::close;
 use crate::engine::fleet::prior::GammaPrior;
 use crate::units::{Day, Offset, Span, Timestamp};
 
@@ -267,6 +268,15 @@ impl Activity {
             sums[1] += self.folded * half(day.since(self.folded_day), LONG_DAYS);
         }
         sums
+    }
+
+    /// Brings it close: every line of the cache that it lies in, but for its volumes.
+    pub(in crate::engine) fn bring_close(&self) {
+        close::item(&self.days);
+        close::item(&self.first_at);
+        close::item(&self.last_offset);
+        close::item(&self.volumes);
+        close::item(&self.last_day);
     }
 
     /// Whether the product was ever used.
