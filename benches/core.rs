@@ -193,33 +193,38 @@ impl Core {
     /// Takes a block through parser and engine, with a progress record every hour.
     fn take(&mut self, block: &[u8], bounds: &[(i64, std::ops::Range<usize>)]) -> Result<()> {
         for some in bounds.chunks(ANTICIPATED_MAX) {
-            let mut inputs = Vec::with_capacity(some.len());
+            let mut records = Vec::with_capacity(some.len());
             for (time_ms, range) in some {
                 let value = block.get(range.clone()).context("bounds are of the block")?;
                 match canonical::decode(black_box(value))? {
-                    Decoded::Input(input) => inputs.push((*time_ms, input)),
+                    Decoded::Input(input) => records.push(self.record(*time_ms, input)),
                     Decoded::UnknownType(name) => bail!("the load holds the unknown type {name}"),
                 }
             }
             // As the service and file mode do.
-            self.engine.anticipate(inputs.iter().map(|(_, input)| input));
-            for (time_ms, input) in inputs {
-                let received_at = Timestamp::clamped(time_ms);
-                if time_ms / HOUR_MS > self.hour {
-                    self.hour = time_ms / HOUR_MS;
-                    let progress = Progress { reached: Timestamp::from_ms(self.hour * HOUR_MS), ..Progress::default() };
-                    self.step(received_at, Input::Progress(progress));
+            self.engine.anticipate(records.iter().map(|record| &record.input));
+            for record in &records {
+                let hour = record.received_at.ms() / HOUR_MS;
+                if hour > self.hour {
+                    self.hour = hour;
+                    let progress = Progress { reached: Timestamp::from_ms(hour * HOUR_MS), ..Progress::default() };
+                    let progress = self.record(record.received_at.ms(), Input::Progress(progress));
+                    self.step(&progress);
                 }
-                self.step(received_at, input);
+                self.step(record);
             }
         }
         Ok(())
     }
 
-    fn step(&mut self, received_at: Timestamp, input: Input<'_>) {
+    fn record<'a>(&mut self, time_ms: i64, input: Input<'a>) -> Record<'a> {
         let position = Position { partition: PartitionIndex(0), offset: Offset(self.next_offset) };
         self.next_offset += 1;
-        self.engine.step(&Record { position, received_at, input }, &mut self.effects);
+        Record { position, received_at: Timestamp::clamped(time_ms), input }
+    }
+
+    fn step(&mut self, record: &Record<'_>) {
+        self.engine.step(record, &mut self.effects);
         for effect in self.effects.drain(..) {
             match black_box(effect) {
                 Effect::Alert(_) => self.alerts += 1,

@@ -100,9 +100,15 @@ pub struct Restored {
     pub rules_changed: bool,
 }
 
-/// Reads a record's value; one without is no event.
-fn decode<'a>(record: &RawRecord<'a>) -> Result<Decoded<'a>, Refusal> {
-    canonical::decode(record.value.ok_or(Refusal::NullPayload)?)
+/// Reads a record's value; one without is no event. `None`: an event of a type that is not known.
+fn read<'a>(record: &RawRecord<'a>) -> Result<Option<Record<'a>>, Refusal> {
+    let input = match canonical::decode(record.value.ok_or(Refusal::NullPayload)?)? {
+        Decoded::Input(input) => input,
+        Decoded::UnknownType(_) => return Ok(None),
+    };
+    let position = Position { partition: record.partition, offset: record.offset };
+    // A topic without timestamps cannot tell the future from the past; then every event is believed.
+    Ok(Some(Record { position, received_at: record.timestamp.unwrap_or(Timestamp::MAX), input }))
 }
 
 impl Partition {
@@ -210,16 +216,16 @@ impl EngineMachine {
     /// `outbox`. The same as taking them one by one, but faster: the accounts of many are brought close at once.
     pub fn step_all(&mut self, records: &[RawRecord<'_>], outbox: &mut Outbox) {
         for records in records.chunks(ANTICIPATED_MAX) {
-            let mut decoded: Vec<_> = records.iter().map(decode).collect();
+            let said: Vec<_> = records.iter().map(read).collect();
             for partition in &mut self.partitions {
-                let theirs = records.iter().zip(&decoded).filter(|(record, _)| record.partition == partition.index);
-                partition.engine.anticipate(theirs.filter_map(|(_, decoded)| match decoded {
-                    Ok(Decoded::Input(input)) => Some(input),
+                let theirs = records.iter().zip(&said).filter(|(record, _)| record.partition == partition.index);
+                partition.engine.anticipate(theirs.filter_map(|(_, said)| match said {
+                    Ok(Some(record)) => Some(&record.input),
                     _ => None,
                 }));
             }
-            for (record, decoded) in records.iter().zip(decoded.drain(..)) {
-                self.step_decoded(record, decoded, outbox);
+            for (record, said) in records.iter().zip(&said) {
+                self.step_read(record, said, outbox);
             }
         }
     }
@@ -227,10 +233,10 @@ impl EngineMachine {
     /// Takes in one record of the canonical log and appends what it causes to `outbox`. Records of partitions that are
     /// not running, and records stepped before, are ignored.
     pub fn step(&mut self, record: &RawRecord<'_>, outbox: &mut Outbox) {
-        self.step_decoded(record, decode(record), outbox);
+        self.step_read(record, &read(record), outbox);
     }
 
-    fn step_decoded(&mut self, record: &RawRecord<'_>, decoded: Result<Decoded<'_>, Refusal>, outbox: &mut Outbox) {
+    fn step_read(&mut self, record: &RawRecord<'_>, said: &Result<Option<Record<'_>>, Refusal>, outbox: &mut Outbox) {
         let Some(partition) = self.partitions.iter_mut().find(|known| known.index == record.partition) else { return };
         let read_before = partition.next.is_some_and(|next| record.offset.0 < next.0);
         if read_before || matches!(partition.phase, Phase::Restoring(_)) {
@@ -241,9 +247,9 @@ impl EngineMachine {
         self.tally.records += 1;
         self.tally.bytes += record.bytes() as u64;
         let dead_letters = self.settings.dead_letters;
-        let input = match decoded {
-            Ok(Decoded::Input(input)) => input,
-            Ok(Decoded::UnknownType(_)) => {
+        let input = match said {
+            Ok(Some(input)) => input,
+            Ok(None) => {
                 self.tally.unknown_types += 1;
                 return;
             }
@@ -254,10 +260,7 @@ impl EngineMachine {
                 return;
             }
         };
-        let position = Position { partition: record.partition, offset: record.offset };
-        // A topic without timestamps cannot tell the future from the past; then every event is believed.
-        let received_at = record.timestamp.unwrap_or(Timestamp::MAX);
-        partition.engine.step(&Record { position, received_at, input }, &mut self.effects);
+        partition.engine.step(input, &mut self.effects);
         for effect in self.effects.drain(..) {
             match effect {
                 Effect::Alert(change) => {
@@ -266,7 +269,7 @@ impl EngineMachine {
                     self.alerts.push(AlertTold {
                         alert_type: change.alert_type,
                         transition: change.transition,
-                        received_at,
+                        received_at: input.received_at,
                     });
                 }
                 Effect::Health(told) => {
