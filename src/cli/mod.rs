@@ -26,11 +26,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{self, Config};
+use crate::config::{self, Complaint, Config};
 use crate::kafka;
 use crate::local::replay::{Found, Settings};
 use crate::local::rerun::{Log, Replayed};
-use crate::telemetry;
+use crate::telemetry::logging;
 use crate::units::Timestamp;
 use crate::wire::Format;
 
@@ -104,10 +104,15 @@ impl ConfigArgs {
     }
 }
 
-/// What a configuration holds that only those who use it can judge, by dotted path: librdkafka properties, the log's level.
-fn refused(config: &Config) -> Vec<(String, String)> {
-    let level = telemetry::logging::refused_level(&config.log.level);
-    let level = level.map(|error| ("log.level".to_owned(), error.to_string()));
+/// What a configuration holds that only those who use it can judge: librdkafka properties, the log's level.
+fn refused(config: &Config) -> Vec<Complaint> {
+    let level = logging::refused_level(&config.log.level).map(|error| Complaint {
+        path: "log.level".to_owned(),
+        message: error.to_string(),
+        found: None,
+        allowed: None,
+        hint: None,
+    });
     kafka::client::refused_properties(config).into_iter().chain(level).collect()
 }
 

@@ -96,7 +96,7 @@ fn rules_hash(config: &Config) -> String {
 mod tests {
     use std::path::Path;
 
-    use expect_test::expect;
+    use expect_test::{Expect, expect};
 
     use super::*;
 
@@ -113,18 +113,116 @@ mod tests {
         expect![[r#"{"brokers":"127.0.0.1:9092","rules_hash":"HASH","sources":[{"format":"canonical","topic":"product.usage"},{"format":"canonical","topic":"billing.events"}],"topics":{"alerts":"churnwatch.alerts.v1","dead_letters":"churnwatch.dead-letters.v1","deliveries":"churnwatch.deliveries.v1","desk":"churnwatch.desk.v1","events":"churnwatch.events.v1","fleet":"churnwatch.fleet.v1","health":"churnwatch.account-health.v1","state":"churnwatch.state.v1"},"valid":true}"#]].assert_eq(&json(&result).to_string().replace(&hash, "HASH"));
     }
 
+    /// What is reported about a file of this text, which is called `c.toml` here.
+    fn check(written: &str, expected: &Expect) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        std::fs::write(folder.path().join("secret"), "hush").unwrap();
+        std::fs::write(&path, written).unwrap();
+        let shown = text(&config::load_with(Some(&path), &crate::cli::refused));
+        expected.assert_eq(&shown.replace(&format!("{}/", folder.path().display()), ""));
+    }
+
     #[test]
-    fn properties_that_librdkafka_does_not_take_are_problems() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(
-            file.path(),
-            "[kafka.properties]\n\"not.a.property\" = \"x\"\n[kafka.producer]\n\"compression.type\" = \"bogus\"\n",
-        )
-        .unwrap();
-        let result = config::load_with(Some(file.path()), &crate::cli::refused);
-        let report = text(&result);
-        assert!(report.contains(":2: ") && report.contains("not.a.property"), "{report}");
-        assert!(report.contains(":4: ") && report.contains("compression.type"), "{report}");
+    fn a_problem_of_one_kind_hides_none_of_another() {
+        check(
+            r#"colour = 1
+include = ["none.toml"]
+[[sources]]
+topic = "a"
+mapping = "shop"
+[[sources]]
+topic = "a"
+mapping = "shp"
+format = "avro"
+[[sources]]
+format = "canonical"
+[mappings.shop]
+id = 7
+time = "at..x"
+time_format = "iso"
+account = "org"
+typ = "y"
+skip = "test"
+type_default = "feature.usd"
+[mappings.shop.fields."feature.used"]
+quantity = { path = "n", constant = 1 }
+feature = { pth = "a" }
+[mappings.log]
+format = "colums"
+columns = ["x"]
+id = "i"
+time = "t"
+account = "a"
+type_default = "page.viewed"
+[kafka]
+brokers = "localhost"
+[kafka.properties]
+not.a.property = "x"
+group.id = "mine"
+[kafka.consumer]
+fetch.min.bytes = "many"
+session.timeout.ms = 999999999
+[kafka.producer]
+compression.type = "bogus"
+retries = 0
+enable.gapless.guarantee_file = "secret"
+[alerts]
+playbooks = "nowhere"
+[log]
+level = "loud"
+[rules]
+horizon_days = 0
+[rules.bands]
+watch_enter = 0.6
+[rules.rates]
+XXZ = 2
+[kpis.targets.nr]
+target = 1
+"#,
+            &expect![[r#"
+                c.toml:1: unknown key `colour`; remove it
+                c.toml:2: `include`: none.toml cannot be read: No such file or directory (os error 2)
+                c.toml:7: topic "a" is already a source at c.toml:4; its events would count twice
+                c.toml:8: mapping `shp` is not defined; did you mean `shop`?
+                c.toml:9: `sources.format`: found "avro", allowed: "canonical"; for anything else leave it out and name a `mapping`
+                c.toml:10: a source has no `topic`; say which topic to read
+                c.toml:13: `mappings.shop.id`: expected a path in quotes, or a list of paths
+                c.toml:14: `mappings.shop.time`: `at..x` is no path; write keys parted by dots, such as properties.value
+                c.toml:15: `mappings.shop.time_format`: unknown variant `iso`, expected one of `rfc3339`, `seconds`, `milliseconds`, `date`
+                c.toml:17: `mappings.shop.typ`: unknown field `typ`, expected one of `format`, `columns`, `delimiter`, `id`, `time`, `time_format`, `account`, `user`, `type`, `types`, `type_default`, `skip`, `fields`
+                c.toml:18: `mappings.shop.skip`: invalid type: string "test", expected a sequence
+                c.toml:19: `mappings.shop.type_default`: `feature.usd` is no event type; see docs/schemas/event.schema.json
+                c.toml:20: `mappings.shop.fields."feature.used"`: no type of the source becomes this one; add it to types or leave this out
+                c.toml:22: `mappings.shop.fields."feature.used".feature.pth`: unknown field `pth`, expected one of `path`, `constant`, `scale`, `abs`, `time_format`
+                c.toml:24: `mappings.log.format`: unknown variant `colums`, expected `json` or `columns`
+                c.toml:29: `mappings.log.type_default`: `page.viewed` is no event type; see docs/schemas/event.schema.json
+                c.toml:31: `kafka.brokers`: found "localhost", allowed: HOST:PORT of one or more brokers, separated by commas
+                c.toml:33: `kafka.properties.not.a.property`: librdkafka has no such property; correct the name after librdkafka's CONFIGURATION.md, or remove it
+                c.toml:34: `kafka.properties.group.id` cannot be set; each role has its own group: set `ingest.group_id`, `engine.group_id` and `notify.group_id` instead
+                c.toml:36: `kafka.consumer.fetch.min.bytes`: librdkafka does not take it: found "many", allowed: number from 1 to 100000000
+                c.toml:37: `kafka.consumer.session.timeout.ms`: librdkafka does not take it: found "999999999", allowed: number from 1 to 3600000
+                c.toml:39: `kafka.producer.compression.type`: librdkafka does not take it: found "bogus", allowed: none, gzip, snappy, lz4, zstd
+                c.toml:40: `kafka.producer.retries`: found 0, allowed: whole number from 1 to 2147483647; without retries a record may get lost
+                c.toml:41: `kafka.producer.enable.gapless.guarantee`: librdkafka does not take it: found (not shown), allowed: true or false
+                c.toml:43: `alerts.playbooks`: nowhere cannot be read: No such file or directory (os error 2); name a folder, or leave the key out: the shipped playbooks hold then
+                c.toml:45: `log.level`: log level "loud" is not understood: "loud" is no level; use error, warn, info, debug or trace, or a filter such as info,churnwatch::kafka=debug
+                c.toml:47: `rules.horizon_days`: found 0, allowed: whole number from 1 to 112
+                c.toml:49: `rules.bands.watch_enter` (0.6) must be below `rules.bands.at_risk_enter` (0.5); bands follow each other: watch, at_risk, critical
+                c.toml:51: `rules.rates.XXZ` is not a currency; write the three letters of an ISO 4217 currency in use
+                c.toml:52: `kpis.targets.nr` is no KPI; did you mean `nrr`?
+                30 problems in the configuration"#]],
+        );
+    }
+
+    #[test]
+    fn properties_that_make_no_client_together_are_problems() {
+        check(
+            "[kafka.consumer]\nmax.poll.interval.ms = 40000\nsession.timeout.ms = 50000\n",
+            &expect![[r#"
+                c.toml:2: `kafka.consumer.max.poll.interval.ms`: librdkafka makes no client of it; Client creation error: `max.poll.interval.ms`must be >= `session.timeout.ms`
+                1 problem in the configuration"#]],
+        );
     }
 
     #[test]

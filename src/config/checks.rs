@@ -107,13 +107,13 @@ fn topics(config: &Config, sources: &[Placed], written: &Written) -> Vec<Option<
             problems.push(written.problem(&[path, first], message).map(|problem| problem.hint(hint)));
         }
     }
-    for (index, Placed { source, origin }) in sources.iter().enumerate() {
-        if let Some(first) = sources.iter().take(index).find(|other| other.source.topic == source.topic) {
-            let message = format!("topic {:?} is already a source at {}", source.topic, first.origin);
+    for (index, Placed { topic, origin, .. }) in sources.iter().enumerate() {
+        if let Some(first) = sources.iter().take(index).find(|other| other.topic == *topic) {
+            let message = format!("topic {topic:?} is already a source at {}", first.origin);
             problems.push(Some(Problem::new(origin.clone(), message).hint("its events would count twice")));
         }
-        if let Some((path, _)) = own.iter().find(|(_, name)| **name == source.topic) {
-            let message = format!("source topic {:?} is also `{path}`, which the product writes", source.topic);
+        if let Some((path, _)) = own.iter().find(|(_, name)| *name == topic) {
+            let message = format!("source topic {topic:?} is also `{path}`, which the product writes");
             let hint = "reading what it writes never ends; canonical events in the canonical log need no source";
             problems.push(Some(Problem::new(origin.clone(), message).hint(hint)));
         }

@@ -11,6 +11,9 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::problem::{Origin, Problem};
 
+/// Entries of one table that are left out before it is given up.
+const MISFITS_MAX: usize = 100;
+
 /// A value as written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Raw {
@@ -47,6 +50,14 @@ pub(super) struct Document<'t> {
     table: DeTable<'t>,
 }
 
+/// What a table comes to.
+pub(super) struct Fitting<T> {
+    /// What its fitting entries say.
+    pub(super) value: Option<T>,
+    /// The paths of the entries left out, and what is wrong with each.
+    pub(super) misfits: Vec<(String, Problem)>,
+}
+
 impl<'t> Document<'t> {
     /// Parses `text`, called `name` in problems; or every syntax error.
     pub(super) fn parse(name: &str, text: &'t str) -> Result<Document<'t>, Vec<Problem>> {
@@ -68,16 +79,30 @@ impl<'t> Document<'t> {
         self.table_entries(&self.table)
     }
 
-    /// Deserializes the table at `section.name`; the problem says what about it does not fit, on which line. `None`
-    /// when there is no such table.
-    pub(super) fn deserialize<T: Deserialize<'t>>(&self, section: &str, name: &str) -> Option<Result<T, Box<Problem>>> {
-        let value = self.table.get(section)?.get_ref().as_table()?.get(name)?.clone();
-        let span = value.span();
-        Some(T::deserialize(ValueDeserializer::from(value)).map_err(|error| {
+    /// Deserializes what fits of the table at `section.name`, so that the rest can be judged too; `None` when there is no
+    /// such table, or nothing can be made of it.
+    pub(super) fn deserialize<T: Deserialize<'t>>(&self, section: &str, name: &str) -> Fitting<T> {
+        let mut fitting = Fitting { value: None, misfits: Vec::new() };
+        let entry = self.table.get(section).and_then(|section| section.get_ref().as_table()?.get(name));
+        let Some(mut left) = entry.cloned() else { return fitting };
+        loop {
+            let error = match T::deserialize(ValueDeserializer::from(left.clone())) {
+                Ok(value) => {
+                    fitting.value = Some(value);
+                    return fitting;
+                }
+                Err(error) => error,
+            };
+            let span = error.span().unwrap_or(left.span());
+            let entry = take_out(left.get_mut(), span.start);
+            let path = entry.as_ref().map_or_else(String::new, |path| format!(".{path}"));
             let message = error.message().trim().replace('\n', ", ");
-            let origin = self.origin(error.span().unwrap_or(span));
-            Box::new(Problem::new(origin, format!("`{section}.{name}`: {message}")))
-        }))
+            let problem = Problem::new(self.origin(span), format!("`{section}.{name}{path}`: {message}"));
+            fitting.misfits.push((entry.clone().unwrap_or_default(), problem));
+            if entry.is_none() || fitting.misfits.len() >= MISFITS_MAX {
+                return fitting;
+            }
+        }
     }
 
     fn origin(&self, span: Range<usize>) -> Origin {
@@ -152,6 +177,31 @@ impl Node {
         }
         node
     }
+}
+
+/// Takes the innermost entry whose key or value stands at `at` out of `value`, and gives its path.
+fn take_out(value: &mut DeValue<'_>, at: usize) -> Option<String> {
+    let DeValue::Table(table) = value else { return None };
+    let mut found = None;
+    for (key, value) in table.iter_mut() {
+        let (stands, is_table) = (value.span().contains(&at), value.get_ref().is_table());
+        let inner = take_out(value.get_mut(), at);
+        let name = key.get_ref();
+        let shown = if name.contains('.') { format!("\"{name}\"") } else { name.to_string() };
+        if let Some(inner) = inner {
+            return Some(format!("{shown}.{inner}"));
+        }
+        if key.span().contains(&at) || stands {
+            found = Some((name.to_string(), shown));
+            // A table's own span may be no more than its heading.
+            if !is_table {
+                break;
+            }
+        }
+    }
+    let (name, shown) = found?;
+    table.remove(name.as_str());
+    Some(shown)
 }
 
 /// What follows `name` in the dotted `path`, when it begins with that name, quoted or not.

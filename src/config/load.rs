@@ -3,6 +3,7 @@
 //! Every problem is collected before any is reported. The world is reached through [`Surroundings`] only, so that
 //! everything here is tested with texts. Order: defaults, then the file, then the environment.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use super::document::{Document, Node, Raw};
 use super::keys::{self, Key};
 use super::kpis;
 use super::playbooks;
-use super::problem::{Origin, Problem, Problems, nearest};
+use super::problem::{Complaint, Origin, Problem, Problems, nearest};
 use super::properties;
 use super::rates;
 use super::sources::{self, Mappings, Placed};
-use super::{Config, Kafka};
+use super::{Check, Config, Kafka, Source};
 use crate::engine::playbook::Playbooks;
 use crate::units::Currency;
 
@@ -49,7 +50,7 @@ pub(super) struct Surroundings<'w> {
 pub(super) fn resolve(
     path: Option<&Path>,
     surroundings: &Surroundings<'_>,
-    check: &dyn Fn(&Config) -> Vec<(String, String)>,
+    check: Check<'_>,
 ) -> Result<Config, Problems> {
     let mut loader = Loader {
         surroundings,
@@ -58,6 +59,7 @@ pub(super) fn resolve(
         sources: None,
         mappings: Mappings::default(),
         written: Written::default(),
+        secrets: BTreeSet::new(),
         problems: Vec::new(),
     };
     if let Some(path) = path {
@@ -76,6 +78,8 @@ struct Loader<'w> {
     sources: Option<Vec<Placed>>,
     mappings: Mappings,
     written: Written,
+    /// Paths whose values came out of files of their own.
+    secrets: BTreeSet<String>,
     problems: Vec<Problem>,
 }
 
@@ -278,6 +282,7 @@ impl Loader<'_> {
             self.problems.push(problem.allowed("a file name in quotes"));
             None
         };
+        self.secrets.insert(of_path.to_owned());
         if content.is_none() {
             self.written.set_wrong(of_path, node.origin.clone());
         }
@@ -403,19 +408,20 @@ impl Loader<'_> {
         }
     }
 
-    fn finish(mut self, check: &dyn Fn(&Config) -> Vec<(String, String)>) -> Result<Config, Problems> {
+    fn finish(mut self, check: Check<'_>) -> Result<Config, Problems> {
         let sources = self.sources.take().unwrap_or_else(|| {
-            let placed = |source: &super::Source| Placed { source: source.clone(), origin: Origin::Default };
-            self.config.sources.iter().map(placed).collect()
+            let placed = |Source { topic, format }| Placed { topic, format: Some(format), origin: Origin::Default };
+            self.config.sources.iter().cloned().map(placed).collect()
         });
         self.problems.extend(checks::check(&self.config, &sources, &self.written));
-        self.config.sources = sources.into_iter().map(|placed| placed.source).collect();
-        if self.problems.is_empty() {
-            let complaints = check(&self.config);
-            self.problems.extend(complaints.into_iter().map(|(path, message)| {
-                let origin = self.written.origin(&path).cloned().unwrap_or(Origin::Default);
-                Problem::new(origin, format!("`{path}`: {message}"))
-            }));
+        self.config.sources = sources.into_iter().filter_map(Placed::source).collect();
+        for Complaint { path, message, found, allowed, hint } in check(&self.config) {
+            let origin = self.written.origin(&path).cloned().unwrap_or(Origin::Default);
+            let message = format!("`{path}`: {message}");
+            let is_secret = self.secrets.contains(&path);
+            let found = found.map(|found| if is_secret { NOT_SHOWN.to_owned() } else { found });
+            let hint = hint.filter(|_| !is_secret);
+            self.problems.push(Problem { origin, message, found, allowed, hint });
         }
         Problems::check(self.problems).map(|()| self.config)
     }

@@ -34,7 +34,7 @@ use crate::wire::Format;
 pub use checks::SESSION_TIMEOUT_DEFAULT;
 use kpis::Kpis;
 use load::Surroundings;
-pub use problem::Problems;
+pub use problem::{Complaint, Problems};
 
 /// Everything configurable.
 #[derive(Clone, Debug)]
@@ -222,9 +222,11 @@ pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
     load_with(path, &|_| Vec::new())
 }
 
-/// As [`load()`], with a further check of a configuration that has no other problem. It gives a dotted path and what is
-/// wrong there, such as a librdkafka property under `kafka.properties.` that does not exist.
-pub fn load_with(path: Option<&Path>, check: &dyn Fn(&Config) -> Vec<(String, String)>) -> Result<Config, Problems> {
+/// A further check of a configuration. What it looks at has passed the others, or stands as by default.
+pub type Check<'c> = &'c dyn Fn(&Config) -> Vec<Complaint>;
+
+/// As [`load()`], with a further check, such as whether librdkafka knows a property under `kafka.properties.`.
+pub fn load_with(path: Option<&Path>, check: Check<'_>) -> Result<Config, Problems> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     let list = |path: &Path| std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect();

@@ -107,6 +107,21 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What somebody beside this module finds wrong with a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// The setting's dotted path, such as `kafka.producer.compression.type`.
+    pub path: String,
+    /// What is wrong, without the value.
+    pub message: String,
+    /// The value, where it is at fault. Not told where it is a secret.
+    pub found: Option<String>,
+    /// The values allowed.
+    pub allowed: Option<String>,
+    /// What to do, or more about it. May repeat the value, so it is not told either where that is a secret.
+    pub hint: Option<String>,
+}
+
 /// The JSON form of a problem.
 #[derive(Serialize)]
 struct ProblemReport<'a> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Source;
-use super::document::{Document, Node, Raw};
+use super::document::{Document, Fitting, Node, Raw};
 use super::problem::{Origin, Problem, nearest};
 use super::text;
 use crate::wire::Format;
@@ -25,44 +25,74 @@ impl Mappings {
             return problems.push(problem.found(node.raw.shown()).hint("write [mappings.NAME] above each"));
         };
         for (name, entry) in entries {
+            let mapping = read_mapping(document, name, entry, problems);
             if let Some((first, _)) = self.0.get(name) {
                 let message = format!("`mappings.{name}` is already defined at {first}");
                 problems.push(Problem::new(entry.origin.clone(), message).hint("rename one of them"));
-                continue;
+            } else {
+                self.0.insert(name.clone(), (entry.origin.clone(), mapping));
             }
-            let mapping = match document.deserialize::<Spec>("mappings", name) {
-                None => None,
-                Some(Err(problem)) => {
-                    problems.push(*problem);
-                    None
-                }
-                Some(Ok(spec)) => match spec.compile() {
-                    Ok(mapping) => Some(Arc::new(mapping)),
-                    Err(complaints) => {
-                        problems.extend(complaints.iter().map(|complaint| {
-                            let path =
-                                if complaint.path.is_empty() { String::new() } else { format!(".{}", complaint.path) };
-                            let message = format!("`mappings.{name}{path}`: {}", complaint.message);
-                            Problem::new(entry.at(&complaint.path).origin.clone(), message)
-                        }));
-                        None
-                    }
-                },
-            };
-            self.0.insert(name.clone(), (entry.origin.clone(), mapping));
         }
     }
 }
 
-/// A source with where it stands.
+/// The mapping called `name`, unless it has problems.
+fn read_mapping(
+    document: &Document<'_>,
+    name: &str,
+    entry: &Node,
+    problems: &mut Vec<Problem>,
+) -> Option<Arc<Mapping>> {
+    let Fitting { value, misfits } = document.deserialize::<Spec>("mappings", name);
+    let compiled = value.map(|spec| spec.compile());
+    let (left_out, misfits): (Vec<String>, Vec<Problem>) = misfits.into_iter().unzip();
+    problems.extend(misfits);
+    match compiled? {
+        Ok(mapping) => left_out.is_empty().then(|| Arc::new(mapping)),
+        Err(complaints) => {
+            let own = complaints.iter().filter(|complaint| !left_out.iter().any(|path| follows(&complaint.path, path)));
+            problems.extend(own.map(|complaint| {
+                let message = format!("`mappings.{name}.{}`: {}", complaint.path, complaint.message);
+                Problem::new(entry.at(&complaint.path).origin.clone(), message)
+            }));
+            None
+        }
+    }
+}
+
+/// Whether what is said of `path` may be due to nothing but the entry at `left_out` not being there.
+fn follows(path: &str, left_out: &str) -> bool {
+    let key = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+    let is_type = path.starts_with("fields.") && path.ends_with('"');
+    let is_its_field = !is_type && left_out.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+    path == left_out
+        || is_its_field
+        || match key(left_out).as_str() {
+            "format" | "columns" | "delimiter" => !["types", "type_default"].contains(&key(path).as_str()),
+            "type" | "types" | "type_default" => path == "type" || path == "types" || is_type,
+            "fields" => left_out == "fields" && path.starts_with("fields."),
+            _ => false,
+        }
+}
+
+/// A source topic with where it stands.
 pub(super) struct Placed {
-    /// The source.
-    pub(super) source: Source,
+    /// The topic.
+    pub(super) topic: String,
+    /// How it is read; absent where that has problems.
+    pub(super) format: Option<Format>,
     /// The line of its topic.
     pub(super) origin: Origin,
 }
 
-/// The sources of a `sources` entry, without those that have problems.
+impl Placed {
+    /// The source, unless it has problems.
+    pub(super) fn source(self) -> Option<Source> {
+        Some(Source { topic: self.topic, format: self.format? })
+    }
+}
+
+/// The sources of a `sources` entry, without those whose topic has problems.
 pub(super) fn read(node: &Node, mappings: &Mappings, problems: &mut Vec<Problem>) -> Vec<Placed> {
     let Raw::List(items) = &node.raw else {
         let problem = Problem::new(node.origin.clone(), "`sources` must be a list of tables").found(node.raw.shown());
@@ -77,7 +107,6 @@ fn read_one(item: &Node, mappings: &Mappings, problems: &mut Vec<Problem>) -> Op
         problems.push(Problem::new(item.origin.clone(), "`sources` must be a list of tables").found(item.raw.shown()));
         return None;
     };
-    let count_before = problems.len();
     let (mut topic, mut format, mut mapping) = (None, None, None);
     for (name, node) in entries {
         let slot = match name.as_str() {
@@ -101,19 +130,17 @@ fn read_one(item: &Node, mappings: &Mappings, problems: &mut Vec<Problem>) -> Op
             }
         }
     }
-    if let Some((topic, origin)) = topic.filter(|(topic, _)| !(text::TOPIC.accepts)(topic)) {
+    let format = read_format(format, mapping, mappings, item, problems);
+    if !entries.iter().any(|(name, _)| name == "topic") {
+        problems.push(Problem::new(item.origin.clone(), "a source has no `topic`").hint("say which topic to read"));
+    }
+    let (topic, origin) = topic?;
+    if !(text::TOPIC.accepts)(topic) {
         let problem = Problem::new(origin.clone(), "`sources.topic`").found(format!("{topic:?}"));
         problems.push(problem.allowed(text::TOPIC.allowed));
-    }
-    let format = read_format(format, mapping, mappings, item, problems);
-    if problems.len() > count_before {
         return None;
     }
-    let Some((topic, origin)) = topic else {
-        problems.push(Problem::new(item.origin.clone(), "a source has no `topic`").hint("say which topic to read"));
-        return None;
-    };
-    Some(Placed { source: Source { topic: topic.to_owned(), format: format? }, origin: origin.clone() })
+    Some(Placed { topic: topic.to_owned(), format, origin: origin.clone() })
 }
 
 /// A text of a source and where it stands.
@@ -127,14 +154,14 @@ fn read_format(
     item: &Node,
     problems: &mut Vec<Problem>,
 ) -> Option<Format> {
-    if let Some((written, origin)) = format.filter(|(written, _)| *written != "canonical") {
+    let wrong = format.filter(|(written, _)| *written != "canonical");
+    if let Some((written, origin)) = wrong {
         let problem = Problem::new(origin.clone(), "`sources.format`").found(format!("{written:?}"));
         let hint = "for anything else leave it out and name a `mapping`";
         problems.push(problem.allowed("\"canonical\"").hint(hint));
-        return None;
     }
-    let Some((name, origin)) = mapping else { return Some(Format::Canonical) };
-    if format.is_some() {
+    let Some((name, origin)) = mapping else { return wrong.is_none().then_some(Format::Canonical) };
+    if format.is_some() && wrong.is_none() {
         let message = "a source has both `format` and `mapping`";
         problems.push(Problem::new(item.origin.clone(), message).hint("leave one of them out"));
     }

@@ -8,7 +8,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::load::{Surroundings, resolve};
-use super::{Config, Problems, template};
+use super::{Complaint, Config, Problems, template};
 
 /// Files by name, and variables; the configuration is the file `c.toml`.
 fn resolve_texts(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Config, Problems> {
@@ -177,6 +177,7 @@ fn sources_are_checked() {
          type = \"y\"\n",
         &expect![[r#"
             c.toml:4: topic "a" is already a source at c.toml:2; its events would count twice
+            c.toml:6: a source has no `topic`; say which topic to read
             c.toml:7: `sources.format`: found "avro", allowed: "canonical"; for anything else leave it out and name a `mapping`
             c.toml:8: a source has no `topic`; say which topic to read
             c.toml:11: source topic "churnwatch.alerts.v1" is also `topics.alerts`, which the product writes; reading what it writes never ends; canonical events in the canonical log need no source
@@ -185,7 +186,7 @@ fn sources_are_checked() {
             c.toml:17: a source has both `format` and `mapping`; leave one of them out
             c.toml:22: `sources.topic`: found 5, allowed: text in quotes
             c.toml:23: `mappings.shop.types`: is empty; say which types of the source become which of ours, or give type_default
-            9 problems in the configuration"#]],
+            10 problems in the configuration"#]],
     );
     check(
         "sources = \"product.usage\"\n",
@@ -202,10 +203,13 @@ fn problems_of_mappings_have_their_line() {
         "[mappings.a]\ntime = \"t\"\ncolour = 1\n\n[mappings.b]\nid = \"id\"\ntime = \"t\"\naccount = \"a\"\n\
          type_default = \"feature.usd\"\n\n[mappings.b.fields.\"feature.used\"]\nquantity = { path = \"n\", constant = 1 }\n",
         &expect![[r#"
-            c.toml:3: `mappings.a`: unknown field `colour`, expected one of `format`, `columns`, `delimiter`, `id`, `time`, `time_format`, `account`, `user`, `type`, `types`, `type_default`, `skip`, `fields`
+            c.toml:1: `mappings.a.id`: is missing; give the path of the event's id, or "@hash" where there is none
+            c.toml:1: `mappings.a.account`: is missing; give the path of the value in the record
+            c.toml:1: `mappings.a.type`: is missing; give the path of the event type, or type_default where there is none
+            c.toml:3: `mappings.a.colour`: unknown field `colour`, expected one of `format`, `columns`, `delimiter`, `id`, `time`, `time_format`, `account`, `user`, `type`, `types`, `type_default`, `skip`, `fields`
             c.toml:9: `mappings.b.type_default`: `feature.usd` is no event type; see docs/schemas/event.schema.json
             c.toml:11: `mappings.b.fields."feature.used"`: no type of the source becomes this one; add it to types or leave this out
-            3 problems in the configuration"#]],
+            6 problems in the configuration"#]],
     );
 }
 
@@ -350,7 +354,15 @@ fn a_missing_file_is_a_problem() {
 #[test]
 fn a_further_check_gets_its_line() {
     let text = "[kafka.properties]\nno.such = 1\n";
-    let complain = |_: &Config| vec![("kafka.properties.no.such".to_owned(), "unknown to librdkafka".to_owned())];
+    let complain = |_: &Config| {
+        vec![Complaint {
+            path: "kafka.properties.no.such".to_owned(),
+            message: "unknown to librdkafka".to_owned(),
+            found: None,
+            allowed: None,
+            hint: None,
+        }]
+    };
     let read = |_: &Path| Ok(text.to_owned());
     let list = |_: &Path| Ok(Vec::new());
     let surroundings = Surroundings { read: &read, list: &list, variables: Vec::new() };

@@ -15,11 +15,20 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtoc
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, ProducerContext};
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::types::{RDKafkaConfRes, RDKafkaRespErr};
 use rdkafka::{Message, TopicPartitionList};
 
-use crate::config::{Config, SESSION_TIMEOUT_DEFAULT};
+use crate::config::{Complaint, Config, SESSION_TIMEOUT_DEFAULT};
 
+/// Properties that take one of a few words, of which librdkafka does not tell in its refusals.
+const CHOICES: &[(&[&str], &[&str])] = &[
+    (&["compression.type", "compression.codec"], &["none", "gzip", "snappy", "lz4", "zstd"]),
+    (&["security.protocol"], &["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]),
+    (&["broker.address.family"], &["any", "v4", "v6"]),
+    (&["client.dns.lookup"], &["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]),
+    (&["ssl.endpoint.identification.algorithm"], &["none", "https"]),
+    (&["metadata.recovery.strategy"], &["none", "rebootstrap"]),
+];
 /// The same client error is logged at most this often.
 pub const REPEAT_INTERVAL: Duration = Duration::from_secs(30);
 /// Different messages remembered by one client.
@@ -263,23 +272,76 @@ pub fn producer(config: &Config, transactional_id: &str) -> KafkaResult<Produce>
     client.create_with_context(Context::new(transactional_id))
 }
 
-/// The librdkafka properties that this build of librdkafka does not take, by dotted path, with what it says of each.
+/// The librdkafka properties that this build of librdkafka does not take; where it takes each, those that make no client
+/// together. Nothing is connected to.
 #[must_use]
-pub fn refused_properties(config: &Config) -> Vec<(String, String)> {
+pub fn refused_properties(config: &Config) -> Vec<Complaint> {
     let sections = [
         ("kafka.properties", &config.kafka.properties),
         ("kafka.consumer", &config.kafka.consumer),
         ("kafka.producer", &config.kafka.producer),
     ];
-    let mut refused = Vec::new();
-    for (section, properties) in sections {
-        for (name, value) in properties {
-            if let Err(error) = ClientConfig::new().set(name, value).create_native_config() {
-                refused.push((format!("{section}.{name}"), format!("librdkafka does not take it: {error}")));
-            }
-        }
+    let written = || {
+        let each = |(section, properties): (&'static str, _)| {
+            std::iter::repeat(section).zip::<&std::collections::BTreeMap<String, String>>(properties)
+        };
+        sections.into_iter().flat_map(each)
+    };
+    let refused: Vec<Complaint> = written()
+        .filter_map(|(section, (name, value))| {
+            let error = ClientConfig::new().set(name, value).create_native_config().err()?;
+            Some(refused_property(&format!("{section}.{name}"), name, value, &error))
+        })
+        .collect();
+    if !refused.is_empty() || written().next().is_none() {
+        return refused;
     }
-    refused
+    let mut alone = config.clone();
+    alone.kafka.brokers.clear();
+    let consumer = group_consumer(&alone, "churnwatch-check", None, OffsetReset::Error).err();
+    let producer = producer(&alone, "churnwatch-check").err();
+    let troubles = [("kafka.consumer", consumer), ("kafka.producer", producer)];
+    let complaint = |(section, error): (&str, Option<KafkaError>)| {
+        let message = error?.to_string();
+        // The line of the property that it is about, as far as that is said.
+        let named = written().filter(|(_, (name, _))| message.contains(name.as_str()));
+        let path = named.max_by_key(|(_, (name, _))| name.len());
+        let path = path.map_or_else(|| section.to_owned(), |(section, (name, _))| format!("{section}.{name}"));
+        let what = "librdkafka makes no client of it".to_owned();
+        Some(Complaint { path, message: what, found: None, allowed: None, hint: Some(message) })
+    };
+    troubles.into_iter().filter_map(complaint).collect()
+}
+
+fn refused_property(path: &str, name: &str, value: &str, error: &KafkaError) -> Complaint {
+    let path = path.to_owned();
+    if let KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..) = error {
+        let hint = Some("correct the name after librdkafka's CONFIGURATION.md, or remove it".to_owned());
+        let message = "librdkafka has no such property".to_owned();
+        return Complaint { path, message, found: None, allowed: None, hint };
+    }
+    let said = match error {
+        KafkaError::ClientConfig(_, said, ..) => said.trim().to_owned(),
+        other => other.to_string(),
+    };
+    let allowed = allowed(name);
+    let hint = allowed.is_none().then_some(said);
+    let message = "librdkafka does not take it".to_owned();
+    Complaint { path, message, found: Some(format!("{value:?}")), allowed, hint }
+}
+
+/// The values that librdkafka takes for a property, as far as it tells when it is given a number that none takes.
+fn allowed(name: &str) -> Option<String> {
+    if let Some((_, choices)) = CHOICES.iter().find(|(names, _)| names.contains(&name)) {
+        return Some(choices.join(", "));
+    }
+    let refusal = ClientConfig::new().set(name, i32::MIN.to_string()).create_native_config().err()?;
+    let KafkaError::ClientConfig(_, said, ..) = refusal else { return None };
+    if said.starts_with("Expected bool") {
+        return Some("true or false".to_owned());
+    }
+    let (least, most) = said.trim().split_once("allowed range ")?.1.split_once("..")?;
+    Some(format!("number from {least} to {most}"))
 }
 
 /// A producer for records that belong to no transaction: simulated events on their way to the source topics.
@@ -308,5 +370,30 @@ fn common(config: &Config) -> ClientConfig {
 fn extend(client: &mut ClientConfig, properties: &std::collections::BTreeMap<String, String>) {
     for (name, value) in properties {
         client.set(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_choices_told_are_those_that_librdkafka_takes() {
+        for (names, choices) in CHOICES {
+            for name in *names {
+                let said = |value: &str| match ClientConfig::new().set(*name, value).create_native_config() {
+                    Ok(_) => String::new(),
+                    Err(error) => error.to_string(),
+                };
+                for choice in *choices {
+                    let said = said(choice);
+                    assert!(
+                        said.is_empty() || said.contains("Unsupported value") || said.contains("not supported"),
+                        "{said}"
+                    );
+                }
+                assert!(!said("bogus").is_empty(), "{name}");
+            }
+        }
     }
 }

@@ -45,7 +45,7 @@ pub type TypeSpec = BTreeMap<String, FieldSpec>;
 
 /// One path, or several whose values are joined.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a path in quotes, or a list of paths")]
 pub enum Paths {
     /// One.
     One(String),
@@ -114,7 +114,7 @@ pub struct FieldSpec {
 
 /// A constant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected text, a number, true or false")]
 pub enum Constant {
     /// `true` or `false`.
     Bool(bool),
