@@ -457,7 +457,7 @@ fn what_cannot_be_reported_is_said() {
 
         For more information, try '--help'.
         report kpis --service http://127.0.0.1:9464 --as-of 2026-03-01
-        Some(1) churnwatch: a service knows the present only: leave out --as-of, or dump the canonical log (`churnwatch topics dump`) and give the file as --input
+        Some(1) churnwatch: a service knows the present only: leave out --as-of, or dump the canonical log (`churnwatch topics dump churnwatch.events.v1`) and give the file as --input
         report kpis --service https://me:secret@example.org
         Some(1) churnwatch: "example.org" is no address such as http://127.0.0.1:9464: plain http, a host and no path
         report kpis --service http://127.0.0.1:9464 --token-file empty.ndjson

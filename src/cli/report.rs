@@ -182,16 +182,17 @@ impl Sums<'_> {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    if !args.service.is_empty() && args.as_of.is_some() {
-        bail!(
-            "a service knows the present only: leave out --as-of, or dump the canonical log (`churnwatch topics dump`) and \
-             give the file as --input"
-        );
-    }
     let config = match args.config.load() {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
+    if !args.service.is_empty() && args.as_of.is_some() {
+        bail!(
+            "a service knows the present only: leave out --as-of, or dump the canonical log ({}) and give the file as \
+             --input",
+            config.command(&format!("topics dump {}", config.topics.events))
+        );
+    }
     let Some(input) = &args.input else {
         print(args, &config, &service::gather(&args.service, args.token_file.as_deref())?)?;
         return Ok(ExitCode::SUCCESS);

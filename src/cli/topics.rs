@@ -84,7 +84,7 @@ fn show(config: &Config, output: Output) -> anyhow::Result<ExitCode> {
         Output::Text => print(&report_text(&report))?,
         Output::Json => print(&format!("{}\n", report_json(&report)))?,
     }
-    let obstacles = report.obstacles();
+    let obstacles = report.obstacles(config);
     for obstacle in &obstacles {
         eprintln!("churnwatch: {obstacle}");
     }

@@ -55,7 +55,7 @@ pub(super) fn resolve(
     let mut loader = Loader {
         surroundings,
         keys: keys::all(),
-        config: Config::default(),
+        config: Config { file: path.map(Path::to_owned), ..Config::default() },
         sources: None,
         mappings: Mappings::default(),
         written: Written::default(),

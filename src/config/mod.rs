@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub use problem::{Complaint, Problems};
 /// Everything configurable.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file it was read from, as the user named it; absent where none was named.
+    pub file: Option<PathBuf>,
     /// How the brokers are reached.
     pub kafka: Kafka,
     /// The topics the product owns.
@@ -237,6 +239,7 @@ impl Default for Config {
     fn default() -> Config {
         let canonical = |topic: &str| Source { topic: topic.to_owned(), format: Format::Canonical };
         Config {
+            file: None,
             kafka: Kafka::default(),
             topics: Topics::default(),
             sources: vec![canonical("product.usage"), canonical("billing.events")],
@@ -250,6 +253,21 @@ impl Default for Config {
             alerts: Alerts::default(),
             kpis: Kpis::default(),
             rules: Rules { playbooks: Arc::new(playbooks::shipped()), ..Rules::default() },
+        }
+    }
+}
+
+impl Config {
+    /// The command line, in backquotes, that runs `churnwatch WORDS` under this configuration.
+    #[must_use]
+    pub fn command(&self, words: &str) -> String {
+        let Some(file) = &self.file else { return format!("`churnwatch {words}`") };
+        let file = file.display().to_string();
+        let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
+        if file.chars().all(is_plain) {
+            format!("`churnwatch {words} --config {file}`")
+        } else {
+            format!("`churnwatch {words} --config '{}'`", file.replace('\'', r"'\''"))
         }
     }
 }

@@ -35,7 +35,8 @@ fn check(text: &str, expected: &Expect) {
 }
 
 fn same(a: &Config, b: &Config) -> bool {
-    format!("{a:?}") == format!("{b:?}")
+    let settings = |config: &Config| format!("{:?}", Config { file: None, ..config.clone() });
+    settings(a) == settings(b)
 }
 
 #[test]
@@ -341,6 +342,15 @@ fn secrets_are_never_shown() {
     let shown = report(resolve_texts(&files, &[]));
     assert!(shown.contains("c.toml:2: `http.token_sha256`") && shown.contains("c.toml:4"), "{shown}");
     assert!(!shown.contains("t0ken") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
+fn commands_repeat_the_file_that_was_named() {
+    let command = |file: Option<&str>| Config { file: file.map(PathBuf::from), ..Config::default() }.command("topics");
+    assert_eq!(command(None), "`churnwatch topics`");
+    assert_eq!(command(Some("config/a-1.toml")), "`churnwatch topics --config config/a-1.toml`");
+    assert_eq!(command(Some("it's.toml")), r"`churnwatch topics --config 'it'\''s.toml'`");
+    assert_eq!(resolve_texts(&[("c.toml", "")], &[]).unwrap().command("topics"), "`churnwatch topics --config c.toml`");
 }
 
 #[test]

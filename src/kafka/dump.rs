@@ -38,8 +38,13 @@ pub enum DumpError {
         cause: Box<KafkaError>,
     },
     /// There is no such topic or partition.
-    #[error("{0} does not exist; `churnwatch topics` shows what there is")]
-    Missing(String),
+    #[error("{what} does not exist; {look} shows what there is")]
+    Missing {
+        /// The topic or partition.
+        what: String,
+        /// The command that shows the topics.
+        look: String,
+    },
     /// Nothing came for a long time although the end was not reached.
     #[error("topic {topic} partition {partition} stood still at {position} of {end} for {} s", PROGRESS_TIMEOUT.as_secs())]
     Stalled {
@@ -66,16 +71,17 @@ pub fn read(
         brokers: config.kafka.brokers.clone(),
         cause: Box::new(cause),
     };
+    let missing = |what| DumpError::Missing { what, look: config.command("topics") };
     let consumer = consumer(config)?;
     let metadata = consumer.fetch_metadata(None, REQUEST_TIMEOUT).map_err(broker)?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
-        return Err(DumpError::Missing(format!("topic {topic}")));
+        return Err(missing(format!("topic {topic}")));
     };
     let mut partitions: Vec<i32> = found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id).collect();
     partitions.sort_unstable();
     if let Some(PartitionIndex(wanted)) = partition {
         if !partitions.contains(&wanted) {
-            return Err(DumpError::Missing(format!("partition {wanted} of topic {topic}")));
+            return Err(missing(format!("partition {wanted} of topic {topic}")));
         }
         partitions = vec![wanted];
     }

@@ -118,8 +118,8 @@ impl<'a> Worker<'a> for LearnerWorker<'a> {
         );
         if context.model.is_some() && committed.is_some() {
             tracing::warn!(
-                "the model given is not taken: the fleet has learned already; `churnwatch model reset --model` begins anew \
-                 from it"
+                command = context.config.command("model reset --model FILE"),
+                "the model given is not taken: the fleet has learned already; the command begins anew from it"
             );
         }
         Ok(())

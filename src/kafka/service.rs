@@ -41,7 +41,7 @@ pub enum ServiceError {
     /// The topics do not fit together.
     #[error(
         "topics {first} and {second} have {first_partitions} and {second_partitions} partitions but must have equally \
-         many; recreate the one that is wrong (`churnwatch topics` shows them)"
+         many; recreate the one that is wrong ({look} shows them)"
     )]
     PartitionCounts {
         /// The canonical log.
@@ -52,11 +52,11 @@ pub enum ServiceError {
         second: String,
         /// Its partitions.
         second_partitions: i32,
+        /// The command that shows the topics.
+        look: String,
     },
     /// A topic that one reads or writes for all has several partitions.
-    #[error(
-        "topic {topic} has {partitions} partitions but must have one, for {why}; recreate it (`churnwatch topics` shows it)"
-    )]
+    #[error("topic {topic} has {partitions} partitions but must have one, for {why}; recreate it ({look} shows it)")]
     OnePartition {
         /// The topic.
         topic: String,
@@ -64,10 +64,17 @@ pub enum ServiceError {
         partitions: i32,
         /// Why one.
         why: &'static str,
+        /// The command that shows the topics.
+        look: String,
     },
     /// Topics have settings under which records would be lost or refused.
-    #[error("{0}; correct them, or recreate the topics (`churnwatch topics` shows them)")]
-    Misfits(String),
+    #[error("{misfits}; correct them, or recreate the topics ({look} shows them)")]
+    Misfits {
+        /// What is wrong with which.
+        misfits: String,
+        /// The command that shows the topics.
+        look: String,
+    },
     /// A thread could not be started.
     #[error("cannot start a worker thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -231,9 +238,11 @@ fn await_topics(
                     return Ok(Some(shape));
                 }
                 Found::Missing(names) => format!(
-                    "missing topics: {}; create the product's own with `churnwatch topics create`, the sources with their \
-                     producers or, for a trial, `churnwatch topics create --sources`, under the same configuration",
-                    names.join(", ")
+                    "missing topics: {}; create the product's own with {}, the sources with their producers or, for a \
+                     trial, {}",
+                    names.join(", "),
+                    config.command("topics create"),
+                    config.command("topics create --sources"),
                 ),
             },
             Err(error) => {
@@ -262,7 +271,8 @@ fn examine(config: &Config) -> Result<(), ServiceError> {
         Ok(report) => {
             let misfits: Vec<String> = report.misfits().collect();
             if !misfits.is_empty() {
-                return Err(ServiceError::Misfits(misfits.join("; ")));
+                let misfits = misfits.join("; ");
+                return Err(ServiceError::Misfits { misfits, look: config.command("topics") });
             }
             for (topic, warning) in report.warnings() {
                 tracing::warn!(topic, detail = warning, "topic is not as it should be");
@@ -297,6 +307,7 @@ fn shape(config: &Config, roles: &[Role], counts: &[(String, i32)]) -> Result<Fo
         }
         found.unwrap_or_default()
     };
+    let look = config.command("topics");
     let topics = &config.topics;
     let mut shape = Shape { partitions: 0, dead_letter_partitions: 0, sources: Vec::new() };
     if roles.contains(&Role::Ingest) {
@@ -322,7 +333,7 @@ fn shape(config: &Config, roles: &[Role], counts: &[(String, i32)]) -> Result<Fo
         return Ok(Found::Missing(missing));
     }
     if let Some((topic, partitions, why)) = single.into_iter().find(|(_, partitions, _)| *partitions != 1) {
-        return Err(ServiceError::OnePartition { topic: topic.clone(), partitions, why });
+        return Err(ServiceError::OnePartition { topic: topic.clone(), partitions, why, look });
     }
     match same.into_iter().find(|(_, partitions)| *partitions != shape.partitions) {
         None => Ok(Found::Complete(shape)),
@@ -331,6 +342,7 @@ fn shape(config: &Config, roles: &[Role], counts: &[(String, i32)]) -> Result<Fo
             first_partitions: shape.partitions,
             second: second.clone(),
             second_partitions,
+            look,
         }),
     }
 }

@@ -17,7 +17,7 @@ fn topics_are_shown_as_missing_created_once_and_then_fit() {
     let (code, text) = run(&site, &["topics"]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("topics-create.events (canonical log): missing"), "{text}");
-    assert!(text.contains("run `churnwatch topics create`"), "{text}");
+    assert!(text.contains("run `churnwatch topics create --config "), "{text}");
 
     let (code, text) = run(&site, &["topics", "create"]);
     assert_eq!((code, text.matches("created ").count()), (Some(0), 8), "{text}");

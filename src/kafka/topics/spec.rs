@@ -265,7 +265,7 @@ impl TopicReport {
 
     /// Everything that stands in the way of running, one sentence each, with the command that helps; empty when nothing.
     #[must_use]
-    pub fn obstacles(&self) -> Vec<String> {
+    pub fn obstacles(&self, config: &Config) -> Vec<String> {
         let missing = |sources: bool| {
             let names: Vec<&str> = self
                 .topics
@@ -278,12 +278,12 @@ impl TopicReport {
         let mut obstacles = Vec::new();
         let (own, sources) = (missing(false), missing(true));
         if !own.is_empty() {
-            obstacles.push(format!("topics {own} do not exist; run `churnwatch topics create`"));
+            obstacles.push(format!("topics {own} do not exist; run {}", config.command("topics create")));
         }
         if !sources.is_empty() {
             obstacles.push(format!(
-                "source topics {sources} do not exist; correct [[sources]], or for a trial run \
-                 `churnwatch topics create --sources`"
+                "source topics {sources} do not exist; correct [[sources]], or for a trial run {}",
+                config.command("topics create --sources")
             ));
         }
         obstacles.extend(self.misfits());
@@ -501,11 +501,11 @@ mod tests {
 
     #[test]
     fn obstacles_name_the_missing_topics_and_the_command() {
-        let config = Config::default();
+        let config = Config { file: Some("c.toml".into()), ..Config::default() };
         let topics = specs(&config).into_iter().map(|spec| TopicState::judge(spec, None)).collect();
         expect![[r#"
-            topics churnwatch.events.v1, churnwatch.alerts.v1, churnwatch.account-health.v1, churnwatch.state.v1, churnwatch.dead-letters.v1, churnwatch.fleet.v1, churnwatch.deliveries.v1, churnwatch.desk.v1 do not exist; run `churnwatch topics create`
-            source topics product.usage, billing.events do not exist; correct [[sources]], or for a trial run `churnwatch topics create --sources`"#]]
-        .assert_eq(&TopicReport { topics }.obstacles().join("\n"));
+            topics churnwatch.events.v1, churnwatch.alerts.v1, churnwatch.account-health.v1, churnwatch.state.v1, churnwatch.dead-letters.v1, churnwatch.fleet.v1, churnwatch.deliveries.v1, churnwatch.desk.v1 do not exist; run `churnwatch topics create --config c.toml`
+            source topics product.usage, billing.events do not exist; correct [[sources]], or for a trial run `churnwatch topics create --sources --config c.toml`"#]]
+        .assert_eq(&TopicReport { topics }.obstacles(&config).join("\n"));
     }
 }
