@@ -26,11 +26,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{self, Complaint, Config};
+use crate::config::{self, Complaint, Config, LogFormat};
 use crate::kafka;
 use crate::local::replay::{Found, Settings};
 use crate::local::rerun::{Log, Replayed};
-use crate::telemetry::logging;
+use crate::telemetry::TelemetryError;
+use crate::telemetry::logging::{self, LogStyle};
 use crate::units::Timestamp;
 use crate::wire::Format;
 
@@ -114,6 +115,15 @@ fn refused(config: &Config) -> Vec<Complaint> {
         hint: None,
     });
     kafka::client::refused_properties(config).into_iter().chain(level).collect()
+}
+
+/// Starts the log of the process as `config` says.
+fn start_logging(config: &Config) -> Result<(), TelemetryError> {
+    let style = match config.log.format {
+        LogFormat::Pretty => LogStyle::Pretty,
+        LogFormat::Json => LogStyle::Json,
+    };
+    logging::start(style, &config.log.level)
 }
 
 /// The log to look back over: the same for every command that needs one.

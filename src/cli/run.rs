@@ -13,11 +13,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::model::{self, ModelFile};
 use super::{ConfigArgs, EXIT_REJECTED, Output};
-use crate::config::{Config, LogFormat};
+use crate::config::Config;
 use crate::http::{self, TokenHash};
 use crate::kafka::service;
 use crate::local;
-use crate::telemetry::logging::{self, LogStyle};
 use crate::telemetry::{Readiness, Role, Settings, Telemetry};
 
 /// Arguments of `churnwatch run`.
@@ -89,11 +88,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let style = match config.log.format {
-        LogFormat::Pretty => LogStyle::Pretty,
-        LogFormat::Json => LogStyle::Json,
-    };
-    logging::start(style, &config.log.level)?;
+    super::start_logging(&config)?;
     let model = match args.model.as_deref().map(|path| model::read(path, &config)).transpose()? {
         Some(Ok(file)) => Some(file),
         Some(Err(code)) => return Ok(code),

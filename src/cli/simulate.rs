@@ -19,6 +19,7 @@ use crate::sim::plan::ChurnKind;
 use crate::sim::truth::{self, Subject};
 use crate::sim::{Arrival, Options, Population, Stream};
 use crate::units::DAY_MS;
+use crate::wire::Format;
 use crate::wire::canonical::encode_event;
 
 /// Arguments of `churnwatch simulate`.
@@ -137,10 +138,19 @@ pub fn write_events(
 
 /// Writes the window of `population` to the configured source topics: billing to the second where there are two.
 fn to_kafka(population: &mut Population, config: &Config) -> anyhow::Result<Written> {
-    let mut topics = config.sources.iter().map(|source| source.topic.as_str());
-    let usage = topics.next().context("no source topic is configured; name one under [[sources]]")?;
-    let billing = topics.next().unwrap_or(usage);
-    let writer = SourceWriter::new(config)?;
+    let mut sources = config.sources.iter().take(2);
+    let usage = sources.next().context("no source topic is configured; name one under [[sources]]")?;
+    let billing = sources.next().unwrap_or(usage);
+    if let Some(mapped) = [usage, billing].into_iter().find(|source| matches!(source.format, Format::Mapped(_))) {
+        bail!(
+            "source topic {} is read by a mapping, and simulated events are canonical JSON: every one would become a dead \
+             letter; use a configuration whose first two [[sources]] name no `mapping`, or write files (--events FILE)",
+            mapped.topic
+        );
+    }
+    let (usage, billing) = (usage.topic.as_str(), billing.topic.as_str());
+    super::start_logging(config)?;
+    let writer = SourceWriter::new(config, &[usage, billing])?;
     let written = each_event::<anyhow::Error>(population, |arrival, line| {
         let topic = if arrival.stream == Stream::Billing { billing } else { usage };
         Ok(writer.write(topic, arrival.event.account_id.as_bytes(), line)?)
@@ -218,6 +228,15 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_that_read_other_events_are_refused() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/purchases.toml");
+        let config = crate::config::load(Some(Path::new(file))).unwrap();
+        let options = Options { accounts: 2, days: 14, ..Options::default() };
+        let refused = to_kafka(&mut Population::new(&options), &config).unwrap_err().to_string();
+        assert!(refused.contains("is read by a mapping") && refused.contains("--events FILE"), "{refused}");
+    }
 
     #[test]
     fn the_two_streams_together_are_the_whole() {

@@ -34,7 +34,8 @@ pub fn learned(config: &Config) -> Result<Learner, DumpError> {
 pub fn begin(config: &Config, model: Option<&str>) -> Result<(), SourceWriterError> {
     let mut value = Vec::new();
     encode_begin(model, &mut value);
-    let writer = SourceWriter::new(config)?;
-    writer.write(&config.topics.fleet, BEGIN_KEY, &value)?;
+    let topic = &config.topics.fleet;
+    let writer = SourceWriter::new(config, &[topic])?;
+    writer.write(topic, BEGIN_KEY, &value)?;
     writer.finish()
 }

@@ -11,6 +11,8 @@ use rdkafka::producer::{BaseRecord, Producer};
 use super::client::{self, Produce};
 use crate::config::Config;
 
+/// How long a broker may take to answer at all.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long the broker may take for what is still on its way at the end.
 const FLUSH_MAX: Duration = Duration::from_secs(60);
 /// How long a full queue may stay full: the broker has stopped taking anything.
@@ -27,18 +29,30 @@ pub enum SourceWriterError {
         /// What the client says.
         source: KafkaError,
     },
+    /// No broker answers.
+    #[error("no broker answers at {brokers}: {source}; is it running, and is kafka.brokers right?")]
+    Unreachable {
+        /// The brokers asked.
+        brokers: String,
+        /// What the client says.
+        source: KafkaError,
+    },
+    /// A topic does not exist.
+    #[error("topic {topic} does not exist; create it with {create}")]
+    Missing {
+        /// The topic.
+        topic: String,
+        /// The command that creates topics.
+        create: String,
+    },
     /// Records were taken but did not reach the broker.
-    #[error(
-        "not all records reached the broker: {source}; check that it runs, and create the topics with `churnwatch topics create --sources`"
-    )]
+    #[error("not all records reached the broker: {source}; check that it runs")]
     Undelivered {
         /// What became of one of them.
         source: KafkaError,
     },
     /// A record was refused or not taken in time.
-    #[error(
-        "cannot write to topic {topic}: {source}; check that the broker runs, and create the topics with `churnwatch topics create --sources`"
-    )]
+    #[error("cannot write to topic {topic}: {source}; check that the broker runs")]
     Write {
         /// The topic.
         topic: String,
@@ -53,11 +67,23 @@ pub struct SourceWriter {
 }
 
 impl SourceWriter {
-    /// Connects to the configured brokers, in the background.
-    pub fn new(config: &Config) -> Result<SourceWriter, SourceWriterError> {
+    /// Connects to the configured brokers, which must have `topics`. Takes [`ANSWER_MAX`] where none answers.
+    pub fn new(config: &Config, topics: &[&str]) -> Result<SourceWriter, SourceWriterError> {
+        let brokers = || config.kafka.brokers.clone();
         let producer = client::plain_producer(config)
-            .map_err(|source| SourceWriterError::Client { brokers: config.kafka.brokers.clone(), source })?;
-        Ok(SourceWriter { producer })
+            .map_err(|source| SourceWriterError::Client { brokers: brokers(), source })?;
+        // All topics are asked for: a question for one by name can create it on a broker that creates topics by itself.
+        let metadata = producer
+            .client()
+            .fetch_metadata(None, ANSWER_MAX)
+            .map_err(|source| SourceWriterError::Unreachable { brokers: brokers(), source })?;
+        match topics.iter().find(|topic| metadata.topics().iter().all(|found| found.name() != **topic)) {
+            None => Ok(SourceWriter { producer }),
+            Some(topic) => Err(SourceWriterError::Missing {
+                topic: (*topic).to_owned(),
+                create: config.command("topics create --sources"),
+            }),
+        }
     }
 
     /// Hands a record over; waits while too many are on their way.

@@ -1,10 +1,10 @@
 //! Starting when something is not there yet, and ending when told to.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::compare::{outputs_are_those_of_file_mode, wait_worked_off};
 use crate::support::events::{now, send, stream};
-use crate::support::{Broker, Membership, SOON, Settings, Site, free_port, wait};
+use crate::support::{Broker, Membership, SOON, Settings, Site, free_port, said, wait};
 
 #[test]
 fn a_broker_that_is_down_at_start_is_waited_for_with_a_clear_message() {
@@ -41,6 +41,17 @@ fn missing_topics_are_named_with_the_command_that_makes_them() {
     site.create_topics();
     service.wait_ready();
     service.stop();
+}
+
+#[test]
+fn a_simulation_for_a_broker_that_is_down_says_so_at_once() {
+    let site = Site::new("no-broker", &format!("127.0.0.1:{}", free_port()), Settings::default());
+    let began = Instant::now();
+    let output = site.command(&["simulate", "--kafka", "--accounts", "2", "--days", "14"]).output().unwrap();
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains(&format!("no broker answers at {}", site.brokers)), "{text}");
+    assert!(began.elapsed() < SOON / 2, "{:?}", began.elapsed());
 }
 
 #[test]
