@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -131,9 +132,15 @@ fn check_rejects(input: &[u8], expected: &Expect) -> Ran {
     let mut shown = String::new();
     for line in ran.rejects.lines() {
         let rejected: serde_json::Value = serde_json::from_str(line).unwrap();
-        for part in [&rejected["line"].to_string(), " ", rejected["reason"].as_str().unwrap(), "\n"] {
-            shown.push_str(part);
-        }
+        let number = rejected["line"].as_u64().unwrap();
+        let line = input.split(|byte| *byte == b'\n').nth(usize::try_from(number).unwrap() - 1).unwrap();
+        let kept = match (rejected["text"].as_str(), rejected["text_base64"].as_str()) {
+            (Some(text), None) if text.as_bytes() == line => "text",
+            (None, Some("//4=")) if line == b"\xff\xfe" => "text_base64",
+            (None, None) => "-",
+            other => panic!("{other:?}"),
+        };
+        writeln!(shown, "{number} {} {kept}", rejected["reason"].as_str().unwrap()).unwrap();
     }
     expected.assert_eq(&shown);
     assert_eq!(ran.summary.tally.rejected_total(), ran.rejects.lines().count() as u64);
@@ -157,12 +164,12 @@ fn bad_lines_are_refused_by_number_and_the_rest_goes_on() {
     let ran = check_rejects(
         &input,
         &expect![[r"
-            1 not_json
-            3 missing_field
-            5 not_utf8
-            6 future_time
-            8 too_large
-            9 too_large
+            1 not_json text
+            3 missing_field text
+            5 not_utf8 text_base64
+            6 future_time text
+            8 too_large text
+            9 too_large -
         "]],
     );
     assert_eq!(ran.summary.tally.lines, 10);
@@ -274,11 +281,11 @@ fn a_dump_is_read_in_its_order_and_by_itself() {
     check_rejects(
         &input,
         &expect![[r"
-            7 offset_order
-            8 no_dump_line
-            9 other_topic
-            10 damaged_dump_line
-            11 partition_out_of_range
+            7 offset_order text
+            8 no_dump_line text
+            9 other_topic text
+            10 damaged_dump_line text
+            11 partition_out_of_range text
         "]],
     );
 }

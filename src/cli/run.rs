@@ -43,7 +43,9 @@ pub struct Args {
     /// Write what each owner is given as NDJSON to this file: deliveries within the budget, and daily digests.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub desk: Option<PathBuf>,
-    /// Write rejected lines as NDJSON to this file instead of standard error.
+    /// Write rejected lines as NDJSON to this file instead of telling them on standard error: each with its number (`line`),
+    /// `reason` and `message`, and whole as `text`, or as `text_base64` where it is not UTF-8. Lines beyond 16 MiB are not
+    /// kept.
     #[arg(long, value_name = "FILE", requires = "input")]
     pub rejects: Option<PathBuf>,
     /// Write the gauges as they stand at the end of the file, in the Prometheus text format, to this file.

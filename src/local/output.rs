@@ -54,10 +54,11 @@ impl Outputs {
         Ok(Outputs { alerts, health, desk, rejects, bar })
     }
 
-    /// What may be found, nothing yet: health and the desk only where they are going to be written.
+    /// What may be found, nothing yet: health, the desk and refused lines only where they are going to be written.
     pub(super) fn wanted(&self) -> Found {
         let wanted = |sink: &Option<Sink>| sink.as_ref().map(|_| Vec::new());
-        Found { health: wanted(&self.health), desk: wanted(&self.desk), ..Found::default() }
+        let keeps_rejected = self.rejects.is_some();
+        Found { health: wanted(&self.health), desk: wanted(&self.desk), keeps_rejected, ..Found::default() }
     }
 
     /// Writes what was found and empties it.

@@ -1,13 +1,14 @@
 //! Lines that file mode refuses: why, and how that is written down.
 //!
 //! Events are refused by `wire` and by the engine with the reasons of the dead-letter topic; this adds the reasons that
-//! only a file can give. No line of the input is repeated: its number finds it.
+//! only a file can give. In a file of refused lines each is kept byte for byte, so that it can be mended and run over
+//! again; standard error names its number only.
 
 use serde_json::json;
 
-use crate::wire::Refusal;
 use crate::wire::dump::DumpError;
 use crate::wire::notice::NoticeError;
+use crate::wire::{Refusal, base64};
 
 /// A refused line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,13 +19,25 @@ pub struct Rejected {
     pub reason: &'static str,
     /// What is wrong and what to do.
     pub message: String,
+    /// Its bytes, without the line feed; absent where nobody keeps them, and where it was longer than
+    /// [`LINE_BYTES_MAX`](super::lines::LINE_BYTES_MAX).
+    pub content: Option<Vec<u8>>,
 }
 
 impl Rejected {
-    /// As one JSON object: `line`, `reason`, `message`.
+    /// As one JSON object: `line`, `reason`, `message`, and the line itself as `text`, or, where it is not UTF-8, as
+    /// `text_base64`.
     #[must_use]
     pub fn to_json(&self) -> String {
-        json!({ "line": self.line, "reason": self.reason, "message": self.message }).to_string()
+        let mut object = json!({ "line": self.line, "reason": self.reason, "message": self.message });
+        if let (Some(content), Some(object)) = (&self.content, object.as_object_mut()) {
+            let (name, text) = match std::str::from_utf8(content) {
+                Ok(text) => ("text", text.to_owned()),
+                Err(_) => ("text_base64", base64::encode(content)),
+            };
+            object.insert(name.to_owned(), text.into());
+        }
+        object.to_string()
     }
 
     /// As one sentence for people.

@@ -49,6 +49,8 @@ pub struct Found {
     pub desk: Option<Vec<u8>>,
     /// Lines that were refused, in order.
     pub rejected: Vec<Rejected>,
+    /// Whether refused lines are kept whole.
+    pub keeps_rejected: bool,
     /// The alerts that were raised, for judging them; absent where nobody wants that.
     pub raised: Option<Vec<Raised>>,
     /// What the engines of a dumped canonical log have reported of their fleet; absent where nobody learns from it.
@@ -183,8 +185,13 @@ impl Replay {
             self.note_line(index);
             return;
         }
+        let refused_before = found.rejected.len();
         if let Err(error) = self.understand(index, line, found) {
             self.reject(index, error.name(), error.to_string(), found);
+        }
+        if found.keeps_rejected {
+            let refused = found.rejected.iter_mut().skip(refused_before);
+            refused.for_each(|rejected| rejected.content = Some(line.to_vec()));
         }
         self.note_line(index);
     }
@@ -457,7 +464,7 @@ impl Replay {
 
     fn reject(&mut self, index: u64, reason: &'static str, message: String, found: &mut Found) {
         self.tally.reject(reason);
-        found.rejected.push(Rejected { line: index + 1, reason, message });
+        found.rejected.push(Rejected { line: index + 1, reason, message, content: None });
     }
 }
 

@@ -6,7 +6,7 @@
 //! No function here panics or overflows the stack, whatever the bytes.
 
 pub mod alert;
-mod base64;
+pub(crate) mod base64;
 pub mod canonical;
 pub mod census;
 mod check;
