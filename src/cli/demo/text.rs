@@ -32,11 +32,13 @@ pub enum Colour {
 /// Columns when there is no terminal to ask.
 const WIDTH_DEFAULT: usize = 100;
 /// Narrower terminals are treated as this wide, wider ones as [`WIDTH_MAX`]: long lines are hard to read.
-const WIDTH_MIN: usize = 72;
+const WIDTH_MIN: usize = 40;
 const WIDTH_MAX: usize = 120;
 /// From this width on the two tables stand beside each other.
 const BESIDE_WIDTH_MIN: usize = 97;
-/// Most lines of reasons for one account.
+/// From this width on they are tables; below, each row is a name with a sentence under it.
+const TABLE_WIDTH_MIN: usize = 48;
+/// Most lines of reasons for one account; a first sentence that needs more has them.
 const REASON_LINES_MAX: usize = 2;
 
 impl Look {
@@ -75,15 +77,14 @@ impl Look {
 #[must_use]
 pub fn report(report: &Report, look: &Look) -> String {
     let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "{} {} accounts, {} days, {} events in {:.1} s",
-        look.strong("churnwatch demo"),
-        grouped(report.accounts as u64),
+    let rest = format!(
+        " {}, {} days, {} events in {:.1} s",
+        counted(report.accounts as u64),
         report.days,
         grouped(report.events),
         report.elapsed.as_secs_f64(),
     );
+    headed("churnwatch demo", &rest, look, &mut out);
     out.push('\n');
     at_risk(report, look, &mut out);
     out.push('\n');
@@ -106,7 +107,17 @@ pub fn report(report: &Report, look: &Look) -> String {
 pub fn live_title(now: Timestamp, look: &Look) -> String {
     let day = now.to_string();
     let day = day.get(..10).unwrap_or_default();
-    format!("\n{} from {day}, one hour a second; Ctrl-C ends it", look.strong("Live"))
+    let mut out = "\n".to_owned();
+    headed("Live", &format!(" from {day}, one hour a second; Ctrl-C ends it"), look, &mut out);
+    out.trim_end().to_owned()
+}
+
+/// A sentence that begins with `head`, which stands out, in as many lines as it needs.
+fn headed(head: &str, rest: &str, look: &Look, out: &mut String) {
+    for line in wrap(&format!("{head}{rest}"), look.width) {
+        let line = line.strip_prefix(head).map_or_else(|| line.clone(), |rest| look.strong(head) + rest);
+        let _ = writeln!(out, "{line}");
+    }
 }
 
 /// A change of an alert as it happens; nothing for those that only eased.
@@ -122,10 +133,24 @@ pub fn alert(change: &AlertChange, look: &Look) -> String {
     let band = format!("{:<8} {:>4}", health.band.name(), percent(health.risk.get()));
     let mrr = health.mrr.map_or_else(String::new, whole_money);
     let name = health.name.as_deref().unwrap_or(&health.account_id);
-    let mut out = format!("{head}  {}  {mrr:>12}  {name} ({})\n", look.band(health.band, &band), health.account_id);
+    let who = format!("{name} ({})", health.account_id);
+    let row = format!("{head}  {band}  {mrr:>12}");
+    let columns = row.chars().count();
+    let is_narrow = columns > look.width;
+    let indent = if is_narrow { 4 } else { 18 };
+    let mut out = String::new();
+    if is_narrow {
+        for line in wrap(&format!("{row} {who}"), look.width) {
+            let _ = writeln!(out, "{line}");
+        }
+    } else {
+        let fits = columns + 2 + who.chars().count() <= look.width;
+        let gap = if fits { "  ".to_owned() } else { format!("\n{}", " ".repeat(indent)) };
+        let _ = writeln!(out, "{head}  {}  {mrr:>12}{gap}{who}", look.band(health.band, &band));
+    }
     if matches!(change.transition, Transition::Raised | Transition::Escalated) {
-        for line in reasons(health, look.width.saturating_sub(18)).iter().take(1) {
-            let _ = writeln!(out, "{}{}", " ".repeat(18), look.faint(line));
+        for line in reasons(health, look.width.saturating_sub(indent)) {
+            let _ = writeln!(out, "{}{}", " ".repeat(indent), look.faint(&line));
         }
     }
     out
@@ -140,52 +165,55 @@ fn at_risk(report: &Report, look: &Look, out: &mut String) {
         shown if shown == report.at_risk_accounts => String::new(),
         shown => format!("; the first {shown}"),
     };
-    let _ = writeln!(
-        out,
-        "{}, {} a month{shown} by revenue at risk",
-        look.strong(&format!("{} accounts at risk", grouped(report.at_risk_accounts as u64))),
-        whole_money(report.at_risk_mrr),
-    );
-    let rows: Vec<[String; 7]> = report
-        .at_risk
-        .iter()
-        .map(|(_, health)| {
-            [
-                health.account_id.clone(),
-                health.name.clone().unwrap_or_default(),
-                health.segment.clone(),
-                health.owner.clone().unwrap_or_default(),
-                health.band.name().to_owned(),
-                percent(health.risk.get()),
-                health.mrr.map_or_else(String::new, whole_money),
-            ]
-        })
-        .collect();
-    let titles = ["account", "name", "segment", "owner", "band", "risk", "MRR"].map(str::to_owned);
-    let mut widths = titles.each_ref().map(String::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+    let head = format!("{} at risk", counted(report.at_risk_accounts as u64));
+    let rest = format!(", {} a month{shown} by revenue at risk", whole_money(report.at_risk_mrr));
+    headed(&head, &rest, look, out);
+    let about = |health: &Health| {
+        [health.name.clone().unwrap_or_default(), health.segment.clone(), health.owner.clone().unwrap_or_default()]
+    };
+    let rows = report.at_risk.iter().map(|(_, health)| {
+        let mut row = vec![health.account_id.clone()];
+        row.extend(about(health));
+        row.push(health.band.name().to_owned());
+        row.extend([percent(health.risk.get()), health.mrr.map_or_else(String::new, whole_money)]);
+        row
+    });
+    let titles = ["account", "name", "segment", "owner", "band", "risk", "MRR"].map(str::to_owned).to_vec();
+    let mut lines: Vec<Vec<String>> = std::iter::once(titles).chain(rows).collect();
+    let is_narrow = aligned(&lines).iter().any(|line| line.chars().count() > look.width);
+    if is_narrow {
+        for line in &mut lines {
+            line.drain(1..4);
         }
     }
-    let _ = writeln!(out, "{}", look.faint(columns(&titles, &widths).trim_end()));
-    for (row, (_, health)) in rows.iter().zip(&report.at_risk) {
-        let line = columns(row, &widths);
+    let mut lines = aligned(&lines).into_iter();
+    let _ = writeln!(out, "{}", look.faint(&lines.next().unwrap_or_default()));
+    for (line, (_, health)) in lines.zip(&report.at_risk) {
         let band = format!(" {} ", health.band.name());
         let _ = writeln!(out, "{}", line.replacen(&band, &look.band(health.band, &band), 1));
-        for reason in reasons(health, look.width.saturating_sub(4)) {
-            let _ = writeln!(out, "    {reason}");
+        let width = look.width.saturating_sub(4);
+        let about = is_narrow.then(|| about(health).join(", "));
+        let about = about.iter().flat_map(|about| wrap(about, width));
+        for line in about.chain(reasons(health, width)) {
+            let _ = writeln!(out, "    {line}");
         }
     }
 }
 
-/// Cells in columns, the last two to the right.
-fn columns(cells: &[String; 7], widths: &[usize; 7]) -> String {
-    let mut line = String::new();
-    for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        let _ = if index < 5 { write!(line, "{cell:<width$}  ") } else { write!(line, "{cell:>width$}  ") };
-    }
-    line.trim_end().to_owned()
+/// Rows in columns, the last two to the right.
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let count = rows.first().map_or(0, Vec::len);
+    let width = |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..count).map(|index| width(index).unwrap_or_default()).collect();
+    let line = |row: &Vec<String>| {
+        let mut line = String::new();
+        for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let is_left = index + 2 < count;
+            let _ = if is_left { write!(line, "{cell:<width$}  ") } else { write!(line, "{cell:>width$}  ") };
+        }
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 /// The evidence sentences, strongest first, as many as fit into [`REASON_LINES_MAX`] lines of `width`.
@@ -202,7 +230,7 @@ fn reasons(health: &Health, width: usize) -> Vec<String> {
         lines = wrapped;
     }
     if lines.is_empty() {
-        lines.push("Less active than its own history lets expect.".to_owned());
+        lines = wrap("Less active than its own history lets expect.", width);
     }
     lines
 }
@@ -250,20 +278,19 @@ fn beside(left: &[Line], right: &[Line], gap_at: usize, out: &mut String) {
 }
 
 fn alerts(alerts: &[AlertsOfType], look: &Look) -> Vec<Line> {
-    let mut lines = vec![
-        Line::painted("Alerts by type", |text| look.strong(text)),
-        Line::painted("type               raised   open  right  wrong", |text| look.faint(text)),
-    ];
+    let mut lines = vec![Line::painted("Alerts by type", |text| look.strong(text))];
+    let is_table = look.width >= TABLE_WIDTH_MIN;
+    if is_table {
+        lines.push(Line::painted("type               raised   open  right  wrong", |text| look.faint(text)));
+    }
     for alerts in alerts {
-        let verdicts = &alerts.verdicts;
-        lines.push(Line::plain(format!(
-            "{:<18}  {:>5}  {:>5}  {:>5}  {:>5}",
-            alerts.alert_type,
-            alerts.raised(),
-            alerts.open,
-            verdicts.right,
-            verdicts.wrong
-        )));
+        let (name, raised, open) = (alerts.alert_type, alerts.raised(), alerts.open);
+        let (right, wrong) = (alerts.verdicts.right, alerts.verdicts.wrong);
+        if is_table {
+            lines.push(Line::plain(format!("{name:<18}  {raised:>5}  {open:>5}  {right:>5}  {wrong:>5}")));
+        } else {
+            lines.extend(told(name, &format!("{raised} raised, {open} open, {right} right, {wrong} wrong"), look));
+        }
     }
     if alerts.is_empty() {
         lines.push(Line::plain("none".to_owned()));
@@ -272,16 +299,29 @@ fn alerts(alerts: &[AlertsOfType], look: &Look) -> Vec<Line> {
 }
 
 fn churners(report: &Report, look: &Look) -> Vec<Line> {
-    let mut lines = vec![
-        Line::painted("Planted churners, alerted before they left", |text| look.strong(text)),
-        Line::painted("how they left          left  alerted     lead", |text| look.faint(text)),
-    ];
+    let title = wrap("Planted churners, alerted before they left", look.width);
+    let mut lines: Vec<Line> = title.iter().map(|line| Line::painted(line, |text| look.strong(text))).collect();
+    let is_table = look.width >= TABLE_WIDTH_MIN;
+    if is_table {
+        lines.push(Line::painted("how they left          left  alerted     lead", |text| look.faint(text)));
+    }
     for kind in &report.score.kinds {
+        let (left, warned) = (kind.churned, kind.warned);
         let lead = kind.lead_days.map_or_else(|| "-".to_owned(), |days| format!("{days:.0} days"));
         let name = kind.kind.name().replace('_', " ");
-        lines.push(Line::plain(format!("{name:<21}  {:>4}  {:>7}  {lead:>7}", kind.churned, kind.warned)));
+        if is_table {
+            lines.push(Line::plain(format!("{name:<21}  {left:>4}  {warned:>7}  {lead:>7}")));
+        } else {
+            lines.extend(told(&name, &format!("{left} left, {warned} alerted, lead {lead}"), look));
+        }
     }
     lines
+}
+
+/// A name, and under it what would be its row of a table.
+fn told(name: &str, row: &str, look: &Look) -> Vec<Line> {
+    let row = wrap(row, look.width.saturating_sub(2)).into_iter().map(|line| format!("  {line}"));
+    std::iter::once(name.to_owned()).chain(row).map(Line::plain).collect()
 }
 
 fn verdict(report: &Report, look: &Look, out: &mut String) {
@@ -344,6 +384,10 @@ fn whole_money(money: Money) -> String {
     Money { minor: money.minor / scale * scale, ..money }.to_string()
 }
 
+fn counted(accounts: u64) -> String {
+    format!("{} account{}", grouped(accounts), if accounts == 1 { "" } else { "s" })
+}
+
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -364,7 +408,7 @@ mod tests {
 
     use super::super::report::PauseWeek;
     use super::*;
-    use crate::engine::effect::Evidence;
+    use crate::engine::effect::{Evidence, Severity};
     use crate::sim::START;
     use crate::sim::plan::ChurnKind;
     use crate::sim::score::{KindScore, Score, Verdicts};
@@ -480,6 +524,105 @@ mod tests {
             time count once.
         "#]]
         .assert_eq(&report(&example(), &look));
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_the_same_in_more_lines() {
+        let one = Report { at_risk_accounts: 1, ..example() };
+        let narrow = report(&one, &Look { width: 40, colour: Colour::Off });
+        expect![[r#"
+            churnwatch demo 2,000 accounts, 180
+            days, 712,345 events in 2.1 s
+
+            1 account at risk, 84,120 USD a month;
+            the first 2 by revenue at risk
+            account      band      risk        MRR
+            acct-000123  critical   87%  8,120 USD
+                Alderforge Labs, enterprise,
+                nadia.roth
+                The champion
+                ada.ito@alderforge.example was
+                deactivated 12 days ago and nobody
+                else has the role.
+            acct-000007  at_risk    52%  8,120 USD
+                Moss Systems, enterprise, nadia.roth
+                Less active than its own history
+                lets expect.
+
+            Alerts by type
+            churn_risk
+              15 raised, 9 open, 9 right, 3 wrong
+
+            Planted churners, alerted before they
+            left
+            bad nps
+              20 left, 11 alerted, lead 24 days
+
+            11 of 20 accounts that left were alerted
+            before (55%), 24 days ahead in the
+            median.
+            3 of 12 judged alerts were wrong (25%),
+            1 of them only early: their account left
+            later.
+            On accounts that stay: 0.4 false alerts
+            per 100 accounts and month.
+            Wrong alerts by trap: vacation 2 of 109,
+            bot 0 of 61, week from outage on 3.
+            Here an alert is wrong when its account
+            does not leave within the 28 days after
+            it; repeats in that time count once.
+        "#]]
+        .assert_eq(&narrow);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words(&narrow).contains(&one.at_risk[0].1.evidence[0].sentence), "{narrow}");
+    }
+
+    #[test]
+    fn a_change_of_an_alert_fits_a_narrow_terminal() {
+        let look = Look { width: 40, colour: Colour::Off };
+        let (_, health) = example().at_risk.remove(0);
+        let change = AlertChange {
+            alert_id: String::new(),
+            alert_type: "champion_departure",
+            episode: 1,
+            transition: Transition::Escalated,
+            severity: Severity::Critical,
+            is_open: true,
+            raised_at: START,
+            reason: None,
+            act: None,
+            is_acknowledged: false,
+            snoozed_until: None,
+            title: String::new(),
+            owner: String::new(),
+            escalate_to: None,
+            plan: None,
+            reasons: Vec::new(),
+            link: None,
+            health,
+            rules: String::new(),
+        };
+        expect![[r#"
+            2026-01-01 00:00  escalated  champion_departure  critical  87%     8,120 USD
+                              Alderforge Labs (acct-000123)
+                              The champion ada.ito@alderforge.example was deactivated 12 days ago and nobody
+                              else has the role. Used on 1 of the last 14 days, where 9.4 would be usual.
+        "#]]
+        .assert_eq(&alert(&change, &Look { width: 100, ..look }));
+        expect![[r#"
+
+            Live from 2026-01-01, one hour a second;
+            Ctrl-C ends it
+            2026-01-01 00:00 escalated
+            champion_departure critical 87% 8,120
+            USD Alderforge Labs (acct-000123)
+                The champion
+                ada.ito@alderforge.example was
+                deactivated 12 days ago and nobody
+                else has the role.
+        "#]]
+        .assert_eq(&(live_title(START, &look) + "\n" + &alert(&change, &look)));
     }
 
     #[test]
