@@ -25,6 +25,9 @@ pub(super) fn build<'a>(raw: &mut Raw<'a>) -> Result<Decoded<'a>, Refusal> {
         return Err(Refusal::DuplicateKey { field });
     }
     let type_name = raw.required_text(Field::Type)?;
+    if is_blank(&type_name) {
+        return Err(Refusal::EmptyRequired { field: Field::Type.name() });
+    }
     let Some(kind) = kind(raw, &type_name) else { return Ok(Decoded::UnknownType(type_name)) };
     // The common fields are judged first, so that the reason told is the one that matters most.
     Ok(Decoded::Input(Input::Event(Event {
@@ -233,7 +236,10 @@ impl<'a> Raw<'a> {
     }
 
     fn required_id(&mut self, field: Field) -> Result<Text<'a>, Refusal> {
-        self.id(field)?.ok_or(Refusal::MissingField { field: field.name() })
+        match self.id(field) {
+            Err(Refusal::EmptyId { field }) => Err(Refusal::EmptyRequired { field }),
+            found => found?.ok_or(Refusal::MissingField { field: field.name() }),
+        }
     }
 
     fn flag(&mut self, field: Field) -> Result<Option<bool>, Refusal> {

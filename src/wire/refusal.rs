@@ -78,9 +78,15 @@ pub enum Refusal {
     /// The account is empty or blank.
     #[error("account_id is empty; every event belongs to an account")]
     EmptyAccount,
-    /// Another identity is empty or blank.
+    /// An identity that the event may do without is empty or blank.
     #[error("{field} is empty; leave it out or give its value")]
     EmptyId {
+        /// The field.
+        field: &'static str,
+    },
+    /// The event's type, or an identity that it needs, is empty or blank.
+    #[error("{field} is empty; the event needs its value")]
+    EmptyRequired {
         /// The field.
         field: &'static str,
     },
@@ -206,7 +212,7 @@ impl Refusal {
             Refusal::MissingField { .. } => "missing_field",
             Refusal::MissingAccount => "missing_account",
             Refusal::EmptyAccount => "empty_account",
-            Refusal::EmptyId { .. } => "empty_id",
+            Refusal::EmptyId { .. } | Refusal::EmptyRequired { .. } => "empty_id",
             Refusal::IdTooLong { .. } => "id_too_long",
             Refusal::TextTooLong { .. } => "text_too_long",
             Refusal::MalformedTime { .. } => "malformed_time",

@@ -83,7 +83,7 @@ fn property(field: Field) -> Value {
         }
         (Field::Mrr | Field::Amount, _) => json!({ "type": "integer", "minimum": 0, "maximum": MINOR_UNITS_MAX }),
         (Field::Score, _) => json!({ "type": "integer", "minimum": 0, "maximum": 10 }),
-        (Field::Quantity | Field::Attempt, _) => json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }),
+        (Field::Attempt, _) => json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }),
         (_, Shape::Text) => json!({ "type": "string", "minLength": 1, "maxLength": ID_BYTES_MAX }),
         (_, Shape::Whole) => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
         (_, Shape::Measure) => json!({ "type": "number", "minimum": 0 }),
@@ -111,7 +111,7 @@ fn description(field: Field) -> String {
         Field::UserId => "The person behind it, where known.",
         Field::Source => "The system that reported it, where known.",
         Field::Feature => "Name of the feature.",
-        Field::Quantity => "How many uses the event stands for; 1 when not given.",
+        Field::Quantity => "How many uses the event stands for; 1 when not given, and 0 counts as 1.",
         Field::DurationS => "Length of the session in seconds.",
         Field::Limit => "Name of the limit, such as api_calls.",
         Field::Used => "Used, in the limit's own unit.",
@@ -170,6 +170,26 @@ mod tests {
             let path = format!("{}/docs/schemas/{name}", env!("CARGO_MANIFEST_DIR"));
             let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
             expect_test::expect_file![path].assert_eq(&text);
+        }
+    }
+
+    /// The smallest number of each field that the schema allows is taken, and the one before it is not.
+    #[test]
+    fn the_least_numbers_are_those_that_are_read() {
+        for (field, event) in [
+            (Field::Quantity, r#""type":"feature.used","feature":"x""#),
+            (Field::DurationS, r#""type":"session.started""#),
+            (Field::Attempt, r#""type":"invoice.payment_failed","amount":1"#),
+            (Field::Seats, r#""type":"subscription.started","subscription":"s""#),
+            (Field::Mrr, r#""type":"subscription.started","subscription":"s""#),
+        ] {
+            let least = property(field)["minimum"].as_i64().unwrap();
+            for (value, is_taken) in [(least, true), (least - 1, false)] {
+                let head = r#""id":"e","time":"2026-03-01T12:00:00Z","account_id":"a""#;
+                let event = format!("{{{head},{event},\"{}\":{value}}}", field.name());
+                let read = crate::wire::canonical::decode(event.as_bytes());
+                assert_eq!(read.is_ok(), is_taken, "{event}: {read:?}");
+            }
         }
     }
 

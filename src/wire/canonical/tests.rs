@@ -58,6 +58,7 @@ fn common_fields_are_checked() {
         {"id":"e","time":"9999-12-31T23:59:59Z","account_id":"a","type":"survey.sent"}
         {"id":"e","time":"2026-03-01T12:00:00Z","account_id":"a"}
         {"id":"e","time":"2026-03-01T12:00:00Z","account_id":"a","type":4}
+        {"id":"e","time":"2026-03-01T12:00:00Z","account_id":"a","type":" "}
         {"id":"e","time":"2026-03-01T12:00:00Z","account_id":"a","type":"survey.shredded"}
         {"id":"e","id":"e","time":"2026-03-01T12:00:00Z","account_id":"a","type":"survey.sent"}
         "#,
@@ -65,7 +66,7 @@ fn common_fields_are_checked() {
             {"id":"e1","time":"2026-03-01T10:00:00.000Z","account_id":"aä","type":"survey.sent","user_id":"u","source":"s"}
             missing_field: id is missing
             missing_field: id is missing
-            empty_id: id is empty; leave it out or give its value
+            empty_id: id is empty; the event needs its value
             wrong_type: id is the number 7, it must be text
             missing_account: account_id is missing; every event belongs to an account
             empty_account: account_id is empty; every event belongs to an account
@@ -79,6 +80,7 @@ fn common_fields_are_checked() {
             absurd_time: time is the text `9999-12-31T23:59:59Z`, which is not from 1990-01-01T00:00:00.000Z to 2100-01-01T00:00:00.000Z; correct the producer's clock or unit
             missing_field: type is missing
             wrong_type: type is the number 4, it must be text
+            empty_id: type is empty; the event needs its value
             unknown type survey.shredded
             duplicate_key: key id stands twice in the record; send each key once"#]],
     );
@@ -166,7 +168,7 @@ fn numbers_and_money_are_checked() {
             {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"feature.used","feature":"export","quantity":0}
             wrong_type: quantity is the number 1.5, it must be a whole number
             number_out_of_range: quantity is 99999999999, it must be from 0 to 4294967295
-            empty_id: feature is empty; leave it out or give its value
+            empty_id: feature is empty; the event needs its value
             missing_field: feature is missing
             {"id":"e1","time":"2026-03-01T12:00:00.000Z","account_id":"a1","type":"limit.reached","limit":"api_calls","used":1000.0,"allowed":999.5}
             number_out_of_range: used is -1.0, it must be from 0 to 4294967295
