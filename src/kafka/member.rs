@@ -22,6 +22,8 @@ use crate::worker::Start;
 
 /// Questions to the group's coordinator and to partition leaders on which work waits.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a partition may be without a leader that knows of it.
+const LEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Questions that are only for showing.
 const GLANCE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Leaving the group may take this long; after it the client is left to itself.
@@ -260,9 +262,18 @@ impl Member {
         list.elements().iter().filter_map(place).collect()
     }
 
-    /// Where a log begins and ends, uncommitted records included; for work that waits on it.
+    /// Where a log begins and ends, uncommitted records included; for work that waits on it. Just after a topic was made, or
+    /// while its leader changes, brokers disown a partition for a moment: they are asked again.
     pub fn watermarks(&self, topic: &str, partition: PartitionIndex) -> Result<Watermarks, WorkerError> {
-        self.ask_watermarks(topic, partition, ASK_TIMEOUT).map_err(WorkerError::client("ask for the end of a log"))
+        let deadline = Instant::now() + LEADER_TIMEOUT;
+        loop {
+            match self.ask_watermarks(topic, partition, ASK_TIMEOUT) {
+                Err(error) if is_disowned(&error) && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                asked => return asked.map_err(WorkerError::client("ask for the end of a log")),
+            }
+        }
     }
 
     /// The same for showing: gives up soon.
@@ -302,6 +313,15 @@ pub fn drop_within(client: Consume, timeout: Duration) {
     if spawned.is_ok() && finished.recv_timeout(timeout).is_err() {
         tracing::warn!("a kafka client does not close in time and is left behind");
     }
+}
+
+/// Whether a broker only says that a partition is not, or not yet, its own.
+fn is_disowned(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::NotLeaderForPartition | Code::UnknownTopicOrPartition | Code::LeaderNotAvailable)
+    )
 }
 
 fn names(list: &TopicPartitionList) -> String {
