@@ -1,7 +1,7 @@
 //! Records of a topic as lines of JSON, for reading by people and for reading back.
 //!
 //! A line gives back the record's key and value byte for byte. A value stands in its line as JSON where it is JSON on
-//! one line; every other value stands in Base64, `null` only where there is none.
+//! one line that any reader takes; every other value stands in Base64, `null` only where there is none.
 
 use std::borrow::Cow;
 
@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 use super::base64;
 use super::json::Object;
 use crate::units::{Offset, PartitionIndex, Timestamp};
+
+/// Deepest nesting of a value that stands in its line as it is. Common readers stop somewhere beyond 100.
+const NESTING_MAX: usize = 64;
 
 /// A record of a topic.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,12 +126,29 @@ struct HeaderForm {
     value_base64: Option<String>,
 }
 
-/// `value` as JSON that can stand in a line and be taken out again as it was.
+/// `value` as JSON that can stand in a line, be taken out again as it was, and is no trouble to any reader of the line.
 fn embeddable(value: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(value).ok()?;
-    let json = serde_json::from_str::<&RawValue>(text).ok()?.get();
-    let is_whole = json.len() == text.len() && !text.contains(['\n', '\r']) && json != "null";
-    is_whole.then_some(json)
+    let is_whole = text.trim_ascii().len() == text.len() && !text.contains(['\n', '\r']) && text != "null";
+    // Read in full: numbers beyond any double and halves of surrogate pairs are JSON to some readers only.
+    let is_plain = || is_shallow(value) && serde_json::from_str::<serde_json::Value>(text).is_ok();
+    (is_whole && is_plain()).then_some(text)
+}
+
+/// Whether nothing in `json` is nested deeper than [`NESTING_MAX`].
+fn is_shallow(json: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    json.iter().all(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth <= NESTING_MAX
+    })
 }
 
 /// Bytes as text where they are text, else in Base64 under the other name.
@@ -211,6 +231,26 @@ mod tests {
                 {"topic":"churnwatch.events.v1","partition":1,"offset":42,"timestamp":"2026-03-01T12:00:00.123Z","key":null,"value_base64":""}
             "#]],
         );
+    }
+
+    #[test]
+    fn every_line_can_be_read_by_any_reader_of_json() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for value in [
+            nested(64),
+            nested(65),
+            nested(100_000),
+            r#"{"a":"[[\"[["}"#.to_owned(),
+            "1e999".to_owned(),
+            r#""\ud800""#.to_owned(),
+        ] {
+            let mut line = Vec::new();
+            encode_line(&record(None, Some(value.as_bytes())), &mut line);
+            serde_json::from_slice::<serde_json::Value>(&line).unwrap();
+            assert_eq!(decode_line(&line).unwrap().value.as_deref(), Some(value.as_bytes()));
+            let as_it_is = value == nested(64) || value.starts_with('{');
+            assert_eq!(line.windows(14).any(|part| part == b"\"value_base64\""), !as_it_is, "{value:.80}");
+        }
     }
 
     #[test]
