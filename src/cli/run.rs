@@ -28,7 +28,9 @@ pub struct Args {
     /// Parts to run in this process.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES", default_value = "ingest,engine,notify,serve")]
     pub role: Vec<RoleName>,
-    /// Run over this file of NDJSON events instead of Kafka; `-` is standard input.
+    /// Run over this file of NDJSON events instead of Kafka; `-` is standard input. Lines that say nothing of when they were
+    /// received, as all but those of a dump, count as received now: events later than that, by more than
+    /// `rules.future_skew_s`, are refused as `future_time`.
     #[arg(long, value_name = "FILE", conflicts_with = "role")]
     pub input: Option<PathBuf>,
     /// The lines are what this source topic carries, read by its format; without it they are canonical events.

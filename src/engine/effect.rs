@@ -21,7 +21,7 @@ pub enum Effect {
 /// Why a well-formed event cannot be believed. Each is a label of the rejection counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reject {
-    /// `time` is further ahead of the record's timestamp than the allowed skew.
+    /// `time` is further ahead of when the record was received (its timestamp) than the allowed skew.
     FutureTime,
 }
 
@@ -38,7 +38,7 @@ impl Reject {
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
-            Reject::FutureTime => "event time is ahead of the record's timestamp; correct the producer's clock",
+            Reject::FutureTime => "event time is ahead of when the record was received; correct the producer's clock",
         }
     }
 }

@@ -200,7 +200,8 @@ pub(super) fn keys() -> Vec<Key> {
             1_000,
             0..=2_592_000,
             "Events may be this far ahead of their record's timestamp. Further ones become dead letters: one bad clock \
-             would fire every timer.",
+             would fire every timer. Lines of a file that is no dump have no timestamp and count as received when the run \
+             begins.",
             |c| &mut c.rules.future_skew,
         ),
         span(
