@@ -191,10 +191,7 @@ impl Engine {
         }
         let now = account.present(self.partition.clock, &self.rules);
         let is_late = event.time < now && correction::is_late(account, event.time);
-        let without = is_late.then(|| {
-            let assessment = assess(account, now, &self.rules, &self.partition.fleet);
-            Without::new(event.time, assessment, &account.judgement)
-        });
+        let without = is_late.then(|| Without::new(event.time, account, now, &self.rules, &self.partition.fleet));
         let weight = account.users.weight();
         let is_billing = matches!(event.kind, Kind::Subscription { .. });
         let moved = if is_billing { sums::movements(account) } else { Default::default() };
@@ -224,7 +221,9 @@ impl Engine {
         let is_known = self.partition.reach(&self.rules).is_some_and(|reach| event.time <= reach);
         match change.urgency {
             Urgency::None => {}
-            Urgency::Routine if !self.is_to_be_judged(slot, now) => self.put_off(slot, now.max(event.time)),
+            Urgency::Routine if without.is_none() && !self.is_to_be_judged(slot, now) => {
+                self.put_off(slot, now.max(event.time));
+            }
             _ if !is_known => self.wait(slot, event.time),
             Urgency::Routine | Urgency::Now => self.judge(slot, now, without.as_ref(), effects),
         }
@@ -344,13 +343,14 @@ impl Engine {
             }
         } else {
             alert::outcome::fall_silent(account, judged_before, now, rules, quality);
-            if let Some(without) = without {
-                correction::retract(&mut account.judgement, without, &assessment, rules, changes);
+            let correction = without.map(|without| without.with(account, &assessment, rules, &self.partition.fleet));
+            if let Some(correction) = &correction {
+                correction.retract(&mut account.judgement, rules, changes);
             }
             alert::settle_band(&mut account.judgement, &assessment, &rules.bands);
             alert::settle_alerts(account, &assessment, rules, quality, changes);
-            if let Some(without) = without {
-                correction::amend(&account.judgement, without, &assessment, rules, changes);
+            if let Some(correction) = &correction {
+                correction.amend(&account.judgement, rules, changes);
             }
         }
         account.judgement.due = if left { None } else { Some(cadence::next_look(account, &assessment, rules)) };

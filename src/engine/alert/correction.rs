@@ -1,88 +1,178 @@
 //! What late data do to open alerts: an event from before an alert was raised, known only after it.
 //!
-//! The account is assessed at the same moment without the event and with it, so that what differs is the event's doing
-//! and nothing else. **Retracted** is an alert whose cause stood without the event, by the levels at which it would
-//! close, and that with it nothing would raise, by the levels at which it would open. **Amended** is one that stays, but
-//! whose severity, risk or own signal the event has moved.
+//! The account is assessed without the event and with it at the same moments, so that what differs is the event's doing
+//! and nothing else: now, when the alert was raised, and when the account was used again since, before that use. Of what
+//! is known about the past only use can be taken back to an earlier moment; the rest is taken as it stands.
+//! **Retracted** is an alert whose cause stood at one of these moments without the event, by the levels at which it would
+//! close, and that with it nothing would raise at any, by the levels at which it would open. **Amended** is one that
+//! stays, but whose severity or risk now, or own signal at any of them, the event has moved.
 
 use super::{Change, Wanted, band_by, wanted};
-use crate::engine::account::{Account, ClosedBy, Judgement};
-use crate::engine::effect::{Severity, Transition};
-use crate::engine::risk::Assessment;
+use crate::engine::account::{Account, AlertState, ClosedBy, Judgement};
+use crate::engine::effect::{Band, Severity, Transition};
+use crate::engine::fleet::Fleet;
+use crate::engine::risk::{Assessment, assess};
 use crate::engine::rules::Rules;
-use crate::units::Timestamp;
+use crate::units::{Day, Timestamp};
 
 /// What was known without a late event.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Without {
-    /// When the event happened.
-    event_at: Timestamp,
-    /// The account at this moment, without it.
-    assessment: Assessment,
-    /// How loud its alerts were.
+    /// The band the account was in, and how loud its alerts were.
+    band: Band,
     severity: Severity,
+    /// The account as of now.
+    present: Assessment,
+    /// The alerts that were raised after the event had happened, by type.
+    alerts: Vec<(u8, Vec<Look>)>,
+}
+
+/// The account at one moment in the past; absent where its use before then is not known any more.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at: Timestamp,
+    assessment: Option<Assessment>,
+}
+
+/// What a late event has changed.
+#[derive(Clone, Debug)]
+pub struct Correction {
+    /// How loud the alerts were without it.
+    severity: Severity,
+    present: Pair,
+    /// The alerts that were raised after it had happened, by type, at each of their moments in the past.
+    alerts: Vec<(u8, Vec<Pair>)>,
+}
+
+/// The account at one moment without the event and with it.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    /// The worst band it may have been in without.
+    band: Band,
+    without: Assessment,
+    with: Assessment,
 }
 
 /// Whether an event at `event_at` is late for an open alert of the account: it happened before that was raised.
 #[must_use]
 pub fn is_late(account: &Account, event_at: Timestamp) -> bool {
-    account.judgement.alerts.iter().any(|alert| alert.open.is_some() && event_at < alert.raised_at)
+    account.judgement.alerts.iter().any(|alert| is_late_for(alert, event_at))
+}
+
+fn is_late_for(alert: &AlertState, event_at: Timestamp) -> bool {
+    alert.open.is_some() && event_at < alert.raised_at
+}
+
+/// `account` at `at`, by its use before then; `None` where that is not known any more.
+fn look_back(account: &Account, at: Timestamp, rules: &Rules, fleet: &Fleet) -> Option<Assessment> {
+    let activity = account.activity.before(at)?;
+    Some(assess(&Account { activity, ..account.clone() }, at, rules, fleet))
 }
 
 impl Without {
-    /// What `assessment` found before a late event was taken in.
+    /// Looks at `account` before an event of `event_at` is taken in at `now`.
     #[must_use]
-    pub fn new(event_at: Timestamp, assessment: Assessment, judgement: &Judgement) -> Without {
-        Without { event_at, assessment, severity: judgement.severity() }
-    }
-}
-
-/// Retracts the alerts whose cause the event has removed. The band then is what the risk leads to from the start, without
-/// dwell: the account never was where the alert saw it.
-pub fn retract(
-    judgement: &mut Judgement,
-    without: &Without,
-    with: &Assessment,
-    rules: &Rules,
-    changes: &mut Vec<Change>,
-) {
-    let kept = band_by(without.assessment.risk.get(), |band| rules.bands.exit(band)).min(judgement.band);
-    let anew = band_by(with.risk.get(), |band| rules.bands.enter(band));
-    let (led, leads) = (without.assessment.leading_signal(), with.leading_signal());
-    let before = changes.len();
-    for alert in judgement.alerts.iter_mut().filter(|alert| alert.open.is_some()) {
-        let stood = wanted(alert.kind, kept, &without.assessment, led, rules) != Wanted::Closed;
-        let stands = wanted(alert.kind, anew, with, leads, rules) != Wanted::Closed;
-        if without.event_at < alert.raised_at && stood && !stands {
-            alert.close(with.now, ClosedBy::LateData);
-            alert.is_settled = true;
-            changes.push(Change::of(alert, Transition::Retracted));
+    pub fn new(event_at: Timestamp, account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Without {
+        let Account { judgement, activity, .. } = account;
+        let look = |at| Look { at, assessment: look_back(account, at, rules, fleet) };
+        let alerts = judgement.alerts.iter().filter(|alert| is_late_for(alert, event_at)).map(|alert| {
+            let used_again_at = activity.first_active_after(alert.raised_at.day()).map(Day::start);
+            (alert.kind, [Some(alert.raised_at), used_again_at].into_iter().flatten().map(look).collect())
+        });
+        Without {
+            band: judgement.band,
+            severity: judgement.severity(),
+            present: assess(account, now, rules, fleet),
+            alerts: alerts.collect(),
         }
     }
-    if changes.len() > before {
-        judgement.band = anew;
-        judgement.below_since = None;
-    }
-}
 
-/// Says of the alerts that stay what the event has changed about them, once the alerts are settled.
-pub fn amend(judgement: &Judgement, without: &Without, with: &Assessment, rules: &Rules, changes: &mut Vec<Change>) {
-    let severity = judgement.severity();
-    let moved = |before: f64, after: f64| (after - before).abs() >= rules.health_step;
-    for alert in judgement.alerts.iter().filter(|alert| alert.open.is_some() && without.event_at < alert.raised_at) {
-        let own = usize::from(alert.kind).checked_sub(1);
-        let is_news = severity != without.severity
-            || moved(without.assessment.risk.get(), with.risk.get())
-            || own.is_some_and(|index| moved(without.assessment.strength(index), with.strength(index)));
-        if !is_news || alert.snoozed_until.is_some() {
-            continue;
-        }
-        // It got worse or better by what was late, not by what happened since.
-        let by_severity = |change: &Change| {
-            change.alert.kind == alert.kind
-                && (change.transition == Transition::Eased || change.reason.as_deref() == Some(super::REASON_WORSE))
+    /// Looks at `account` again now that the event is taken in; `present` is what was found now.
+    #[must_use]
+    pub fn with(&self, account: &Account, present: &Assessment, rules: &Rules, fleet: &Fleet) -> Correction {
+        let pair = |look: &Look| {
+            let with = look_back(account, look.at, rules, fleet)?;
+            Some(Pair { band: Band::Critical, without: look.assessment?, with })
         };
-        changes.retain(|change| !by_severity(change));
-        changes.push(Change::of(alert, Transition::Amended));
+        let alerts = self.alerts.iter().map(|(kind, looks)| (*kind, looks.iter().filter_map(pair).collect()));
+        Correction {
+            severity: self.severity,
+            present: Pair { band: self.band, without: self.present, with: *present },
+            alerts: alerts.collect(),
+        }
     }
+}
+
+impl Correction {
+    /// Retracts the alerts whose cause the event has removed. The band then is what the risk leads to from the start,
+    /// without dwell: the account never was where the alert saw it.
+    pub fn retract(&self, judgement: &mut Judgement, rules: &Rules, changes: &mut Vec<Change>) {
+        let before = changes.len();
+        let present = self.present.with;
+        for alert in judgement.alerts.iter_mut().filter(|alert| alert.open.is_some()) {
+            let Some(past) = self.past(alert.kind) else { continue };
+            let pairs = || past.iter().chain([&self.present]);
+            let stood = pairs().any(|pair| pair.stood(alert.kind, rules));
+            if stood && !pairs().any(|pair| pair.stands(alert.kind, rules)) {
+                alert.close(present.now, ClosedBy::LateData);
+                alert.is_settled = true;
+                changes.push(Change::of(alert, Transition::Retracted));
+            }
+        }
+        if changes.len() > before {
+            judgement.band = band_by(present.risk.get(), |band| rules.bands.enter(band));
+            judgement.below_since = None;
+        }
+    }
+
+    /// Says of the alerts that stay what the event has changed about them, once the alerts are settled.
+    pub fn amend(&self, judgement: &Judgement, rules: &Rules, changes: &mut Vec<Change>) {
+        let has_changed = judgement.severity() != self.severity || self.present.risk_moved(rules);
+        for alert in judgement.alerts.iter().filter(|alert| alert.open.is_some() && alert.snoozed_until.is_none()) {
+            let Some(past) = self.past(alert.kind) else { continue };
+            if !has_changed && !past.iter().chain([&self.present]).any(|pair| pair.cause_moved(alert.kind, rules)) {
+                continue;
+            }
+            // It got worse or better by what was late, not by what happened since.
+            let by_severity = |change: &Change| {
+                change.alert.kind == alert.kind
+                    && (change.transition == Transition::Eased || change.reason.as_deref() == Some(super::REASON_WORSE))
+            };
+            changes.retain(|change| !by_severity(change));
+            changes.push(Change::of(alert, Transition::Amended));
+        }
+    }
+
+    /// The moments in the past of the alert of type `kind`; `None` when the event was not late for it.
+    fn past(&self, kind: u8) -> Option<&[Pair]> {
+        self.alerts.iter().find(|(known, _)| *known == kind).map(|(_, past)| past.as_slice())
+    }
+}
+
+impl Pair {
+    fn stood(&self, kind: u8, rules: &Rules) -> bool {
+        let kept = band_by(self.without.risk.get(), |band| rules.bands.exit(band)).min(self.band);
+        wanted(kind, kept, &self.without, self.without.leading_signal(), rules) != Wanted::Closed
+    }
+
+    fn stands(&self, kind: u8, rules: &Rules) -> bool {
+        let anew = band_by(self.with.risk.get(), |band| rules.bands.enter(band));
+        wanted(kind, anew, &self.with, self.with.leading_signal(), rules) != Wanted::Closed
+    }
+
+    /// Whether what alerts of `kind` are about moved by a visible step: their own signal, or the risk.
+    fn cause_moved(&self, kind: u8, rules: &Rules) -> bool {
+        match usize::from(kind).checked_sub(1) {
+            Some(own) => moved(self.without.strength(own), self.with.strength(own), rules),
+            None => self.risk_moved(rules),
+        }
+    }
+
+    fn risk_moved(&self, rules: &Rules) -> bool {
+        moved(self.without.risk.get(), self.with.risk.get(), rules)
+    }
+}
+
+fn moved(before: f64, after: f64, rules: &Rules) -> bool {
+    (after - before).abs() >= rules.health_step
 }

@@ -120,6 +120,16 @@ fn rules_with(weight: f64, first_ratio: f64) -> Arc<Rules> {
     Arc::new(rules)
 }
 
+/// The risk follows from silence alone: the signal's default parameters, and its default weight.
+fn rules_of_silence() -> Arc<Rules> {
+    let mut rules = Rules::clone(&rules());
+    for (signal, settings) in SIGNALS.iter().zip(&mut rules.signals) {
+        *settings = signal.declaration.defaults();
+        settings.enabled = signal.declaration.name == "engagement_lag";
+    }
+    Arc::new(rules)
+}
+
 /// One account's story.
 struct Story {
     engine: Engine,
@@ -197,7 +207,8 @@ impl Story {
     }
 
     /// One line: `until 80`, `fail 1` (which attempt), `paid`, `use`, `start`, `cancel`, the last five also `at DAY` that has
-    /// passed; `acknowledge`, `snooze 5`, `resolve settled`, `comment`, each also `of ID`.
+    /// passed; `daily 60`: used every day until then; `fill 61 79`: used on these days, told now; `acknowledge`, `snooze 5`,
+    /// `resolve settled`, `comment`, each also `of ID`.
     fn line(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let money = Money { minor: 5_000, currency: Currency::USD };
@@ -208,6 +219,17 @@ impl Story {
         };
         match words[0] {
             "until" => self.until(words[1].parse::<i64>().unwrap() * 24),
+            "daily" => {
+                for day in self.hour / 24..words[1].parse().unwrap() {
+                    self.line(&format!("until {day}"));
+                    self.line("use");
+                }
+            }
+            "fill" => {
+                for day in words[1].parse::<i64>().unwrap()..=words[2].parse().unwrap() {
+                    self.line(&format!("use at {day}"));
+                }
+            }
             "fail" => {
                 let attempt = Some(words[1].parse().unwrap());
                 self.event("acme", at, Kind::PaymentFailed { amount: money, attempt, next_attempt_at: None });
@@ -842,6 +864,118 @@ fn late_data_that_change_nothing_about_an_alert_are_not_told() {
             actions: acknowledged taken 1;
             quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
         "#]],
+    );
+}
+
+#[test]
+fn a_silence_that_late_data_fill_retracts_its_alert() {
+    // One device was offline, and tells what it did after the account is seen to be back.
+    check_under(
+        rules_of_silence(),
+        "start|daily 60|until 80|use|fill 60 79|until 90",
+        &expect![[r#"
+            > start
+            > daily 60
+            > until 80
+            day 75 00h raised engagement_lag #1 critical
+            day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
+            > use
+            > fill 60 79
+            day 80 00h amended engagement_lag #1 critical
+            day 80 00h amended engagement_lag #1 critical
+            day 80 00h amended engagement_lag #1 critical
+            day 80 00h retracted engagement_lag #1 warning, closed
+            > until 90
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
+    );
+    // The same, told while nobody has been seen yet.
+    check_under(
+        rules_of_silence(),
+        "start|daily 60|until 80|fill 60 79|until 85",
+        &expect![[r#"
+        > start
+        > daily 60
+        > until 80
+        day 75 00h raised engagement_lag #1 critical
+        day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
+        > fill 60 79
+        day 80 00h amended engagement_lag #1 critical
+        day 80 00h amended engagement_lag #1 critical
+        day 80 00h amended engagement_lag #1 critical
+        day 80 00h retracted engagement_lag #1 warning, closed
+        > until 85
+        actions:
+        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+    "#]],
+    );
+}
+
+#[test]
+fn a_silence_that_late_data_shorten_amends_its_alert() {
+    check_under(
+        rules_of_silence(),
+        "start|daily 60|until 80|acknowledge|use at 63|until 81",
+        &expect![[r#"
+        > start
+        > daily 60
+        > until 80
+        day 75 00h raised engagement_lag #1 critical
+        day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
+        > acknowledge
+        day 80 00h acknowledged engagement_lag #1 critical by kim
+        > use at 63
+        day 80 00h amended engagement_lag #1 critical
+        > until 81
+        actions: acknowledged taken 1;
+        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+    "#]],
+    );
+}
+
+#[test]
+fn an_alert_of_silence_that_was_right_is_resolved_when_the_account_is_back() {
+    check_under(
+        rules_of_silence(),
+        "start|daily 60|until 80|acknowledge|use|until 90",
+        &expect![[r#"
+        > start
+        > daily 60
+        > until 80
+        day 75 00h raised engagement_lag #1 critical
+        day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
+        > acknowledge
+        day 80 00h acknowledged engagement_lag #1 critical by kim
+        > use
+        > until 90
+        day 82 00h resolved engagement_lag #1 warning (recovered), closed
+        actions: acknowledged taken 1;
+        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+          resolved recovered 1
+    "#]],
+    );
+    // A late day at the beginning of the silence does not make it wrong.
+    check_under(
+        rules_of_silence(),
+        "start|daily 60|until 80|acknowledge|use|use at 61|until 90",
+        &expect![[r#"
+        > start
+        > daily 60
+        > until 80
+        day 75 00h raised engagement_lag #1 critical
+        day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
+        > acknowledge
+        day 80 00h acknowledged engagement_lag #1 critical by kim
+        > use
+        > use at 61
+        day 80 00h amended engagement_lag #1 critical
+        > until 90
+        day 82 00h resolved engagement_lag #1 warning (recovered), closed
+        actions: acknowledged taken 1;
+        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+          resolved recovered 1
+    "#]],
     );
 }
 

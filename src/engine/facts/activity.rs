@@ -4,6 +4,8 @@
 //! they predict. The last 128 days are an exact bitmap; older active days are folded, in day order, into one decayed
 //! sum, so that the result does not depend on the order of arrival. Volumes are kept for the active days of 13 weeks.
 
+mod past;
+
 use std::sync::LazyLock;
 
 use crate::engine::close;
@@ -534,6 +536,26 @@ mod tests {
         assert_eq!(gaps, Gaps { count: 3, days: 11.0, squares: 1.0 + 9.0 + 49.0, longest: 7 });
         assert_eq!(active_on(&[5]).gaps().count, 0);
         assert_eq!(active_on(&[0, 127]).gaps().longest, 127);
+    }
+
+    #[test]
+    fn what_was_known_before_a_time_is_what_came_before_it() {
+        let days = [0, 3, 10, 80, 90, 120];
+        let activity = active_on(&days);
+        for end in 81..130 {
+            let known: Vec<u16> = days.into_iter().filter(|day| *day < end).collect();
+            let (then, expected) = (activity.before(at(end)).unwrap(), active_on(&known));
+            assert_eq!(
+                (then.last_day, then.active_days, then.gaps()),
+                (expected.last_day, expected.active_days, expected.gaps())
+            );
+            assert_eq!((&then.volumes, then.rhythm(at(end))), (&expected.volumes, expected.rhythm(at(end))), "{end}");
+        }
+        // Everything in the bitmap is later, or everything is.
+        assert_eq!(active_on(&[0, 200]).before(at(150)), None);
+        assert!(!activity.before(at(0)).unwrap().is_used());
+        assert_eq!(activity.first_active_after(at(10).day()), Some(at(80).day()));
+        assert_eq!(activity.first_active_after(at(120).day()), None);
     }
 
     #[test]
