@@ -294,7 +294,8 @@ impl AlertState {
         self.snoozed_until = None;
     }
 
-    /// One more look at an open alert whose cause still stands: it wakes, gets worse or better, or is overdue.
+    /// One more look at an open alert whose cause still stands: it wakes, is overdue, gets worse or better. One of these is
+    /// told.
     fn go_on(&mut self, known: Severity, severity: Severity, now: Timestamp, rules: &Rules, changes: &mut Vec<Change>) {
         self.open = Some(severity);
         if let Some(until) = self.snoozed_until {
@@ -305,14 +306,14 @@ impl AlertState {
             }
             return;
         }
-        if severity > known {
+        if overdue_at(self, rules).is_some_and(|due| due <= now) {
+            // Told whatever the severity did at the same moment: it names who else is to know, and the severity is in it.
+            self.is_overdue = true;
+            changes.push(Change::of(self, Transition::Escalated).because(REASON_UNACKNOWLEDGED));
+        } else if severity > known {
             changes.push(Change::of(self, Transition::Escalated).because(REASON_WORSE));
         } else if severity < known {
             changes.push(Change::of(self, Transition::Eased));
-        }
-        if overdue_at(self, rules).is_some_and(|due| due <= now) {
-            self.is_overdue = true;
-            changes.push(Change::of(self, Transition::Escalated).because(REASON_UNACKNOWLEDGED));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The life of alerts as stories: what happens to one account, line by line, and what is told of its alerts. Bands and
 //! ids by themselves first.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 use super::settle_band;
 use crate::engine::account::{Account, Judgement};
 use crate::engine::alert::{EPISODES_MAX, alert_id};
-use crate::engine::effect::{AlertChange, Effect};
+use crate::engine::effect::{AlertChange, Effect, Transition};
 use crate::engine::event::{AlertAction, Event, Kind, SubscriptionChange, Terms};
 use crate::engine::input::{Input, Progress, Record};
 use crate::engine::playbook::{Conditions, Play, PlayStep, Playbook, Playbooks};
@@ -69,7 +70,7 @@ fn a_band_is_entered_at_once_and_left_after_dwelling_below_its_exit() {
 #[test]
 fn ids_differ_by_account_type_and_episode() {
     let ids = [alert_id("a", 0, 1), alert_id("a", 0, 2), alert_id("a", 1, 1), alert_id("b", 0, 1)];
-    let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+    let distinct: BTreeSet<_> = ids.iter().collect();
     assert_eq!(distinct.len(), 4);
     assert_eq!(ids[0], alert_id("a", 0, 1));
     assert_eq!(ids[0].len(), 32);
@@ -161,10 +162,14 @@ impl Story {
         let mut effects = Vec::new();
         self.engine.step(&record, &mut effects);
         self.records.push(record);
+        let mut moved = BTreeSet::new();
         for effect in effects {
-            if let Effect::Alert(change) = effect {
-                self.told.push(*change);
+            let Effect::Alert(change) = effect else { continue };
+            // An alert that moves between bands does so once at one instant.
+            if matches!(change.transition, Transition::Raised | Transition::Escalated | Transition::Eased) {
+                assert!(moved.insert((change.alert_id.clone(), change.health.as_of)), "{change:?}");
             }
+            self.told.push(*change);
         }
     }
 
@@ -336,6 +341,43 @@ fn an_alert_that_nobody_acknowledges_is_escalated_once() {
             > fail 3
             day 20 00h escalated payment_failures #1 critical (worse)
             > until 22
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
+    );
+}
+
+#[test]
+fn what_happens_to_an_alert_at_one_instant_is_told_as_one() {
+    // It is overdue just as its account gets worse, and just as it gets better.
+    check(
+        "start|until 10|fail 1|until 11|fail 3 at 12|until 13",
+        &expect![[r#"
+            > start
+            > until 10
+            > fail 1
+            day 10 00h raised payment_failures #1 warning
+            > until 11
+            > fail 3 at 12
+            > until 13
+            day 12 00h escalated payment_failures #1 critical (unacknowledged) to head
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
+    );
+    check_under(
+        rules_with(10.0, 0.25),
+        "start|until 10|fail 3|paid|until 11|fail 1|until 13",
+        &expect![[r#"
+            > start
+            > until 10
+            > fail 3
+            day 10 00h raised payment_failures #1 critical
+            > paid
+            > until 11
+            > fail 1
+            > until 13
+            day 12 00h escalated payment_failures #1 warning (unacknowledged) to head
             actions:
             quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
         "#]],
@@ -1122,7 +1164,7 @@ proptest! {
             }
         }
         story.until(story.hour + 60 * 24);
-        let mut outcomes = std::collections::BTreeSet::new();
+        let mut outcomes = BTreeSet::new();
         for change in story.told.iter().filter(|change| ["churned", "retained"].contains(&change.transition.name())) {
             prop_assert!(outcomes.insert(change.alert_id.clone()), "{} ended twice", change.alert_id);
         }
