@@ -237,12 +237,14 @@ impl Desk {
         }
     }
 
-    /// The end: what is open goes out, to the owners for whom something has happened since their last digest.
+    /// The end, on the day of `now`: with that its last day is over. What is open goes out, to the owners for whom something
+    /// has happened since their last digest.
     pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
+        let at = end(now.day());
         if self.old_until.take().is_some() {
-            self.digests(now, true, out);
+            self.digests(at, true, out);
         }
-        self.digests(now, false, out);
+        self.digests(at, false, out);
     }
 
     /// Moves on to `now`: when a day has ended, the digests of that day go out.
@@ -250,7 +252,7 @@ impl Desk {
         let day = *self.day.get_or_insert(now.day());
         if day < now.day() {
             self.day = Some(now.day());
-            self.digests(Day::new(day.number().saturating_add(1)).start(), false, out);
+            self.digests(end(day), false, out);
         }
     }
 
@@ -309,4 +311,9 @@ impl Desk {
         }
         Shown::Waiting
     }
+}
+
+/// When a day is over, and its digests go out.
+fn end(day: Day) -> Timestamp {
+    Day::new(day.number().saturating_add(1)).start()
 }

@@ -134,7 +134,7 @@ fn beyond_the_budget_the_lowest_revenue_at_risk_is_in_the_digest() {
             day 0 04h to kim: d raised New, a goes back
             > 30 kim a escalated 12
             day 1 00h digest for kim, b 30 delivered, d 20 delivered, a 10, c 5
-            day 1 06h digest for kim, b 30 delivered, d 20 delivered, a 12, c 5
+            day 2 00h digest for kim, b 30 delivered, d 20 delivered, a 12, c 5
         "#]],
     );
 }
@@ -163,7 +163,7 @@ fn never_more_than_twice_the_budget_goes_out_in_a_week() {
             > 168 kim f raised 1
             day 1 00h digest for kim, e 5, d 4 delivered, c 3 delivered, b 2, a 1
             day 7 00h to kim: f raised New
-            day 7 00h digest for kim, e 5, d 4 delivered, c 3 delivered, b 2, a 1, f 1 delivered
+            day 8 00h digest for kim, e 5, d 4 delivered, c 3 delivered, b 2, a 1, f 1 delivered
         "#]],
     );
 }
@@ -194,7 +194,7 @@ fn what_has_gone_out_is_followed_up_and_what_has_not_is_not() {
             day 0 06h to kim: a resolved FollowUp
             > 7 kim c resolved 10
             > 8 kim c retained 10
-            day 0 08h digest for kim, b 10 delivered
+            day 1 00h digest for kim, b 10 delivered
         "#]],
     );
 }
@@ -213,7 +213,7 @@ fn whoever_was_told_of_a_displaced_alert_is_told_of_its_end() {
             > 4 kim a amended 1
             > 5 kim a resolved 1
             day 0 05h to kim: a resolved FollowUp
-            day 0 05h digest for kim, c 3 delivered, b 2 delivered
+            day 1 00h digest for kim, c 3 delivered, b 2 delivered
         "#]],
     );
 }
@@ -223,16 +223,16 @@ fn an_alert_moves_with_its_owner() {
     check(
         &["1 kim a raised 10", "2 sam a escalated 10", "30 sam b raised 7"],
         &expect![[r#"
-        > 1 kim a raised 10
-        day 0 01h to kim: a raised New
-        > 2 sam a escalated 10
-        day 0 02h to sam: a escalated Promoted
-        > 30 sam b raised 7
-        day 1 00h digest for kim, nothing open
-        day 1 00h digest for sam, a 10 delivered
-        day 1 06h to sam: b raised New
-        day 1 06h digest for sam, a 10 delivered, b 7 delivered
-    "#]],
+            > 1 kim a raised 10
+            day 0 01h to kim: a raised New
+            > 2 sam a escalated 10
+            day 0 02h to sam: a escalated Promoted
+            > 30 sam b raised 7
+            day 1 00h digest for kim, nothing open
+            day 1 00h digest for sam, a 10 delivered
+            day 1 06h to sam: b raised New
+            day 2 00h digest for sam, a 10 delivered, b 7 delivered
+        "#]],
     );
 }
 
@@ -262,8 +262,8 @@ fn an_alert_that_goes_to_and_fro_goes_out_no_more_often_than_others() {
             > 6 kim b raised 5
             day 0 06h to kim: b raised New
             > 7 kim c raised 20
-            day 0 07h digest for kim, c 20, a 10 delivered, b 5 delivered
-            day 0 07h digest for sam, nothing open
+            day 1 00h digest for kim, c 20, a 10 delivered, b 5 delivered
+            day 1 00h digest for sam, nothing open
         "#]],
     );
 }
@@ -285,17 +285,17 @@ fn history_goes_out_as_one_digest_of_what_is_open() {
             > 60 kim b resolved 30 @500
             > 490 kim d raised 40 @500
             day 20 10h to kim: d raised New
-            day 20 20h digest for kim to catch up, d 40 delivered, a 10
-            day 20 20h digest for sam to catch up, c 5
+            day 21 00h digest for kim to catch up, d 40 delivered, a 10
+            day 21 00h digest for sam to catch up, c 5
         "#]],
     );
     check(
         &["1 kim a raised 10 @500", "2 kim b raised 30 @500"],
         &expect![[r#"
-        > 1 kim a raised 10 @500
-        > 2 kim b raised 30 @500
-        day 20 20h digest for kim to catch up, b 30, a 10
-    "#]],
+            > 1 kim a raised 10 @500
+            > 2 kim b raised 30 @500
+            day 21 00h digest for kim to catch up, b 30, a 10
+        "#]],
     );
 }
 
