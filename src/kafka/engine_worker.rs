@@ -15,6 +15,7 @@ use super::frame::{self, Frame, Worker};
 use super::member::Member;
 use super::restore::Restores;
 use super::shell::{BATCH_RECORDS_MAX, BATCHES_MAX, GLANCE_INTERVAL, Offsets, WorkerContext, commit_policy, wall_time};
+use crate::engine::alert::action;
 use crate::engine::census::Walk;
 use crate::engine::rules::Rules;
 use crate::telemetry::inquiry::{Counted, Question};
@@ -23,6 +24,7 @@ use crate::telemetry::{Readiness, Role};
 use crate::units::PartitionIndex;
 use crate::worker::Start;
 use crate::worker::engine::{EngineMachine, Settings};
+use crate::worker::futile::Futile;
 use crate::worker::outbox::PART_RECORDS;
 use crate::worker::policy::{Moment, Pace};
 
@@ -46,6 +48,8 @@ struct EngineWorker<'a> {
     published: Moment,
     /// Whether silence is held in one of its partitions.
     holds_silence: bool,
+    /// What people did with alerts and had no effect.
+    futile: Futile,
     /// The census that is being taken of a partition, and what asked for it.
     walk: Option<(PartitionIndex, Question, Walk)>,
 }
@@ -83,6 +87,7 @@ impl<'a> Worker<'a> for EngineWorker<'a> {
             drained: false,
             published: Moment::default(),
             holds_silence: false,
+            futile: Futile::default(),
             walk: None,
         })
     }
@@ -309,5 +314,9 @@ impl EngineWorker<'_> {
             _ => {}
         }
         self.holds_silence = held_since.is_some();
+        let counts = self.machine.running().map(|(index, engine)| (index, engine.counts().alert_actions));
+        for (result, actions) in self.futile.note(now, counts) {
+            tracing::warn!(reason = result, actions, advice = action::advice(result), "actions on alerts did nothing");
+        }
     }
 }

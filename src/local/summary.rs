@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::engine::alert::action::{ACTIONS, ActionCounts, RESULTS};
+use crate::engine::alert::action::{ACTIONS, ActionCounts, RESULTS, advice};
 use crate::engine::effect::Transition;
 use crate::telemetry::view::PartitionView;
 use crate::units::{PartitionIndex, Timestamp};
@@ -165,6 +165,9 @@ impl fmt::Display for Summary {
         }
         for (action, result, count) in self.actions() {
             write!(f, "\nalert action {action} {result}: {count}")?;
+            if let Some(advice) = advice(result) {
+                write!(f, " ({advice})")?;
+            }
         }
         for (name, count) in [("duplicates", self.duplicates), ("too late for the activity windows", self.too_late)] {
             if count > 0 {
@@ -215,7 +218,7 @@ mod tests {
             clock reached 2026-03-02T00:00:00.000Z
             alert churn_risk raised: 1
             alert action acknowledged taken: 1
-            alert action acknowledged unknown_alert: 2
+            alert action acknowledged unknown_alert: 2 (no alert of that account has that id; send `alert_id` and `account_id` as the alert's own record has them)
             duplicates: 1
             unknown type page.viewed: 1
             rejected not_json: 2"#]]

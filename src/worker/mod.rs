@@ -12,6 +12,7 @@
 pub mod changelog;
 pub mod dead_letter;
 pub mod engine;
+pub mod futile;
 pub mod ingest;
 pub mod learner;
 pub mod notify;

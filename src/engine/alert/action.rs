@@ -37,6 +37,21 @@ pub enum ActionResult {
     PastTime,
 }
 
+/// What to do where a result is not what the sender wanted, in the order of [`ActionResult`].
+const ADVICE: [Option<&str>; RESULTS.len()] = [
+    None,
+    Some("the reason is none of the alert's `resolution_reasons`"),
+    Some("no alert of that account has that id; send `alert_id` and `account_id` as the alert's own record has them"),
+    Some("the alert was closed before; only a comment can be made on it"),
+    Some("`until` was over already; give a time to come"),
+];
+
+/// What to do where an action came to the result of this name and that is not what the sender wanted.
+#[must_use]
+pub fn advice(result: &str) -> Option<&'static str> {
+    RESULTS.iter().zip(ADVICE).find(|(known, _)| **known == result)?.1
+}
+
 /// How often which action came to which result.
 pub type ActionCounts = [[u64; RESULTS.len()]; ACTIONS.len()];
 
