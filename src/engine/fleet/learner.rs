@@ -1,10 +1,9 @@
 //! Adds up the reports of all partitions and learns from them: priors, curve, calendar, weights.
 //!
 //! Pure, and a function of the reports in their order. A day is closed when every partition has reported on it or on a
-//! later one (partitions need not begin on the same day); then the next fleet record follows. Weights are learned as outcomes mature, each batch once: a Bayesian logistic regression
-//! whose Gaussian posterior (Laplace approximation: Newton's method with step halving) is the prior of the next batch,
-//! with a little forgetting towards the first prior (assumed-density filtering; see `MacKay` 1992, *The evidence framework
-//! applied to classification networks*; West and Harrison on discounting).
+//! later one (partitions need not begin on the same day); then the next fleet record follows. Weights are learned as
+//! outcomes mature, each batch once: what one has taught ([`super::logistic::posterior`]) is the prior of the next, with a
+//! little forgetting towards the first prior (assumed-density filtering; see West and Harrison on discounting).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,11 +12,11 @@ use super::calendar::{Calendar, DAYS_MAX, DayWeight, Watch};
 use super::curve::CurveSums;
 use super::features::{FACTS, FEATURES, Features};
 use super::linear::Symmetric;
+use super::logistic::{self, Case};
 use super::model::{Model, TrackRecord, scale};
 use super::prior::PriorSums;
 use super::report::{FleetReport, Row, SNAPSHOT_DAYS};
 use super::{Fleet, Population, SEGMENTS_MAX};
-use crate::engine::risk::sigmoid;
 use crate::engine::rules::{Learning, Rules};
 use crate::engine::signals::SIGNALS;
 use crate::units::{Day, PartitionIndex};
@@ -44,8 +43,6 @@ const SILENCES_MIN: f64 = 200.0;
 const SNAPSHOTS_MAX: usize = 24;
 /// Days that wait for partitions that have not reported.
 const OPEN_DAYS_MAX: usize = 512;
-/// Newton steps.
-const STEPS_MAX: usize = 30;
 
 /// Learns what the fleet teaches.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,31 +161,13 @@ impl Learned {
                 self.record.note(waiting.risk.into(), *churned);
                 let deviations = scale(&waiting.centered.map(f64::from), &[0.0; FEATURES], &scales);
                 let values = std::iter::once(1.0).chain(deviations).collect();
-                Case { values, churned: f64::from(u8::from(*churned)), weight }
+                Case { values, churned: *churned, weight }
             })
             .collect();
         self.record.outcomes += batch.len() as f64;
-        self.record.churned += rows.iter().map(|row| row.churned).sum::<f64>();
+        self.record.churned += rows.iter().filter(|row| row.churned).count() as f64;
         self.precision.blend(KEEP, &prior_precision());
-        let prior = self.weights.clone();
-        let mut weights = prior.clone();
-        let mut loss = posterior_loss(&rows, &weights, &prior, &self.precision);
-        for _ in 0..STEPS_MAX {
-            let (gradient, hessian) = slope(&rows, &weights, &prior, &self.precision);
-            let Some(direction) = hessian.solve(&gradient) else { break };
-            let Some((next, next_loss)) = halve(&weights, &direction, loss, |candidate| {
-                posterior_loss(&rows, candidate, &prior, &self.precision)
-            }) else {
-                break;
-            };
-            let gained = loss - next_loss;
-            (weights, loss) = (next, next_loss);
-            if gained < 1e-9 {
-                break;
-            }
-        }
-        let (_, hessian) = slope(&rows, &weights, &weights, &self.precision);
-        (self.weights, self.precision) = (weights, hessian);
+        (self.weights, self.precision) = logistic::posterior(&rows, &self.weights, &self.precision);
     }
 }
 
@@ -372,15 +351,6 @@ fn segments<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<(u32, f64)> {
     means
 }
 
-/// One account's features, as deviations after a 1 for the intercept, with what became of it.
-struct Case {
-    values: Vec<f64>,
-    /// 1 when it left, else 0.
-    churned: f64,
-    /// How much it counts.
-    weight: f64,
-}
-
 /// The default weights of the rules, for features as deviations: where learning begins.
 fn default_weights(rules: &Rules, population: Population, means: &Features, scales: &Features) -> Vec<f64> {
     let defaults = rules.risk.defaults(population);
@@ -401,56 +371,11 @@ fn prior_precision() -> Symmetric {
     Symmetric::diagonal(&diagonal)
 }
 
-fn log_odds(values: &[f64], weights: &[f64]) -> f64 {
-    values.iter().zip(weights).map(|(value, weight)| value * weight).sum()
-}
-
-/// Log-loss of the rows plus the quadratic form of the prior.
-fn posterior_loss(rows: &[Case], weights: &[f64], prior: &[f64], precision: &Symmetric) -> f64 {
-    let data: f64 = rows
-        .iter()
-        .map(|row| {
-            let z = log_odds(&row.values, weights);
-            // ln(1 + e^z) without overflow.
-            row.weight * (z.max(0.0) + libm::log1p(libm::exp(-z.abs())) - row.churned * z)
-        })
-        .sum();
-    let away: Vec<f64> = weights.iter().zip(prior).map(|(weight, prior)| weight - prior).collect();
-    data + 0.5 * log_odds(&away, &precision.times(&away))
-}
-
-/// Gradient and Hessian of [`posterior_loss`].
-fn slope(rows: &[Case], weights: &[f64], prior: &[f64], precision: &Symmetric) -> (Vec<f64>, Symmetric) {
-    let away: Vec<f64> = weights.iter().zip(prior).map(|(weight, prior)| weight - prior).collect();
-    let mut gradient = precision.times(&away);
-    let mut hessian = precision.clone();
-    for row in rows {
-        let p = sigmoid(log_odds(&row.values, weights));
-        let error = row.weight * (p - row.churned);
-        gradient.iter_mut().zip(&row.values).for_each(|(slope, value)| *slope += error * value);
-        hessian.add_outer(&row.values, row.weight * p * (1.0 - p));
-    }
-    (gradient, hessian)
-}
-
-/// The step along `direction`, halved until it lowers the loss; `None` when no step does.
-fn halve(weights: &[f64], direction: &[f64], loss: f64, loss_of: impl Fn(&[f64]) -> f64) -> Option<(Vec<f64>, f64)> {
-    let mut share = 1.0;
-    for _ in 0..16 {
-        let candidate: Vec<f64> = weights.iter().zip(direction).map(|(weight, step)| weight - share * step).collect();
-        let next = loss_of(&candidate);
-        if next <= loss {
-            return Some((candidate, next));
-        }
-        share /= 2.0;
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::fleet::report::{Outcome, is_snapshot};
+    use crate::engine::risk::sigmoid;
     use crate::units::stable_hash;
 
     /// Day 0 of the story: a snapshot day.

@@ -13,6 +13,7 @@ pub mod curve;
 pub mod features;
 pub mod learner;
 pub mod linear;
+pub mod logistic;
 pub mod model;
 pub mod prior;
 pub mod report;
