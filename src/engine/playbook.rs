@@ -104,7 +104,8 @@ pub struct PlayStep {
     pub due_after: Span,
 }
 
-/// What must hold of an account; all of it. Without any condition every account fits.
+/// What must hold of an account; all of it. Without any condition every account fits. Segments, plans and values of traits
+/// are compared without regard to case.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Conditions {
     /// Its segment is one of these.
@@ -185,7 +186,7 @@ impl Conditions {
         let ledger = account.billing.as_ref().map(|billing| &billing.ledger);
         let value = |name: &str| account.profile.as_ref().and_then(|profile| profile.value(name));
         let listed = |list: &[String], value: Option<&str>| {
-            list.is_empty() || value.is_some_and(|value| list.iter().any(|one| one == value))
+            list.is_empty() || value.is_some_and(|value| list.iter().any(|one| is_alike(one, value)))
         };
         let pays = |min: f64| account.mrr_minor().is_some_and(|minor| major(minor, rules) >= min);
         let employs = |min: f64| {
@@ -199,6 +200,11 @@ impl Conditions {
             && self.renewal_within.is_none_or(renews)
             && self.traits.iter().all(|(name, values)| listed(values, value(name)))
     }
+}
+
+/// Whether two values that people have written are the same, whatever their case.
+fn is_alike(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
 #[allow(clippy::cast_precision_loss)] // amounts are held below 10^13
@@ -313,6 +319,8 @@ mod tests {
             ("mrr=1000 plan=pro region=se", "large"),
             ("mrr=999 plan=pro region=se employees=501", "many"),
             ("mrr=999 plan=pro region=no employees=many", "north"),
+            ("mrr=999 plan=PRO region=No", "north"),
+            ("plan=Vip", "own"),
             ("mrr=999 plan=pro region=dk", "team"),
             ("mrr=999 plan=free region=no", "team"),
             ("plan=pro", "team"),
