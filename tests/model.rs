@@ -115,6 +115,11 @@ fn what_is_no_model_of_this_configuration_is_refused() {
     write("newer.json", &text.replacen("\"churnwatch_model\": 1", "\"churnwatch_model\": 2", 1));
     write("torn.json", &text[..text.len() / 2]);
     write("odd.json", &text.replacen("\"scales\": [", "\"scales\": [0,", 1));
+    let mut flat: Value = serde_json::from_str(&text).unwrap();
+    for cell in flat["learner"]["learned"][0]["precision"].as_array_mut().unwrap() {
+        *cell = 0.0.into();
+    }
+    write("flat.json", &flat.to_string());
     write("else.json", "{\"name\":\"a\"}");
     write("silence.toml", "[rules.risk]\ntarget = \"silence\"\n[rules]\nhorizon_days = 14\n");
     for command in ["run --input events.ndjson --model", "model show"] {
@@ -130,7 +135,14 @@ fn what_is_no_model_of_this_configuration_is_refused() {
             "else.json",
             65,
             &expect![
-                "churnwatch: else.json: not a model file: missing field `churnwatch_model` at line 1 column 12; `churnwatch calibrate` writes one"
+                "churnwatch: else.json: not a sound model file: missing field `churnwatch_model` at line 1 column 12; write it anew with `churnwatch calibrate`"
+            ],
+        );
+        run(
+            "flat.json",
+            65,
+            &expect![
+                "churnwatch: flat.json: not a sound model file: a model's precision must be positive definite; write it anew with `churnwatch calibrate`"
             ],
         );
         run(

@@ -76,6 +76,35 @@ impl Symmetric {
     /// ```
     #[must_use]
     pub fn solve(&self, right: &[f64]) -> Option<Vec<f64>> {
+        let (order, lower) = (self.order, self.lower()?);
+        let mut half: Vec<f64> = Vec::with_capacity(order);
+        for (row, right) in right.iter().enumerate() {
+            let known: f64 = half.iter().enumerate().map(|(k, value)| lower.get(row, k) * value).sum();
+            half.push((right - known) / lower.get(row, row));
+        }
+        let mut x = vec![0.0; order];
+        for row in (0..order).rev() {
+            let known: f64 = x.iter().enumerate().skip(row + 1).map(|(k, value)| lower.get(k, row) * value).sum();
+            let value = (half.get(row)? - known) / lower.get(row, row);
+            *x.get_mut(row)? = value;
+        }
+        Some(x)
+    }
+
+    /// Whether every cell is finite and `x' self x` is above 0 for every `x` but 0, as [`Symmetric::solve`] needs it.
+    ///
+    /// ```
+    /// use churnwatch::engine::fleet::linear::Symmetric;
+    /// assert!(Symmetric::diagonal(&[1.0, 2.0]).is_positive_definite());
+    /// assert!(!Symmetric::diagonal(&[1.0, 0.0]).is_positive_definite());
+    /// ```
+    #[must_use]
+    pub fn is_positive_definite(&self) -> bool {
+        self.cells.iter().all(|cell| cell.is_finite()) && self.lower().is_some()
+    }
+
+    /// The lower triangle `L` with `L L' = self`; `None` when the matrix is not positive definite.
+    fn lower(&self) -> Option<Symmetric> {
         let order = self.order;
         let mut lower = Symmetric { order, cells: vec![0.0; order * order] };
         for row in 0..order {
@@ -91,17 +120,6 @@ impl Symmetric {
                 }
             }
         }
-        let mut half: Vec<f64> = Vec::with_capacity(order);
-        for (row, right) in right.iter().enumerate() {
-            let known: f64 = half.iter().enumerate().map(|(k, value)| lower.get(row, k) * value).sum();
-            half.push((right - known) / lower.get(row, row));
-        }
-        let mut x = vec![0.0; order];
-        for row in (0..order).rev() {
-            let known: f64 = x.iter().enumerate().skip(row + 1).map(|(k, value)| lower.get(k, row) * value).sum();
-            let value = (half.get(row)? - known) / lower.get(row, row);
-            *x.get_mut(row)? = value;
-        }
-        Some(x)
+        Some(lower)
     }
 }

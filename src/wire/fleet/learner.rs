@@ -59,8 +59,8 @@ struct ModelFile {
 /// Why a model file cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum ModelError {
-    /// Not a model file.
-    #[error("not a model file: {0}; `churnwatch calibrate` writes one")]
+    /// Not a model file, or one with numbers that no learner writes.
+    #[error("not a sound model file: {0}; write it anew with `churnwatch calibrate`")]
     Malformed(String),
     /// Of another version.
     #[error(
@@ -220,6 +220,9 @@ impl LearnedForm {
         }
         let precision =
             Symmetric::of_cells(FEATURES + 1, self.precision).ok_or("a model's precision must be square")?;
+        if !precision.is_positive_definite() {
+            return Err("a model's precision must be positive definite".to_owned());
+        }
         Ok(Learned {
             weights: self.weights,
             precision,

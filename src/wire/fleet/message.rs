@@ -138,7 +138,7 @@ mod tests {
             BEGIN_KEY,
             Some(b"\x01{}"),
             &expect![
-                "beginning: not a model file: missing field `churnwatch_model` at line 1 column 2; `churnwatch calibrate` writes one"
+                "beginning: not a sound model file: missing field `churnwatch_model` at line 1 column 2; write it anew with `churnwatch calibrate`"
             ],
         );
         let other = Rules {
