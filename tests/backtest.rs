@@ -562,6 +562,22 @@ fn an_account_is_explained_as_of_any_time() {
 }
 
 #[test]
+fn a_time_beyond_the_end_of_the_log_is_told() {
+    let shop = shop();
+    let told = |at: &str| {
+        let output = churnwatch(shop.path(), &format!("explain gone --input log.ndjson --at {at}"));
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(told("2020-03-16"), "");
+    assert_eq!(
+        told("2021-01-01"),
+        "the log ends at 2020-05-28T09:00:00.000Z: what happened from then to 2021-01-01T00:00:00.000Z is not in it, and \
+         counts as silence\n"
+    );
+}
+
+#[test]
 fn in_a_dump_the_record_is_named_by_its_position() {
     let directory = tempfile::tempdir().unwrap();
     let log = received();

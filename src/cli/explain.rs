@@ -82,6 +82,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let gate = match args.at {
         Some(at) => {
             let scan = log.scan()?;
+            if let Some(last) = scan.last.filter(|last| *last < at) {
+                super::tell(&format_args!(
+                    "the log ends at {last}: what happened from then to {at} is not in it, and counts as silence"
+                ));
+            }
             Some(Gate::new(vec![at], |cutoff| scan.last_line_before(cutoff)))
         }
         None => None,

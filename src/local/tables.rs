@@ -77,7 +77,7 @@ pub fn cutoffs(path: &Path) -> Result<Vec<Timestamp>, TableError> {
 
 /// Reads pairs: `account,as_of` and, where the outcome is known, `label`: 1 for churned within the horizon, 0 for stayed.
 pub fn pairs(path: &Path) -> Result<Vec<Pair>, TableError> {
-    let mut pairs = Vec::new();
+    let (mut pairs, mut labelled) = (Vec::new(), BTreeMap::new());
     read(path, &["account", "as_of", "label"], &["account", "as_of"], |[account, as_of, label]| {
         let churned = match label.parse::<f64>() {
             _ if label.is_empty() => None,
@@ -85,7 +85,13 @@ pub fn pairs(path: &Path) -> Result<Vec<Pair>, TableError> {
             Ok(0.0) => Some(false),
             _ => return Err(format!("label `{label}` is neither 0 nor 1")),
         };
-        pairs.push(Pair { account_id: named(account)?, as_of: instant("as_of", as_of)?, churned });
+        let pair = Pair { account_id: named(account)?, as_of: instant("as_of", as_of)?, churned };
+        if let Some(churned) = churned
+            && labelled.insert((pair.account_id.clone(), pair.as_of), churned).is_some_and(|before| before != churned)
+        {
+            return Err(format!("account `{account}` at {as_of} is labelled before, differently"));
+        }
+        pairs.push(pair);
         Ok(())
     })?;
     Ok(pairs)
@@ -244,6 +250,13 @@ mod tests {
             "a,2026-01-01,2\nb,1066-01-01,1\n",
             &expect![
                 "/table.csv: line 1: label `2` is neither 0 nor 1; line 2: as_of `1066-01-01` is no time such as 2026-03-01T00:00:00Z; correct or remove these rows"
+            ],
+        );
+        check(
+            "pairs",
+            "a,2026-01-01,1\na,2026-01-01T00:00:00Z,0\na,2026-01-01,1\na,2026-01-01\n",
+            &expect![
+                "/table.csv: line 2: account `a` at 2026-01-01T00:00:00Z is labelled before, differently; line 3: account `a` at 2026-01-01 is labelled before, differently; correct or remove these rows"
             ],
         );
         check(
