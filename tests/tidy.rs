@@ -267,6 +267,40 @@ fn no_package_registry_is_named() {
     refuse(&problems);
 }
 
+/// Capabilities that name the very tests which would fail without them.
+const PROVEN: [&str; 14] = ["S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "A1", "A2", "A4", "A5"];
+
+#[test]
+fn every_test_that_proves_a_capability_exists() {
+    let (sources, table) = (rust(), fs::read_to_string(root().join("docs/capabilities.md")).unwrap());
+    let defines = |source: &Source, name: &str| source.text.contains(&format!("fn {name}("));
+    let (mut problems, mut proven) = (Vec::new(), Vec::new());
+    for (index, line) in table.lines().enumerate().filter(|(_, line)| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
+        let held_by = cells.last().unwrap_or(&"");
+        for name in held_by.split('`').skip(1).step_by(2) {
+            let found = match name.split_once(".rs::") {
+                Some((path, test)) => {
+                    proven.push(cells[0].trim().to_owned());
+                    let paths = [format!("src/{path}.rs"), format!("{path}.rs")];
+                    sources.iter().any(|source| paths.contains(&source.path) && defines(source, test))
+                }
+                // Names of tests are sentences; what is shorter is a module, a key or a word.
+                None if name.matches('_').count() >= 3 && !name.contains([' ', ':', '.', '/']) => {
+                    sources.iter().any(|source| defines(source, name))
+                }
+                None => true,
+            };
+            if !found {
+                problems.push(format!("docs/capabilities.md:{}: there is no test {name}", index + 1));
+            }
+        }
+    }
+    let unproven = PROVEN.iter().filter(|row| !proven.iter().any(|proven| proven == *row));
+    problems.extend(unproven.map(|row| format!("docs/capabilities.md: {row} names no test as path.rs::name")));
+    refuse(&problems);
+}
+
 #[test]
 fn imports_are_found_as_written() {
     assert_eq!(imports("use crate::units::{Day, Span};"), ["units"]);
