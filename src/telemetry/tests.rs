@@ -354,7 +354,9 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_alerts_matured{type="churn_risk"} 0
         churnwatch_alerts_matured{type="usage_frequency"} 8
         churnwatch_billing_contradictions{kind="changed_after_end"} 0
+        churnwatch_billing_contradictions{kind="revived_after_end"} 0
         churnwatch_billing_contradictions{kind="started_twice"} 0
+        churnwatch_billing_contradictions{kind="started_without_mrr"} 0
         churnwatch_billing_contradictions{kind="term_before_begin"} 0
         churnwatch_billing_contradictions{kind="too_many_subscriptions"} 0
         churnwatch_billing_contradictions{kind="unknown_subscription"} 0

@@ -1,19 +1,23 @@
 //! What an account pays: its subscriptions' timeline, the MRR movements that follow from it, and its payments.
 //!
 //! The timeline is sorted by event time, so a late or disordered event lands at its place and the movements are derived
-//! anew. Of a long timeline the oldest changes are folded into a starting point that no later event corrects.
+//! anew. The changes of one instant are one movement of the account. Of a long timeline the oldest instants are folded into
+//! a starting point that no later event corrects.
 
 use compact_str::CompactString;
 
 use super::book::{Book, Bookkeeper};
+use super::subscription::Subscription;
 use super::{Stamp, onboarding::keep_earliest, profile::clip};
 use crate::engine::event::{Interval, SubscriptionChange, Terms};
 use crate::engine::rates::Valuation;
 use crate::engine::totals::Movement;
-use crate::units::{Currency, Money, Offset, Span, Timestamp};
+use crate::units::{Money, Offset, Span, Timestamp};
 
-/// Subscription changes kept one by one.
+/// Subscription changes kept one by one that say what is paid, or until when.
 pub const CHANGES_MAX: usize = 24;
+/// Those kept beside them that do not: they tell seats, plan or interval only.
+pub const DETAILS_MAX: usize = 8;
 /// Subscriptions of one account that are told apart; changes of further ones are left out.
 pub const SUBSCRIPTIONS_MAX: usize = 8;
 /// Failed payments kept.
@@ -26,7 +30,7 @@ const FALLS_WITHIN: Span = Span::from_days(60);
 pub struct Billing {
     /// What the changes folded so far led to.
     pub folded: Option<Box<Folded>>,
-    /// The changes since, oldest first, at most [`CHANGES_MAX`].
+    /// The changes since, oldest first, at most [`CHANGES_MAX`] and [`DETAILS_MAX`].
     pub changes: Vec<Change>,
     /// What they lead to; derived.
     pub ledger: Ledger,
@@ -43,7 +47,7 @@ pub struct Billing {
 pub struct Folded {
     /// Where the subscriptions stood.
     pub ledger: Ledger,
-    /// The stamp of the latest: earlier changes come too late.
+    /// The stamp of the latest: what is not after its time comes too late.
     pub until: Stamp,
     /// How the account's MRR had moved, by month.
     pub book: Book,
@@ -121,44 +125,6 @@ pub struct Fall {
     pub offset: Offset,
 }
 
-/// Where one subscription stands.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Subscription {
-    /// Hash of its id.
-    pub id: u64,
-    /// Its MRR when it is not paused or canceled.
-    pub full_minor: i64,
-    /// Its MRR now.
-    pub mrr_minor: i64,
-    /// The same in the currency it is paid in; absent where that is the reporting currency.
-    pub foreign: Option<Box<Foreign>>,
-    /// Whether it has ended.
-    pub ended: bool,
-    /// Its plan.
-    pub plan: Option<CompactString>,
-    /// Its seats.
-    pub seats: Option<u32>,
-    /// End of its term.
-    pub term_ends_at: Option<Timestamp>,
-    /// How often it is billed.
-    pub interval: Option<Interval>,
-    /// The record that scheduled its end, while that stands.
-    pub cancel_scheduled: Option<Offset>,
-    /// The record that paused it, while it is paused.
-    pub paused: Option<Offset>,
-}
-
-/// What a subscription pays in a currency that is not the reporting one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Foreign {
-    /// The currency.
-    pub currency: Currency,
-    /// [`Subscription::full_minor`] in its minor units.
-    pub full_minor: i64,
-    /// [`Subscription::mrr_minor`], likewise.
-    pub mrr_minor: i64,
-}
-
 /// What taking in a change led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Booked {
@@ -179,7 +145,7 @@ impl Billing {
         offset: Offset,
     ) -> Booked {
         keep_earliest(&mut self.first_at, stamp.time);
-        if self.folded.as_ref().is_some_and(|folded| stamp <= folded.until) {
+        if self.folded.as_ref().is_some_and(|folded| stamp.time <= folded.until.time) {
             return Booked::TooLate;
         }
         let mrr_minor = terms.mrr.and_then(|mrr| valuation.latest(mrr));
@@ -202,25 +168,80 @@ impl Billing {
         if !super::insert_new(&mut self.changes, change, |known| known.stamp) {
             return Booked::Yes;
         }
-        if self.changes.len() > CHANGES_MAX {
-            let oldest = self.changes.remove(0);
-            let folded = self.folded.get_or_insert_default();
-            let mut keeper = Bookkeeper::new(std::mem::take(&mut folded.book), valuation);
-            keeper.follow(&mut folded.ledger, &oldest);
-            folded.book = keeper.book;
-            folded.book.bound();
-            folded.until = oldest.stamp;
-        }
+        self.bound(valuation);
         self.derive();
         Booked::Yes
+    }
+
+    /// Brings the timeline back within its bounds. What only tells details pushes out nothing that tells money.
+    fn bound(&mut self, valuation: Valuation<'_>) {
+        while self.changes.iter().filter(|change| !change.is_detail()).count() > CHANGES_MAX {
+            self.fold(valuation);
+        }
+        while self.changes.iter().filter(|change| change.is_detail()).count() > DETAILS_MAX {
+            if !self.pass_on_a_detail() {
+                self.fold(valuation);
+            }
+        }
+    }
+
+    /// Folds the oldest instant.
+    fn fold(&mut self, valuation: Valuation<'_>) {
+        let Some(first) = self.changes.first().map(|change| change.stamp.time) else { return };
+        let end = self.changes.partition_point(|change| change.stamp.time == first);
+        let instant: Vec<Change> = self.changes.drain(..end).collect();
+        let folded = self.folded.get_or_insert_default();
+        let mut keeper = Bookkeeper::new(std::mem::take(&mut folded.book), valuation);
+        keeper.follow(&mut folded.ledger, &instant);
+        folded.book = keeper.book;
+        folded.book.bound();
+        folded.until = instant.last().map_or(folded.until, |change| change.stamp);
+    }
+
+    /// Lets the oldest detail go that another change of its subscription follows, which then tells what it told. One that
+    /// fell below what was before it and what came after it stays, if another can go: the time of a loss is in it alone.
+    /// Whether there was one.
+    fn pass_on_a_detail(&mut self) -> bool {
+        let next = |(index, change): (usize, &Change)| {
+            let mut later = self.changes.iter().skip(index + 1);
+            let next = later.position(|later| later.subscription == change.subscription)?;
+            change.is_detail().then_some((index, index + 1 + next))
+        };
+        let is_low = |&(index, next): &(usize, usize)| {
+            let seats = |index: usize| self.changes.get(index).and_then(|change| change.seats);
+            seats(index).is_some() && self.seats_before(index) > seats(index) && seats(next) > seats(index)
+        };
+        let passed: Vec<_> = self.changes.iter().enumerate().filter_map(next).collect();
+        let Some((index, next)) = passed.iter().find(|passed| !is_low(passed)).or(passed.first()).copied() else {
+            return false;
+        };
+        let detail = self.changes.remove(index);
+        if let Some(next) = self.changes.get_mut(next - 1) {
+            next.seats = next.seats.or(detail.seats);
+            next.plan = next.plan.take().or(detail.plan);
+            next.interval = next.interval.or(detail.interval);
+        }
+        true
+    }
+
+    /// The seats of a subscription before the change at `index` of the timeline.
+    fn seats_before(&self, index: usize) -> Option<u32> {
+        let (earlier, rest) = self.changes.split_at_checked(index)?;
+        let subscription = rest.first()?.subscription;
+        let mut told = earlier.iter().rev().filter(|change| change.subscription == subscription);
+        let folded = || self.folded.as_ref()?.ledger.subscriptions.iter().find(|known| known.id == subscription)?.seats;
+        told.find_map(|change| change.seats).or_else(folded)
+    }
+
+    /// The changes kept one by one, by the instant.
+    fn instants(&self) -> impl Iterator<Item = &[Change]> {
+        self.changes.chunk_by(|one, next| one.stamp.time == next.stamp.time)
     }
 
     /// Derives the ledger from the timeline; also after decoding.
     pub(crate) fn derive(&mut self) {
         let mut ledger = self.folded.as_ref().map(|folded| folded.ledger.clone()).unwrap_or_default();
-        for change in &self.changes {
-            ledger.apply(change);
-        }
+        self.instants().for_each(|instant| ledger.apply(instant));
         self.ledger = ledger;
     }
 
@@ -229,9 +250,7 @@ impl Billing {
     pub fn book(&self, valuation: Valuation<'_>) -> Book {
         let folded = self.folded.as_deref().cloned().unwrap_or_default();
         let (mut ledger, mut keeper) = (folded.ledger, Bookkeeper::new(folded.book, valuation));
-        for change in &self.changes {
-            keeper.follow(&mut ledger, change);
-        }
+        self.instants().for_each(|instant| keeper.follow(&mut ledger, instant));
         keeper.finish(&ledger)
     }
 
@@ -266,10 +285,41 @@ impl Billing {
     }
 }
 
+impl Change {
+    /// Whether it says nothing about what is paid, or until when.
+    fn is_detail(&self) -> bool {
+        self.kind == SubscriptionChange::Changed && self.mrr_minor.is_none() && self.term_ends_at.is_none()
+    }
+}
+
 impl Ledger {
-    /// Applies one change and books the movement of the account that follows from it.
-    pub(super) fn apply(&mut self, change: &Change) {
+    /// Applies the changes of one instant and books the one movement of the account that follows from them.
+    pub(super) fn apply(&mut self, instant: &[Change]) {
         let seats_before = self.seats();
+        self.in_order(instant).into_iter().for_each(|change| self.change(change));
+        if let Some(last) = instant.last() {
+            self.settle(seats_before, last);
+        }
+    }
+
+    /// The changes of one instant in the order in which they hold: what runs ends before anything else happens, so that what
+    /// begins then stays; what does not run yet ends last, since it has to begin before.
+    pub(super) fn in_order<'c>(&self, instant: &'c [Change]) -> Vec<&'c Change> {
+        let mut ordered: Vec<&Change> = instant.iter().collect();
+        ordered.sort_by_key(|change| match change.kind {
+            SubscriptionChange::Canceled if self.runs(change.subscription) => 0,
+            SubscriptionChange::Canceled => 2,
+            _ => 1,
+        });
+        ordered
+    }
+
+    fn runs(&self, subscription: u64) -> bool {
+        self.subscriptions.iter().any(|known| known.id == subscription && !known.ended)
+    }
+
+    /// Applies one change to its subscription; what the account pays follows with [`Ledger::settle`].
+    pub(super) fn change(&mut self, change: &Change) {
         let known = self.subscriptions.iter_mut().find(|known| known.id == change.subscription);
         if let Some(subscription) = known {
             subscription.apply(change);
@@ -284,16 +334,20 @@ impl Ledger {
             let end = self.subscriptions.len();
             super::insert(&mut self.subscriptions, end, subscription);
         }
+    }
+
+    /// Books what the account moved by the changes of an instant of which `last` is the last.
+    pub(super) fn settle(&mut self, seats_before: i64, last: &Change) {
         let before = self.mrr_minor;
         let after = self.subscriptions.iter().fold(0_i64, |sum, known| sum.saturating_add(known.mrr_minor));
-        self.book(before, after, change.stamp.time);
-        Fall::follow(&mut self.contraction, before, after, change);
+        self.book(before, after, last.stamp.time);
+        Fall::follow(&mut self.contraction, before, after, last);
         let seats = self.seats();
-        Fall::follow(&mut self.seat_loss, seats_before, seats, change);
+        Fall::follow(&mut self.seat_loss, seats_before, seats, last);
     }
 
     /// The paid seats of all running subscriptions.
-    fn seats(&self) -> i64 {
+    pub(super) fn seats(&self) -> i64 {
         let running = self.subscriptions.iter().filter(|known| !known.ended);
         running.fold(0_i64, |sum, known| sum.saturating_add(known.seats.unwrap_or(0).into()))
     }
@@ -388,109 +442,18 @@ impl Fall {
     }
 }
 
-impl Subscription {
-    /// Whether it is bound for longer than a month at a time, so that its renewal is a decision.
-    #[must_use]
-    pub fn is_long(&self) -> bool {
-        matches!(self.interval, Some(Interval::Quarter | Interval::Year))
-    }
-
-    fn apply(&mut self, change: &Change) {
-        // An end that is scheduled with an MRR of 0 tells what will be.
-        let is_told = |mrr: &i64| *mrr > 0 || change.kind != SubscriptionChange::CancelScheduled;
-        if let Some(mrr) = change.mrr_minor.filter(is_told) {
-            self.full_minor = mrr;
-            self.tell(change.told.as_deref().copied());
-        }
-        if change.plan.is_some() {
-            self.plan.clone_from(&change.plan);
-        }
-        self.seats = change.seats.or(self.seats);
-        // A term that ends before it begins is none; an end that is scheduled may have come already.
-        let is_ending = matches!(change.kind, SubscriptionChange::CancelScheduled | SubscriptionChange::Canceled);
-        let ends_at = change.term_ends_at.filter(|ends| is_ending || *ends > change.stamp.time);
-        self.term_ends_at = ends_at.or(self.term_ends_at);
-        self.interval = change.interval.or(self.interval);
-        match change.kind {
-            SubscriptionChange::Started | SubscriptionChange::Resumed | SubscriptionChange::Renewed => {
-                self.ended = false;
-                self.cancel_scheduled = None;
-                self.paused = None;
-                self.pay_in_full();
-            }
-            // What is paused stays so, unless it is told what is paid now.
-            SubscriptionChange::Changed => {
-                if !self.ended && (self.paused.is_none() || change.mrr_minor.is_some()) {
-                    self.pay_in_full();
-                    self.paused = None;
-                }
-            }
-            SubscriptionChange::Paused => {
-                self.pay_nothing();
-                self.paused = Some(change.offset);
-            }
-            SubscriptionChange::CancelScheduled => {
-                self.cancel_scheduled = Some(change.offset);
-                if !self.ended && self.paused.is_none() {
-                    self.pay_in_full();
-                }
-            }
-            SubscriptionChange::Canceled => {
-                self.ended = true;
-                self.pay_nothing();
-            }
-        }
-    }
-
-    /// Notes a new full MRR as it was told, where that was not in the reporting currency. What it pays now follows.
-    fn tell(&mut self, told: Option<Money>) {
-        let pays = |known: &Foreign, money: &Money| if known.currency == money.currency { known.mrr_minor } else { 0 };
-        self.foreign = told.map(|money| {
-            let mrr_minor = self.foreign.as_ref().map_or(0, |known| pays(known, &money));
-            Box::new(Foreign { currency: money.currency, full_minor: money.minor, mrr_minor })
-        });
-    }
-
-    fn pay_in_full(&mut self) {
-        self.mrr_minor = self.full_minor;
-        if let Some(foreign) = &mut self.foreign {
-            foreign.mrr_minor = foreign.full_minor;
-        }
-    }
-
-    fn pay_nothing(&mut self) {
-        self.mrr_minor = 0;
-        if let Some(foreign) = &mut self.foreign {
-            foreign.mrr_minor = 0;
-        }
-    }
-
-    /// What it pays a month now, in the currency it is paid in.
-    #[must_use]
-    pub fn pays(&self, reporting: Currency) -> Money {
-        let own = || Money { minor: self.mrr_minor, currency: reporting };
-        self.foreign.as_ref().map_or_else(own, |known| Money { minor: known.mrr_minor, currency: known.currency })
-    }
-
-    /// What it pays a month when it is not paused or canceled, likewise.
-    #[must_use]
-    pub fn full(&self, reporting: Currency) -> Money {
-        let own = || Money { minor: self.full_minor, currency: reporting };
-        self.foreign.as_ref().map_or_else(own, |known| Money { minor: known.full_minor, currency: known.currency })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::rules::Rules;
+    use crate::units::Currency;
     use expect_test::{Expect, expect};
     use std::borrow::Cow;
     use std::fmt::Write;
 
     /// Lines of `day change subscription mrr`; shows MRR and movements after each, then checks every other order.
     fn check(script: &str, expected: &Expect) {
-        let events: Vec<_> = script.lines().map(str::trim).filter(|line| !line.is_empty()).map(parse).collect();
+        let events = events(script);
         let mut billing = Billing::default();
         let mut shown = String::new();
         let rules = Rules::default();
@@ -509,10 +472,17 @@ mod tests {
         assert_eq!(billing.ledger.mrr_minor, new + up + back - down - gone, "ledger identity");
     }
 
-    fn parse(line: &str) -> (Stamp, SubscriptionChange, Terms<'static>) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let day: u64 = words[0].parse().unwrap();
-        let kind = match words[1] {
+    fn events(script: &str) -> Vec<(Stamp, SubscriptionChange, Terms<'static>)> {
+        let lines = script.lines().map(str::trim).filter(|line| !line.is_empty());
+        (1..).zip(lines).map(|(number, line)| parse(line, number)).collect()
+    }
+
+    fn parse(line: &str, number: u64) -> (Stamp, SubscriptionChange, Terms<'static>) {
+        let (seats, told): (Vec<&str>, Vec<&str>) =
+            line.split_whitespace().partition(|word| word.starts_with("seats="));
+        let seats: Vec<&str> = seats.iter().filter_map(|word| word.strip_prefix("seats=")).collect();
+        let day: u64 = told[0].parse().unwrap();
+        let kind = match told[1] {
             "start" => SubscriptionChange::Started,
             "change" => SubscriptionChange::Changed,
             "renew" => SubscriptionChange::Renewed,
@@ -523,17 +493,17 @@ mod tests {
             other => panic!("{other}"),
         };
         let terms = Terms {
-            subscription: Cow::Owned(words[2].to_owned()),
+            subscription: Cow::Owned(told[2].to_owned()),
             plan: None,
-            mrr: words.get(3).map(|mrr| Money { minor: mrr.parse().unwrap(), currency: Currency::USD }),
-            seats: None,
+            mrr: told.get(3).map(|mrr| Money { minor: mrr.parse().unwrap(), currency: Currency::USD }),
+            seats: seats.first().map(|seats| seats.parse().unwrap()),
             interval: None,
             term_ends_at: None,
             effective_at: None,
             reason: None,
         };
         let time = Timestamp::clamped(1_700_000_000_000 + i64::try_from(day).unwrap() * crate::units::DAY_MS);
-        (Stamp { time, tie: day }, kind, terms)
+        (Stamp { time, tie: number }, kind, terms)
     }
 
     #[test]
@@ -560,6 +530,42 @@ mod tests {
                 9 mrr 30 moved [100, 50, 70, 160, 110]
             "#]],
         );
+    }
+
+    #[test]
+    fn a_swap_at_one_instant_is_one_movement() {
+        check(
+            "1 start a 100
+             2 cancel a
+             2 start b 150
+             3 start c 20
+             3 cancel b",
+            &expect![[r#"
+                1 mrr 100 moved [100, 0, 0, 0, 0]
+                2 mrr 0 moved [100, 0, 0, 100, 0]
+                3 mrr 150 moved [100, 50, 0, 0, 0]
+                4 mrr 170 moved [100, 70, 0, 0, 0]
+                5 mrr 20 moved [100, 50, 130, 0, 0]
+            "#]],
+        );
+    }
+
+    /// Of what only tells seats the latest eight are kept: a late change of what is paid still finds its place, and a loss
+    /// keeps its time.
+    #[test]
+    fn seats_push_out_no_money() {
+        let mut script = "1 start a 100 seats=100\n3 change a seats=50\n".to_owned();
+        (4..40).for_each(|day| writeln!(script, "{day} change a seats={}", 47 + day).unwrap());
+        let mut billing = Billing::default();
+        let rules = Rules::default();
+        for (stamp, kind, terms) in events(&script).into_iter().chain([parse("2 change a 130", 99)]) {
+            assert_eq!(billing.take(stamp, kind, &terms, rules.valuation(), Offset(0)), Booked::Yes);
+        }
+        let Ledger { mrr_minor, moved_minor, seat_loss, .. } = billing.ledger;
+        assert_eq!((mrr_minor, moved_minor), (130, [100, 30, 0, 0, 0]));
+        let seat_loss = seat_loss.map(|fall| (fall.at, fall.before, fall.after));
+        assert_eq!(seat_loss, Some((parse("3 change a", 0).0.time, 100, 86)));
+        assert_eq!(billing.changes.len(), 2 + DETAILS_MAX);
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! what the timeline has folded is kept here, bounded. Not here: what movements add up to over accounts and periods,
 //! which is `kpis`. Invariant: the amounts of a currency add up to what the account pays in it.
 
-use super::billing::{Change, Ledger, SUBSCRIPTIONS_MAX, Subscription};
+use std::iter;
+
+use super::billing::{Change, Ledger, SUBSCRIPTIONS_MAX};
+use super::subscription::Subscription;
 use crate::engine::event::SubscriptionChange;
 use crate::engine::rates::Valuation;
 use crate::units::calendar::Month;
@@ -65,6 +68,10 @@ pub enum Doubt {
     StartedTwice,
     /// A change of a subscription that has ended: its terms are noted, its MRR stays 0.
     ChangedAfterEnd,
+    /// A start, renewal or resumption of a subscription that has ended: it goes on.
+    RevivedAfterEnd,
+    /// A start of which no MRR is known: it pays nothing until one is told.
+    StartedWithoutMrr,
     /// A term that ends before it begins: no term.
     TermBeforeBegin,
     /// A subscription beyond the most that are told apart: left out.
@@ -73,10 +80,12 @@ pub enum Doubt {
 
 impl Doubt {
     /// All of them.
-    pub const ALL: [Doubt; 5] = [
+    pub const ALL: [Doubt; 7] = [
         Doubt::UnknownSubscription,
         Doubt::StartedTwice,
         Doubt::ChangedAfterEnd,
+        Doubt::RevivedAfterEnd,
+        Doubt::StartedWithoutMrr,
         Doubt::TermBeforeBegin,
         Doubt::TooManySubscriptions,
     ];
@@ -88,6 +97,8 @@ impl Doubt {
             Doubt::UnknownSubscription => "unknown_subscription",
             Doubt::StartedTwice => "started_twice",
             Doubt::ChangedAfterEnd => "changed_after_end",
+            Doubt::RevivedAfterEnd => "revived_after_end",
+            Doubt::StartedWithoutMrr => "started_without_mrr",
             Doubt::TermBeforeBegin => "term_before_begin",
             Doubt::TooManySubscriptions => "too_many_subscriptions",
         }
@@ -102,6 +113,12 @@ impl Doubt {
             }
             Doubt::StartedTwice => "starts of a subscription that runs already; taken as changes",
             Doubt::ChangedAfterEnd => "changes of a subscription that has ended; its MRR stays 0",
+            Doubt::RevivedAfterEnd => {
+                "starts, renewals and resumptions of a subscription that had ended; it goes on, at its last MRR unless another is told"
+            }
+            Doubt::StartedWithoutMrr => {
+                "starts of which no MRR is told, or none that has a rate; nothing is paid until one is"
+            }
             Doubt::TermBeforeBegin => "terms that end before they begin; no terms",
             Doubt::TooManySubscriptions => "changes of subscriptions beyond eight that run at once; left out",
         }
@@ -157,7 +174,6 @@ struct Seen {
     subscription: u32,
     ended: bool,
     term_ends_at: Option<Timestamp>,
-    pays: Money,
     full: Money,
 }
 
@@ -168,7 +184,6 @@ impl Seen {
             subscription: known.id as u32,
             ended: known.ended,
             term_ends_at: known.term_ends_at,
-            pays: known.pays(reporting),
             full: known.full(reporting),
         }
     }
@@ -195,23 +210,25 @@ impl<'v> Bookkeeper<'v> {
         Bookkeeper { book, valuation, pays }
     }
 
-    /// Applies `change` to `ledger` and books what follows.
-    pub fn follow(&mut self, ledger: &mut Ledger, change: &Change) {
-        let reporting = self.valuation.currency;
-        let find = |ledger: &Ledger| {
+    /// Applies the changes of one instant to `ledger` and books what follows.
+    pub fn follow(&mut self, ledger: &mut Ledger, instant: &[Change]) {
+        let (reporting, seats_before) = (self.valuation.currency, ledger.seats());
+        let find = |ledger: &Ledger, change: &Change| {
             let known = ledger.subscriptions.iter().find(|known| known.id == change.subscription);
             known.map(|known| Seen::of(known, reporting))
         };
-        let before = find(ledger);
-        self.doubt(ledger, before, change);
-        ledger.apply(change);
-        let after = find(ledger);
-        if let Some(before) = before {
-            self.settle(before, after, change);
+        for change in ledger.in_order(instant) {
+            let before = find(ledger, change);
+            self.doubt(ledger, before, change);
+            ledger.change(change);
+            if let Some(before) = before {
+                self.settle(before, find(ledger, change), change);
+            }
         }
-        let nothing = Money { minor: 0, currency: reporting };
-        let pays = |seen: Option<Seen>| seen.map_or(nothing, |seen| seen.pays);
-        self.move_on(pays(before), pays(after), change.stamp.time);
+        if let Some(last) = instant.last() {
+            ledger.settle(seats_before, last);
+            self.move_on(ledger, last.stamp.time);
+        }
     }
 
     /// Adds the terms that run at the end of the timeline.
@@ -232,13 +249,19 @@ impl<'v> Bookkeeper<'v> {
             (None, Started) => None,
             (None, _) => Some(Doubt::UnknownSubscription),
             (Some(known), Started) if !known.ended => Some(Doubt::StartedTwice),
-            (Some(known), Started | Renewed | Resumed) if known.ended => None,
+            (Some(known), Started | Renewed | Resumed) if known.ended => Some(Doubt::RevivedAfterEnd),
             (Some(known), _) if known.ended => Some(Doubt::ChangedAfterEnd),
             _ => None,
         };
+        let is_unpaid = change.kind == Started
+            && change.mrr_minor.is_none()
+            && doubt != Some(Doubt::TooManySubscriptions)
+            && known.is_none_or(|known| known.full.minor == 0);
         let is_backward = change.term_ends_at.is_some_and(|ends| ends <= change.stamp.time)
             && matches!(change.kind, Started | Changed | Renewed | Resumed);
-        for doubt in doubt.into_iter().chain(is_backward.then_some(Doubt::TermBeforeBegin)) {
+        let further = [(is_unpaid, Doubt::StartedWithoutMrr), (is_backward, Doubt::TermBeforeBegin)];
+        let further = further.into_iter().filter_map(|(holds, doubt)| holds.then_some(doubt));
+        for doubt in doubt.into_iter().chain(further) {
             if let Some(count) = self.book.doubts.get_mut(doubt as usize) {
                 *count = count.saturating_add(1);
             }
@@ -272,44 +295,47 @@ impl<'v> Bookkeeper<'v> {
         }
     }
 
-    /// Books that a subscription pays `after` instead of `before`.
-    fn move_on(&mut self, before: Money, after: Money, time: Timestamp) {
-        if before == after || (before.minor, after.minor) == (0, 0) {
+    /// Books what the account of `ledger` moved at `time`: one movement, however many subscriptions had a part in it.
+    fn move_on(&mut self, ledger: &Ledger, time: Timestamp) {
+        let mut pays = Vec::new();
+        for known in &ledger.subscriptions {
+            let Money { currency, minor } = known.pays(self.valuation.currency);
+            add(&mut pays, currency, minor);
+        }
+        let mut moved = pays.clone();
+        self.pays.iter().for_each(|(currency, minor)| add(&mut moved, *currency, -minor));
+        moved.retain(|(_, minor)| *minor != 0);
+        if moved.is_empty() {
             return;
         }
-        let month = self.valuation.zone.month(time);
+        let is_paying = |pays: &[(Currency, i64)]| pays.iter().any(|(_, minor)| *minor > 0);
         let had_paid = self.book.lines.iter().any(|line| line.flow == Flow::New);
-        let paid = self.pays.iter().any(|(_, minor)| *minor > 0);
-        add(&mut self.pays, before.currency, -before.minor);
-        add(&mut self.pays, after.currency, after.minor);
-        let pays = self.pays.iter().any(|(_, minor)| *minor > 0);
-        let switched = before.currency != after.currency && before.minor > 0 && after.minor > 0;
-        let worth = |money: Money| self.valuation.in_month(money, month);
-        let (was, is) = if switched { (worth(before), worth(after)) } else { (before.minor, after.minor) };
-        let flow = match (paid, pays) {
-            (false, false) => return,
-            (false, true) if had_paid => Flow::Reactivation,
-            (false, true) => Flow::New,
+        let month = self.valuation.zone.month(time);
+        let flow = match (is_paying(&self.pays), is_paying(&pays)) {
+            (false, _) if had_paid => Flow::Reactivation,
+            (false, _) => Flow::New,
             (true, false) => Flow::Churned,
-            (true, true) if switched && is_same_worth(was, is) => Flow::Fx,
-            (true, true) if before.currency != after.currency && before.minor == 0 => Flow::Expansion,
-            (true, true) if before.currency != after.currency && after.minor == 0 => Flow::Contraction,
-            (true, true) if is > was => Flow::Expansion,
-            (true, true) => Flow::Contraction,
+            (true, true) => self.change_of_price(&moved, month),
         };
-        if before.currency == after.currency {
-            self.book.add(Line { month, flow, currency: after.currency, minor: after.minor - before.minor, count: 1 });
-        } else {
-            let out = Line {
-                month,
-                flow,
-                currency: before.currency,
-                minor: -before.minor,
-                count: u32::from(after.minor == 0),
-            };
-            let into =
-                Line { month, flow, currency: after.currency, minor: after.minor, count: u32::from(after.minor != 0) };
-            [out, into].into_iter().filter(|line| line.minor != 0).for_each(|line| self.book.add(line));
+        for ((currency, minor), count) in moved.into_iter().zip(iter::once(1).chain(iter::repeat(0))) {
+            self.book.add(Line { month, flow, currency, minor, count });
+        }
+        self.pays = pays;
+    }
+
+    /// How an account moves that keeps paying: by more, by less, or from some currencies to others.
+    fn change_of_price(&self, moved: &[(Currency, i64)], month: Month) -> Flow {
+        let (more, less): (Vec<_>, Vec<_>) = moved.iter().partition(|(_, minor)| *minor > 0);
+        let worth = |amounts: &[&(Currency, i64)]| {
+            let worth = |(currency, minor): &(Currency, i64)| Money { minor: minor.abs(), currency: *currency };
+            amounts.iter().map(|amount| self.valuation.in_month(worth(amount), month)).sum::<i64>()
+        };
+        match (worth(&less), worth(&more)) {
+            _ if less.is_empty() => Flow::Expansion,
+            _ if more.is_empty() => Flow::Contraction,
+            (was, is) if is_same_worth(was, is) => Flow::Fx,
+            (was, is) if is > was => Flow::Expansion,
+            _ => Flow::Contraction,
         }
     }
 }
@@ -367,16 +393,21 @@ impl Book {
         }
     }
 
-    /// Brings it back within its bounds: the oldest movements become part of what the account began with, the oldest
-    /// terms are let go of.
+    /// Brings it back within its bounds: the movements of the oldest months become part of what the account began with,
+    /// which by that is what it paid at their end and never less than nothing; the oldest terms are let go of.
     pub fn bound(&mut self) {
         while self.lines.len() > LINES_MAX {
-            let Some(index) = self.lines.iter().position(|line| line.flow != Flow::New) else { return };
-            let Line { currency, minor, count, .. } = self.lines.remove(index);
-            self.left_out = self.left_out.saturating_add(count);
-            if let Some(month) = self.activated() {
-                self.add(Line { month, flow: Flow::New, currency, minor, count: 0 });
+            let oldest = self.lines.iter().find(|line| line.flow != Flow::New).map(|line| line.month);
+            let (Some(oldest), Some(began)) = (oldest, self.activated()) else { break };
+            let (folded, kept) = std::mem::take(&mut self.lines).into_iter().partition(|line| line.month <= oldest);
+            self.lines = kept;
+            for Line { flow, currency, minor, count, .. } in folded {
+                let is_first = flow == Flow::New;
+                self.left_out = self.left_out.saturating_add(if is_first { 0 } else { count });
+                let count = if is_first { count } else { 0 };
+                self.add(Line { month: began, flow: Flow::New, currency, minor, count });
             }
+            self.lines.retain(|line| line.minor != 0 || line.count != 0);
         }
         while self.terms.len() > TERMS_MAX {
             if let Some(oldest) = (0..self.terms.len()).min_by_key(|index| self.terms.get(*index).map(|term| term.day))

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod onboarding;
 pub mod people;
 pub mod profile;
+pub mod subscription;
 pub mod tickets;
 pub mod voice;
 

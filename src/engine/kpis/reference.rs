@@ -25,13 +25,18 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
 - **One ledger.** Every figure about money follows from the movements of each account: end = start + new + expansion +
   reactivation - contraction - churned + fx, in every period, segment and cohort. A report that finds otherwise prints nothing.
 - A movement is one of the **account**: of two subscriptions one that ends is contraction; down to 0 is churned, up from 0
-  after having paid is reactivation. Pausing is going down to 0, until the subscription is resumed, renewed, started anew or
-  changed to a stated MRR. Refunds are cash and move nothing. A movement is dated by its event; `effective_at` says only when an
-  end that is scheduled comes, and that end moves nothing until it is told.
-- **Late and disordered billing** corrects the months it belongs to. An account keeps its latest 24 changes one by one and
-  the months of those before, up to 60 lines; of longer histories the oldest movements count as part of what the account
-  began with. Reports and `churnwatch_ledger_left_out` tell how many. A change from before those that are kept one by one
-  comes too late: it is left out, and counted in `churnwatch_events_too_late_total`.
+  after having paid is reactivation. All that its subscriptions do at the same instant is one movement, in whatever order
+  it is told: where one is swapped for another, that is expansion, contraction or nothing, never an end and a return. At
+  one instant, what runs ends before anything else, what does not run yet ends last. Pausing is going down to 0, until the
+  subscription is resumed, renewed, started anew or changed to a stated MRR. Refunds are cash and move nothing. A movement
+  is dated by its event; `effective_at` says only when an end that is scheduled comes, and that end moves nothing until it
+  is told.
+- **Late and disordered billing** corrects the months it belongs to. An account keeps its latest 24 changes one by one,
+  and eight that only tell seats, plan or interval; of those before, the months, up to 60 lines. Of longer histories the
+  movements of the oldest months count as part of what the account began with: what it paid at their end. Of more than
+  eight that only tell seats, plan or interval, the next change of the subscription tells what they told. Reports and
+  `churnwatch_ledger_left_out` tell how many. A change from before those that are kept one by one comes too late: it is
+  left out, and counted in `churnwatch_events_too_late_total`.
 - **Currencies.** The ledger is kept in the currencies that were told. A month has one rate, that of its first date
   (`rules.rates`); MRR at a moment is at the rates of its month. The movements of a period are all told at the rates with which
   the period began, which are those of its MRR at the start; what rates did since is `fx`, and `fx` is in none of the ratios.

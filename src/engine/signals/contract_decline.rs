@@ -8,7 +8,8 @@
 
 use super::statistics::poisson_at_most;
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, percent, ramp};
-use crate::engine::facts::billing::{Fall, Ledger, Subscription};
+use crate::engine::facts::billing::{Fall, Ledger};
+use crate::engine::facts::subscription::Subscription;
 use crate::engine::facts::voice;
 use crate::units::{Offset, Span, Timestamp};
 

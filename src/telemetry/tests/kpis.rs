@@ -124,7 +124,9 @@ fn periods_cohorts_and_days_are_shown_and_add_up_over_partitions() {
         ],
         &expect![[r#"
             churnwatch_billing_contradictions{kind="changed_after_end"} 0
+            churnwatch_billing_contradictions{kind="revived_after_end"} 0
             churnwatch_billing_contradictions{kind="started_twice"} 0
+            churnwatch_billing_contradictions{kind="started_without_mrr"} 0
             churnwatch_billing_contradictions{kind="term_before_begin"} 0
             churnwatch_billing_contradictions{kind="too_many_subscriptions"} 0
             churnwatch_billing_contradictions{kind="unknown_subscription"} 0

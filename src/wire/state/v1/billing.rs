@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{StampForm, maybe_time, pick, stamp, stamp_form, time};
 use crate::engine::event::{Interval, SubscriptionChange};
-use crate::engine::facts::billing::{Billing, Change, Failure, Fall, Folded, Ledger, Subscription};
+use crate::engine::facts::billing::{Billing, Change, Failure, Fall, Folded, Ledger};
 use crate::engine::facts::book::Book;
+use crate::engine::facts::subscription::Subscription;
 use crate::units::{Offset, Timestamp};
 use crate::wire::state::{StateError, Text};
 

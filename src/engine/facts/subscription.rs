@@ -1,0 +1,140 @@
+//! Where one subscription stands, and what a change makes of it.
+//!
+//! Not here: what the account pays for all of them, and how that moves ([`super::billing`]).
+
+use compact_str::CompactString;
+
+use super::billing::Change;
+use crate::engine::event::{Interval, SubscriptionChange};
+use crate::units::{Currency, Money, Offset, Timestamp};
+
+/// Where one subscription stands.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Subscription {
+    /// Hash of its id.
+    pub id: u64,
+    /// Its MRR when it is not paused or canceled.
+    pub full_minor: i64,
+    /// Its MRR now.
+    pub mrr_minor: i64,
+    /// The same in the currency it is paid in; absent where that is the reporting currency.
+    pub foreign: Option<Box<Foreign>>,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// Its plan.
+    pub plan: Option<CompactString>,
+    /// Its seats.
+    pub seats: Option<u32>,
+    /// End of its term.
+    pub term_ends_at: Option<Timestamp>,
+    /// How often it is billed.
+    pub interval: Option<Interval>,
+    /// The record that scheduled its end, while that stands.
+    pub cancel_scheduled: Option<Offset>,
+    /// The record that paused it, while it is paused.
+    pub paused: Option<Offset>,
+}
+
+/// What a subscription pays in a currency that is not the reporting one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// The currency.
+    pub currency: Currency,
+    /// [`Subscription::full_minor`] in its minor units.
+    pub full_minor: i64,
+    /// [`Subscription::mrr_minor`], likewise.
+    pub mrr_minor: i64,
+}
+
+impl Subscription {
+    /// Whether it is bound for longer than a month at a time, so that its renewal is a decision.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        matches!(self.interval, Some(Interval::Quarter | Interval::Year))
+    }
+
+    /// Brings it to where it stands after `change`.
+    pub(super) fn apply(&mut self, change: &Change) {
+        // An end that is scheduled with an MRR of 0 tells what will be.
+        let is_told = |mrr: &i64| *mrr > 0 || change.kind != SubscriptionChange::CancelScheduled;
+        if let Some(mrr) = change.mrr_minor.filter(is_told) {
+            self.full_minor = mrr;
+            self.tell(change.told.as_deref().copied());
+        }
+        if change.plan.is_some() {
+            self.plan.clone_from(&change.plan);
+        }
+        self.seats = change.seats.or(self.seats);
+        // A term that ends before it begins is none; an end that is scheduled may have come already.
+        let is_ending = matches!(change.kind, SubscriptionChange::CancelScheduled | SubscriptionChange::Canceled);
+        let ends_at = change.term_ends_at.filter(|ends| is_ending || *ends > change.stamp.time);
+        self.term_ends_at = ends_at.or(self.term_ends_at);
+        self.interval = change.interval.or(self.interval);
+        match change.kind {
+            SubscriptionChange::Started | SubscriptionChange::Resumed | SubscriptionChange::Renewed => {
+                self.ended = false;
+                self.cancel_scheduled = None;
+                self.paused = None;
+                self.pay_in_full();
+            }
+            // What is paused stays so, unless it is told what is paid now.
+            SubscriptionChange::Changed => {
+                if !self.ended && (self.paused.is_none() || change.mrr_minor.is_some()) {
+                    self.pay_in_full();
+                    self.paused = None;
+                }
+            }
+            SubscriptionChange::Paused => {
+                self.pay_nothing();
+                self.paused = Some(change.offset);
+            }
+            SubscriptionChange::CancelScheduled => {
+                self.cancel_scheduled = Some(change.offset);
+                if !self.ended && self.paused.is_none() {
+                    self.pay_in_full();
+                }
+            }
+            SubscriptionChange::Canceled => {
+                self.ended = true;
+                self.pay_nothing();
+            }
+        }
+    }
+
+    /// Notes a new full MRR as it was told, where that was not in the reporting currency. What it pays now follows.
+    fn tell(&mut self, told: Option<Money>) {
+        let pays = |known: &Foreign, money: &Money| if known.currency == money.currency { known.mrr_minor } else { 0 };
+        self.foreign = told.map(|money| {
+            let mrr_minor = self.foreign.as_ref().map_or(0, |known| pays(known, &money));
+            Box::new(Foreign { currency: money.currency, full_minor: money.minor, mrr_minor })
+        });
+    }
+
+    fn pay_in_full(&mut self) {
+        self.mrr_minor = self.full_minor;
+        if let Some(foreign) = &mut self.foreign {
+            foreign.mrr_minor = foreign.full_minor;
+        }
+    }
+
+    fn pay_nothing(&mut self) {
+        self.mrr_minor = 0;
+        if let Some(foreign) = &mut self.foreign {
+            foreign.mrr_minor = 0;
+        }
+    }
+
+    /// What it pays a month now, in the currency it is paid in.
+    #[must_use]
+    pub fn pays(&self, reporting: Currency) -> Money {
+        let own = || Money { minor: self.mrr_minor, currency: reporting };
+        self.foreign.as_ref().map_or_else(own, |known| Money { minor: known.mrr_minor, currency: known.currency })
+    }
+
+    /// What it pays a month when it is not paused or canceled, likewise.
+    #[must_use]
+    pub fn full(&self, reporting: Currency) -> Money {
+        let own = || Money { minor: self.full_minor, currency: reporting };
+        self.foreign.as_ref().map_or_else(own, |known| Money { minor: known.full_minor, currency: known.currency })
+    }
+}
