@@ -242,8 +242,18 @@ fn left_out(sums: &Sums<'_>) -> Table {
         ),
         (
             "endless_trials",
-            tables.days.sum(Count::TrialsEndless, until),
+            tables.days.sum(Count::TrialsEndless, until.clone()),
             "trials without a known end, taken for ended after 90 days".into(),
+        ),
+        (
+            "misdated_trials",
+            tables.days.sum(Count::TrialsMisdated, until.clone()),
+            "trials whose end is told for before they begin, or for more than a year later; without a known end".into(),
+        ),
+        (
+            "unstarted_trials",
+            tables.days.sum(Count::TrialsUnstarted, until),
+            "trials that convert or expire before any start; taken for begun on that day".into(),
         ),
     ]);
     table::left_out(counts)

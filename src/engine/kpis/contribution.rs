@@ -9,10 +9,10 @@ use compact_str::CompactString;
 use super::days::{Card, Count, CsatClass, Tally};
 use super::flows::month_flows;
 use super::tables::Contribution;
-use super::{DROP_OFF, TRIAL_MAX};
+use super::{DROP_OFF, TRIAL_BELIEVED_MAX, TRIAL_MAX};
 use crate::engine::account::Account;
 use crate::engine::event::{Event, Kind, Survey};
-use crate::engine::facts::onboarding::Onboarding;
+use crate::engine::facts::onboarding::{Onboarding, Trial};
 use crate::engine::facts::voice::latest;
 use crate::engine::rules::Rules;
 use crate::units::calendar::Zone;
@@ -77,7 +77,7 @@ pub fn touched(event: &Event<'_>, account: &Account) -> Parts {
 #[must_use]
 pub fn signed_up_at(account: &Account) -> Option<Timestamp> {
     let used = account.activity.is_used().then_some(account.activity.first_at);
-    let trial = account.onboarding.as_ref().and_then(|onboarding| onboarding.trial_at);
+    let trial = account.onboarding.as_deref().and_then(began);
     let subscribed = account.billing.as_ref().and_then(|billing| billing.first_at);
     [used, trial, subscribed].into_iter().flatten().min()
 }
@@ -178,11 +178,17 @@ fn start(account: &Account, rules: &Rules, tallies: &mut Vec<Tally>) {
     }
 }
 
-/// When the account's trial began, as far as anything of it is known.
+/// When the account's trial began, as far as anything of it is known: one that ended without a start before began then.
 fn began(onboarding: &Onboarding) -> Option<Timestamp> {
-    let trial = onboarding.trial.as_ref();
-    let ended = trial.into_iter().flat_map(|trial| [trial.converted_at, trial.expired_at]).flatten().min();
-    onboarding.trial_at.or(ended)
+    let trial = onboarding.trial.as_deref();
+    let ends = trial.map_or([None; 2], |trial| [trial.converted_at, trial.expired_at]);
+    ends.into_iter().chain([onboarding.trial_at]).flatten().min()
+}
+
+/// When a trial that began at `began` is to end, where an end is told that can be believed.
+fn believed_end(trial: &Trial, began: Timestamp) -> Option<Timestamp> {
+    let (_, ends_at) = trial.ends_at?;
+    (ends_at > began && ends_at <= began.plus(TRIAL_BELIEVED_MAX)).then_some(ends_at)
 }
 
 /// When a trial that began at `began` was converted, and when it ended or is to end as far as that is told.
@@ -192,7 +198,7 @@ fn trial_ends(account: &Account, onboarding: &Onboarding, began: Timestamp) -> (
     let trial = onboarding.trial.as_deref();
     let billing = account.billing.as_ref().filter(|billing| billing.ledger.has_paid());
     let paid_at = billing.and_then(|billing| billing.first_at).filter(|paid| *paid >= began);
-    let told_end = trial.and_then(|trial| trial.expired_at.or(trial.ends_at.map(|(_, ends)| ends.max(began))));
+    let told_end = trial.and_then(|trial| trial.expired_at.or_else(|| believed_end(trial, began)));
     (trial.and_then(|trial| trial.converted_at).or(paid_at), told_end)
 }
 
@@ -214,6 +220,12 @@ fn trial(account: &Account, onboarding: &Onboarding, began: Timestamp, zone: Zon
         None => Card::Unknown,
     };
     one(zone.day(began), Count::TrialsStarted(card));
+    if onboarding.trial_at.is_none_or(|started| started > began) {
+        one(zone.day(began), Count::TrialsUnstarted);
+    }
+    if trial.is_some_and(|trial| trial.ends_at.is_some() && believed_end(trial, began).is_none()) {
+        one(zone.day(began), Count::TrialsMisdated);
+    }
     let ledger = account.billing.as_ref().map(|billing| &billing.ledger);
     match trial_ends(account, onboarding, began) {
         (Some(at), _) => {

@@ -34,6 +34,10 @@ pub enum Count {
     ConvertedChurned(Card),
     /// Trials without a known end that are taken for ended, by the day they are.
     TrialsEndless,
+    /// Trials whose end is told for before they began or for too long after, and is not believed, by the day they began.
+    TrialsMisdated,
+    /// Trials that ended without a start before that, by the day they ended.
+    TrialsUnstarted,
     /// Terms, by the day they end.
     RenewalsDue,
     /// Those of them that went on.
@@ -113,7 +117,7 @@ impl CsatClass {
 }
 
 /// How many things are counted.
-const COUNTS: usize = 28;
+const COUNTS: usize = 30;
 
 impl Count {
     /// Its place in a day.
@@ -135,6 +139,8 @@ impl Count {
             Count::SurveysSent(survey) => 21 + survey as usize,
             Count::SurveysAnswered(survey) => 23 + survey as usize,
             Count::Csat(class) => 25 + class as usize,
+            Count::TrialsMisdated => 28,
+            Count::TrialsUnstarted => 29,
         }
     }
 }
@@ -233,6 +239,8 @@ mod tests {
             Count::Stayed,
             Count::SignUpsRepeated,
             Count::TrialsEndless,
+            Count::TrialsMisdated,
+            Count::TrialsUnstarted,
             Count::RenewalsDue,
             Count::Renewed,
             Count::RenewalsDueMinor,

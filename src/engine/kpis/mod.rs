@@ -30,6 +30,8 @@ pub use contribution::{Parts, contribution, touched};
 pub const DROP_OFF: Span = Span::from_days(7);
 /// A trial of which nobody says when it ends is taken for ended after so long.
 pub const TRIAL_MAX: Span = Span::from_days(90);
+/// No trial is believed to last longer, whatever is said of its end.
+pub const TRIAL_BELIEVED_MAX: Span = Span::from_days(366);
 
 #[cfg(test)]
 mod tests;

@@ -321,7 +321,7 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "trial_conversion", title: "Trial conversion", unit: Unit::Share, better: Better::Higher, span: Span::Present,
         formula: "trials that became paying customers / trials that have ended, since the beginning of the log",
-        edges: "A trial ends when it converts, expires, or its end has come; one without a known end, after 90 days, and is counted as endless. Undefined while none has ended.",
+        edges: "A trial ends when it converts, expires, or its end has come; one without a known end, after 90 days, and is counted as endless. An end before the trial begins, or more than a year later, is none; one that converts or expires before any start began then: both are counted. Undefined while none has ended.",
         source: "trial and subscription events", owner: MARKETING,
         metrics: &["churnwatch_trials_converted", "churnwatch_trials_ended"], panel: "Trial conversion",
         value: |f| trial_conversion(f.trials.ended, f.trials.converted),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
+use super::days::Count;
 use super::figures::{Live, Present};
 use super::flows::Cell;
 use super::registry::find;
@@ -21,7 +22,7 @@ use crate::engine::rates::{Rate, Rates};
 use crate::engine::rules::{KpiRules, Rules};
 use crate::engine::{Engine, Journal};
 use crate::units::calendar::{Length, Month, Period, Zone};
-use crate::units::{Currency, Money, Offset, PartitionIndex, Position, Timestamp, stable_hash};
+use crate::units::{Currency, Day, Money, Offset, PartitionIndex, Position, Timestamp, stable_hash};
 
 const CHANGES: [(&str, SubscriptionChange); 7] = [
     ("start", SubscriptionChange::Started),
@@ -1071,6 +1072,34 @@ fn trials_end_by_conversion_expiry_date_or_age() {
         Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-04-30"));
+}
+
+#[test]
+fn trials_that_cannot_be_have_a_result_and_are_counted() {
+    let text = "
+        2026-01-05 backward trial until=2026-01-01
+        2026-01-05 forever trial until=2099-01-01
+        2026-01-05 year trial until=2027-01-05
+        2026-01-06 unstarted converted
+        2026-01-07 late trial until=2026-02-07
+        2026-01-03 late expired
+    ";
+    let engine = engine(&script(text), rules_in("UTC"));
+    let days = &engine.kpis().days;
+    let mut shown = String::new();
+    for today in ["2026-01-31", "2026-12-31", "2027-12-31"] {
+        let until = Day::new(0)..Day::new(instant(today).day().number() + 1);
+        let trials = super::starts::Trials::at(days, instant(today).day(), super::days::Card::Unknown);
+        let counts = [Count::TrialsEndless, Count::TrialsMisdated, Count::TrialsUnstarted];
+        let [endless, misdated, unstarted] = counts.map(|count| days.sum(count, until.clone()));
+        writeln!(shown, "{today}: {trials:?}, endless {endless}, misdated {misdated}, unstarted {unstarted}").unwrap();
+    }
+    expect![[r#"
+        2026-01-31: Trials { started: 5, ended: 2, converted: 1, churned: 0 }, endless 0, misdated 2, unstarted 2
+        2026-12-31: Trials { started: 5, ended: 4, converted: 1, churned: 0 }, endless 2, misdated 2, unstarted 2
+        2027-12-31: Trials { started: 5, ended: 5, converted: 1, churned: 0 }, endless 2, misdated 2, unstarted 2
+    "#]]
+    .assert_eq(&shown);
 }
 
 #[test]
