@@ -369,6 +369,37 @@ fn a_report_as_of_a_time_sees_nothing_later() {
     assert_eq!(whole, report("earlier.ndjson"));
 }
 
+#[test]
+fn a_date_is_told_as_of_its_end_in_the_configured_time_zone() {
+    let (_held, folder) = company();
+    let start = |account: &str, time: &str| {
+        let line = serde_json::json!({
+            "id": account, "time": time, "account_id": account, "type": "subscription.started", "subscription": "s", "mrr": 100,
+        });
+        format!("{line}\n")
+    };
+    let events = start("evening", "2026-03-31T21:59:59.999Z") + &start("midnight", "2026-03-31T22:00:00Z");
+    fs::write(folder.join("night.ndjson"), events).unwrap();
+    let mut shown = String::new();
+    for (zone, as_of) in [
+        ("UTC", "2026-03-31"),
+        ("Europe/Berlin", "2026-03-31"),
+        ("Europe/Berlin", "2026-04-01"),
+        ("Europe/Berlin", "2026-03-31T22:00:00Z"),
+    ] {
+        fs::write(folder.join("zone.toml"), format!("[kpis]\ntime_zone = \"{zone}\"\n")).unwrap();
+        let report = format!("report kpis --input night.ndjson --config zone.toml --as-of {as_of}");
+        writeln!(shown, "{as_of}: {}", succeed(&folder, &report).lines().next().unwrap()).unwrap();
+    }
+    expect![[r#"
+        2026-03-31: kpis of night.ndjson as of 2026-03-31 (UTC), amounts in USD, 2 accounts
+        2026-03-31: kpis of night.ndjson as of 2026-03-31 (Europe/Berlin), amounts in USD, 1 accounts
+        2026-04-01: kpis of night.ndjson as of 2026-04-01 (Europe/Berlin), amounts in USD, 2 accounts
+        2026-03-31T22:00:00Z: kpis of night.ndjson as of 2026-04-01 (Europe/Berlin), amounts in USD, 1 accounts
+    "#]]
+    .assert_eq(&shown);
+}
+
 /// The clock waits for late events: at a month's start accounts are a month ahead of it.
 #[test]
 fn a_report_is_told_at_the_start_of_a_month() {
@@ -391,20 +422,31 @@ fn a_report_is_told_at_the_start_of_a_month() {
 #[test]
 fn programs_get_the_same_numbers_in_json_and_csv() {
     let (_held, folder) = company();
-    let report = |output: &str| {
-        succeed(&folder, &format!("report kpis --input events.ndjson --config churnwatch.toml --output {output}"))
-    };
-    let json: Value = serde_json::from_str(&report("json")).unwrap();
+    let json =
+        succeed(&folder, "report kpis --input events.ndjson --config churnwatch.toml --output json --as-of 2026-05-01");
+    let json: Value = serde_json::from_str(&json).unwrap();
     let rows = json["kpis"]["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 25);
     assert_eq!((&rows[0]["kpi"], &rows[0]["focus"], &rows[0]["owner"]), (&"nrr".into(), &"*".into(), &"kim".into()));
-    let csv = report("csv");
+    let output = churnwatch(
+        &folder,
+        "report kpis --input events.ndjson --config churnwatch.toml --output csv --as-of 2026-05-01",
+    );
+    let told = String::from_utf8(output.stderr).unwrap();
+    for told_apart in
+        ["kpis of events.ndjson as of 2026-05-01 (UTC)", "\nkpis: KPIs\n", "\nleft_out: What was left out"]
+    {
+        assert!(told.contains(told_apart), "{told}");
+    }
+    let csv = String::from_utf8(output.stdout).unwrap();
+    assert!(csv.contains("\nleft_out,2026-05-01T23:59:59.999Z,UTC,USD,unknown_subscription,1,"), "{csv}");
     let first_block = csv.split("\n\n").next().unwrap();
     let mut reader = csv::Reader::from_reader(first_block.as_bytes());
     let head = reader.headers().unwrap().clone();
+    assert_eq!(head.iter().take(4).collect::<Vec<_>>(), ["table", "as_of", "time_zone", "currency"]);
     for (record, row) in reader.records().zip(rows) {
         let record = record.unwrap();
-        for (name, value) in head.iter().zip(record.iter()).skip(1) {
+        for (name, value) in head.iter().zip(record.iter()).skip(4) {
             let same = match &row[name] {
                 Value::Null => value.is_empty(),
                 Value::Number(number) => {

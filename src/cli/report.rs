@@ -30,10 +30,10 @@ use crate::engine::kpis::figures::Present;
 use crate::engine::kpis::leavers::Leavers;
 use crate::engine::kpis::tables::Group;
 use crate::engine::rules::Rules;
-use crate::local::report::gather;
+use crate::local::report::{AsOf, gather};
 use crate::local::tables::parse_instant;
-use crate::units::Timestamp;
-use crate::units::calendar::{Length, Month, day_text};
+use crate::units::calendar::{Length, Month, Zone, day_text, parse_day};
+use crate::units::{Day, Span, Timestamp};
 
 /// Arguments of `churnwatch report`.
 #[derive(Debug, clap::Args)]
@@ -55,9 +55,10 @@ pub struct Args {
     /// The lines are what this source topic carries, read by its format; without it they are canonical.
     #[arg(long, value_name = "TOPIC")]
     pub source: Option<String>,
-    /// As of then, by what happened before; without it as of the end of the log. A service knows the present only.
+    /// As of the end of this date in `kpis.time_zone`, such as `2026-03-31`, or of an instant, such as `2026-03-31T18:00:00Z`, by
+    /// what happened before; without it as of the end of the log. A service knows the present only.
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub as_of: Option<Timestamp>,
+    pub as_of: Option<Moment>,
     /// Segments, and who leaves, over the last complete period of this length.
     #[arg(long, value_enum, default_value_t)]
     pub period: PeriodArg,
@@ -100,8 +101,30 @@ pub enum Output {
     Text,
     /// One JSON object.
     Json,
-    /// Comma-separated values: the tables one after the other, an empty line between them.
+    /// Comma-separated values: the tables one after the other, an empty line between them; what they are and what to know
+    /// about them is told on standard error.
     Csv,
+}
+
+/// When a report is as of, as it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Moment {
+    /// The end of a date.
+    Date(Day),
+    /// An instant.
+    Instant(Timestamp),
+}
+
+impl Moment {
+    fn in_zone(self, zone: Zone) -> AsOf {
+        match self {
+            Moment::Date(day) => {
+                let before = zone.start(Day::new(day.number().saturating_add(1)));
+                AsOf { before, now: before.minus(Span::from_ms(1)) }
+            }
+            Moment::Instant(now) => AsOf { before: now, now },
+        }
+    }
 }
 
 /// Length of a period.
@@ -198,7 +221,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let log = super::log_at(input, args.source.as_deref(), &config)?;
-    let gathered = gather(&log, args.as_of)?;
+    let gathered = gather(&log, args.as_of.map(|moment| moment.in_zone(config.rules.kpis.time_zone)))?;
     super::tell_rejected(&gathered.replayed);
     let tally = gathered.replayed.replay.tally();
     if tally.events == 0 {
@@ -260,14 +283,20 @@ fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
     let what = args.what.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     let head = format!("{what} of {of} as of {day} ({name}), amounts in {currency}, {accounts} accounts");
     let printed = match args.output {
-        Output::Text => table::text(&head, &tables),
+        Output::Text => {
+            let columns = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+            table::text(&head, &tables, columns.unwrap_or(usize::MAX))
+        }
         Output::Json => {
             let head = serde_json::json!({
                 "as_of": now.to_string(), "time_zone": name, "currency": currency, "accounts": accounts,
             });
             table::json(&head, &tables)
         }
-        Output::Csv => table::csv(&tables),
+        Output::Csv => {
+            eprint!("{}", table::notes(&head, &tables));
+            table::csv(&[("as_of", now.to_string()), ("time_zone", name.to_owned()), ("currency", currency)], &tables)
+        }
     };
     match io::stdout().lock().write_all(printed.as_bytes()) {
         // Whoever read it has seen enough (`| head`).
@@ -276,8 +305,9 @@ fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
     }
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
-    parse_instant(text).ok_or_else(|| "is no time such as 2026-03-01T00:00:00Z or 2026-03-01".to_owned())
+fn moment(text: &str) -> Result<Moment, String> {
+    let moment = parse_day(text).map(Moment::Date).or_else(|| parse_instant(text).map(Moment::Instant));
+    moment.ok_or_else(|| "is no time such as 2026-03-01T00:00:00Z or 2026-03-01".to_owned())
 }
 
 fn month(text: &str) -> Result<Month, String> {

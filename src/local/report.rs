@@ -22,24 +22,33 @@ pub struct Gathered {
     pub replayed: Replayed,
 }
 
+/// A moment of the past that a log is reported as of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsOf {
+    /// What happened before this counts, ...
+    pub before: Timestamp,
+    /// ... and it is told as it stood at this moment: `before`, or the last one before it.
+    pub now: Timestamp,
+}
+
 /// Replays `log` up to `as_of`, or to its end, and takes the census.
-pub fn gather(log: &Log, as_of: Option<Timestamp>) -> Result<Gathered, LocalError> {
+pub fn gather(log: &Log, as_of: Option<AsOf>) -> Result<Gathered, LocalError> {
     let gate = match as_of {
-        Some(at) => {
+        Some(AsOf { before, .. }) => {
             let scan = log.scan()?;
-            Some(Gate::new(vec![at], |cutoff| scan.last_line_before(cutoff)))
+            Some(Gate::new(vec![before], |cutoff| scan.last_line_before(cutoff)))
         }
         None => None,
     };
     let mut census = Census::default();
     let replayed = log.replay(gate, Found::default(), &mut |stop: &Stop<'_>| {
-        if let (Some(engine), Some(now)) = (stop.engine, as_of) {
+        if let (Some(engine), Some(AsOf { now, .. })) = (stop.engine, as_of) {
             census.merge(&Census::of(engine, now));
         }
         ControlFlow::Continue(())
     })?;
     let end = || replayed.replay.engines().filter_map(|engine| engine.partition().clock).max();
-    let now = as_of.or_else(end).unwrap_or_default();
+    let now = as_of.map(|as_of| as_of.now).or_else(end).unwrap_or_default();
     if as_of.is_none() {
         replayed.replay.engines().for_each(|engine| census.merge(&Census::of(engine, now)));
     }

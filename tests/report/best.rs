@@ -270,14 +270,20 @@ fn what_there_is_none_of_is_said() {
     }
     expect![[r#"
         # accounts --cohort 2026-02 --output csv: Some(0)
-        table,cohort,account,name,likely_mrr,mrr,growth,risk,band,open_alerts,active_users,last_seen,owner
+        table,as_of,time_zone,currency,cohort,account,name,likely_mrr,mrr,growth,risk,band,open_alerts,active_users,last_seen,owner
 
-        table,cohort,joined,paying,shown,told
-        cohorts,2026-02,1,0,0,nobody of them pays any more
+        table,as_of,time_zone,currency,cohort,joined,paying,shown,told
+        cohorts,2026-07-22T11:50:00.000Z,UTC,USD,2026-02,1,0,0,nobody of them pays any more
 
-        table,what,count,result
-        left_out,other_cohorts,1,cohorts that are not shown; --cohort YYYY-MM shows one
-        left_out,gone,1,accounts of these cohorts that pay nothing now
+        table,as_of,time_zone,currency,what,count,result
+        left_out,2026-07-22T11:50:00.000Z,UTC,USD,other_cohorts,1,cohorts that are not shown; --cohort YYYY-MM shows one
+        left_out,2026-07-22T11:50:00.000Z,UTC,USD,gone,1,accounts of these cohorts that pay nothing now
+        accounts of events.ndjson as of 2026-07-22 (UTC), amounts in USD, 5 accounts
+        accounts: The strongest accounts by the month in which they first paid
+          Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
+          growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest 30 days.
+        cohorts: Their cohorts
+        left_out: What was left out or contradicted itself
         # accounts --cohort 2031-01: Some(1)
         churnwatch: no account first paid in 2031-01: there are cohorts from 2026-01 to 2026-02
         # accounts --cohort 2026-13: Some(2)

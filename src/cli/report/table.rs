@@ -148,35 +148,109 @@ fn cell_text(cell: &Cell) -> String {
     }
 }
 
-/// The tables as text, aligned.
-pub fn text(head: &str, tables: &[Table]) -> String {
-    let mut out = format!("{head}\n");
+/// Blanks to the left of a table and of what is said about it.
+const INDENT: &str = "  ";
+/// A column of text is not made narrower than this to have it in its line.
+const TEXT_MIN: usize = 24;
+
+/// The tables as text, aligned, in lines of at most `columns` characters: columns that do not fit stand in further blocks, each
+/// of which begins with the column that names the rows, and long texts go on below themselves.
+pub fn text(head: &str, tables: &[Table], columns: usize) -> String {
+    let mut out = String::new();
+    paragraph(head, "", columns, &mut out);
     for table in tables {
-        let _ = writeln!(out, "\n{}", table.title);
-        let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(cell_text).collect()).collect();
-        let width = |index: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
-            cells.chain(table.columns.get(index).map(|column| column.title.chars().count())).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
-        let is_number = |index: usize| table.rows.iter().filter_map(|row| row.get(index)).any(Cell::is_number);
-        let right: Vec<bool> = (0..table.columns.len()).map(is_number).collect();
-        let mut line = |cells: &mut dyn Iterator<Item = &str>| {
-            let mut text = String::from(" ");
-            for ((cell, width), right) in cells.zip(&widths).zip(&right) {
-                let _ = if *right { write!(text, " {cell:>width$} ") } else { write!(text, " {cell:<width$} ") };
-            }
-            let _ = writeln!(out, "{}", text.trim_end());
-        };
-        line(&mut table.columns.iter().map(|column| column.title.as_str()));
-        for row in &rows {
-            line(&mut row.iter().map(String::as_str));
-        }
-        for note in &table.notes {
-            let _ = writeln!(out, "  {note}");
-        }
+        out.push('\n');
+        paragraph(&table.title, "", columns, &mut out);
+        aligned(table, columns, &mut out);
+        table.notes.iter().for_each(|note| paragraph(note, INDENT, columns, &mut out));
     }
     out
+}
+
+/// What the tables are and what to know about them, where they are given to programs that want nothing but rows.
+pub fn notes(head: &str, tables: &[Table]) -> String {
+    let mut out = format!("{head}\n");
+    for table in tables {
+        let _ = writeln!(out, "{}: {}", table.id, table.title);
+        table.notes.iter().for_each(|note| paragraph(note, INDENT, usize::MAX, &mut out));
+    }
+    out
+}
+
+fn aligned(table: &Table, columns: usize, out: &mut String) {
+    let titles: Vec<String> = table.columns.iter().map(|column| column.title.clone()).collect();
+    let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(cell_text).collect()).collect();
+    let is_number = |index: usize| table.rows.iter().filter_map(|row| row.get(index)).any(Cell::is_number);
+    let placed = (0..titles.len()).map(|index| {
+        let cells = rows.iter().chain([&titles]).filter_map(|row| row.get(index));
+        Placed { index, width: cells.map(|cell| cell.chars().count()).max().unwrap_or(0), is_number: is_number(index) }
+    });
+    let key = titles.iter().position(|title| !title.is_empty()).unwrap_or(0);
+    let blocks = blocks(&placed.collect::<Vec<_>>(), key, columns);
+    for (number, block) in blocks.iter().enumerate() {
+        if number > 0 {
+            out.push('\n');
+        }
+        [&titles].into_iter().chain(&rows).for_each(|row| line(row, block, out));
+    }
+}
+
+/// A column and where it stands.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    index: usize,
+    width: usize,
+    is_number: bool,
+}
+
+/// The columns of a table that stand beside each other; those of numbers keep their width. The one at `key` names the rows.
+fn blocks(placed: &[Placed], key: usize, columns: usize) -> Vec<Vec<Placed>> {
+    let mut blocks: Vec<Vec<Placed>> = vec![Vec::new()];
+    for column in placed {
+        let room = |block: &[Placed]| {
+            let taken: usize = block.iter().map(|known| known.width + INDENT.len()).sum();
+            columns.saturating_sub(taken + INDENT.len())
+        };
+        let fits = |block: &[Placed]| column.width <= room(block) || (!column.is_number && room(block) >= TEXT_MIN);
+        if blocks.last().is_some_and(|block| block.len() > 1 && !fits(block)) {
+            blocks.push(placed.get(key).copied().into_iter().collect());
+        }
+        if let Some(block) = blocks.last_mut() {
+            let width = if column.is_number { column.width } else { column.width.min(room(block).max(TEXT_MIN)) };
+            block.push(Placed { width, ..*column });
+        }
+    }
+    blocks
+}
+
+fn line(row: &[String], block: &[Placed], out: &mut String) {
+    let wrapped = |column: &Placed| {
+        let cell = row.get(column.index).map(String::as_str).unwrap_or_default();
+        if cell.chars().count() <= column.width {
+            vec![Cow::Borrowed(cell)]
+        } else {
+            textwrap::wrap(cell, column.width)
+        }
+    };
+    let cells: Vec<Vec<Cow<'_, str>>> = block.iter().map(wrapped).collect();
+    for number in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+        let mut text = String::new();
+        for (Placed { width, is_number, .. }, lines) in block.iter().zip(&cells) {
+            let cell = lines.get(number).map(AsRef::as_ref).unwrap_or_default();
+            let _ = if *is_number {
+                write!(text, "{INDENT}{cell:>width$}")
+            } else {
+                write!(text, "{INDENT}{cell:<width$}")
+            };
+        }
+        let _ = writeln!(out, "{}", text.trim_end());
+    }
+}
+
+fn paragraph(text: &str, indent: &str, columns: usize, out: &mut String) {
+    for line in textwrap::wrap(text, columns.saturating_sub(indent.len())) {
+        let _ = writeln!(out, "{indent}{line}");
+    }
 }
 
 /// The tables as one JSON object, each under its id.
@@ -205,8 +279,9 @@ pub fn json(head: &Value, tables: &[Table]) -> String {
     format!("{:#}\n", Value::Object(object))
 }
 
-/// The tables as CSV, each with its id in the first column, an empty line between them.
-pub fn csv(tables: &[Table]) -> String {
+/// The tables as CSV, each with its id in the first column and what is the same for `all` rows behind it, an empty line between
+/// them.
+pub fn csv(all: &[(&str, String)], tables: &[Table]) -> String {
     let mut out = String::new();
     for (index, table) in tables.iter().enumerate() {
         if index > 0 {
@@ -216,6 +291,7 @@ pub fn csv(tables: &[Table]) -> String {
             .map(|index| table.rows.iter().any(|row| matches!(row.get(index), Some(Cell::Pair(..)))))
             .collect();
         let mut head = vec!["table".to_owned()];
+        head.extend(all.iter().map(|(name, _)| (*name).to_owned()));
         for (column, is_pair) in table.columns.iter().zip(&pairs) {
             if *is_pair {
                 head.extend([format!("{}_customers", column.id), format!("{}_revenue", column.id)]);
@@ -226,6 +302,7 @@ pub fn csv(tables: &[Table]) -> String {
         record(&head, &mut out);
         for row in &table.rows {
             let mut cells = vec![table.id.to_owned()];
+            cells.extend(all.iter().map(|(_, value)| value.clone()));
             let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
             for (cell, is_pair) in row.iter().zip(&pairs) {
                 match cell {
@@ -291,13 +368,48 @@ mod tests {
               c                  -               -
               A note.
         "#]]
-        .assert_eq(&text("head", &[sample()]));
+        .assert_eq(&text("head", &[sample()], usize::MAX));
+    }
+
+    /// On a terminal: the column that names the rows is there again, and long texts go on below themselves.
+    #[test]
+    fn no_line_is_longer_than_the_terminal() {
+        let mut wide = sample();
+        wide.columns.insert(0, Column { id: "focus".to_owned(), title: String::new() });
+        wide.rows.iter_mut().for_each(|row| row.insert(0, Cell::text("*")));
+        wide.columns.push(Column { id: "said".to_owned(), title: "said".to_owned() });
+        wide.rows.iter_mut().for_each(|row| row.push(Cell::text("nothing that anybody could have read in one line")));
+        wide.notes = vec!["A note that goes on for longer than a line is.".to_owned()];
+        let shown = text("a head that is rather long for a terminal", &[wide], 38);
+        expect![[r#"
+            a head that is rather long for a
+            terminal
+
+            A sample
+                 name             MRR      k1
+              *  a, "b"  1,234,567.50  50/105
+              *  c                  -
+
+              name      rate
+              a, "b"  -2.1 %
+              c            -
+
+              name    said
+              a, "b"  nothing that anybody could
+                      have read in one line
+              c       nothing that anybody could
+                      have read in one line
+              A note that goes on for longer than
+              a line is.
+        "#]]
+        .assert_eq(&shown);
+        assert!(shown.lines().all(|line| line.chars().count() <= 38), "{shown}");
     }
 
     #[test]
     fn what_others_wrote_moves_no_cursor() {
         let row = vec![Cell::text("a\u{1b}[2J\nb"), Cell::Empty, Cell::Empty, Cell::Empty];
-        let shown = text("head", &[Table { rows: vec![row], ..sample() }]);
+        let shown = text("head", &[Table { rows: vec![row], ..sample() }], usize::MAX);
         assert!(shown.contains("  a\u{fffd}[2J\u{fffd}b\n"), "{shown}");
     }
 
@@ -305,7 +417,7 @@ mod tests {
     fn what_others_wrote_turns_no_line_around() {
         for unseen in ['\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {
             let row = vec![Cell::text(format!("a{unseen}b")), Cell::Empty, Cell::Empty, Cell::Empty];
-            let shown = text("head", &[Table { rows: vec![row], ..sample() }]);
+            let shown = text("head", &[Table { rows: vec![row], ..sample() }], usize::MAX);
             assert!(shown.contains("  a\u{fffd}b\n"), "{shown}");
         }
     }
@@ -325,21 +437,27 @@ mod tests {
             sample,a=1,-1,,
             sample,'d,-1,,
         "#]]
-        .assert_eq(&csv(&[Table { rows, ..sample() }]).replace('\t', "<TAB>").replace('\r', "<CR>"));
+        .assert_eq(&csv(&[], &[Table { rows, ..sample() }]).replace('\t', "<TAB>").replace('\r', "<CR>"));
     }
 
     #[test]
     fn programs_get_plain_numbers() {
         expect![[r#"
-            table,name,mrr,month_1_customers,month_1_revenue,rate
-            sample,"a, ""b""",1234567.5,0.5,1.049,-0.0213
-            sample,c,,,,
+            table,currency,name,mrr,month_1_customers,month_1_revenue,rate
+            sample,USD,"a, ""b""",1234567.5,0.5,1.049,-0.0213
+            sample,USD,c,,,,
 
-            table,name,mrr,month_1_customers,month_1_revenue,rate
-            sample,"a, ""b""",1234567.5,0.5,1.049,-0.0213
-            sample,c,,,,
+            table,currency,name,mrr,month_1_customers,month_1_revenue,rate
+            sample,USD,"a, ""b""",1234567.5,0.5,1.049,-0.0213
+            sample,USD,c,,,,
         "#]]
-        .assert_eq(&csv(&[sample(), sample()]));
+        .assert_eq(&csv(&[("currency", "USD".to_owned())], &[sample(), sample()]));
+        expect![[r#"
+            head
+            sample: A sample
+              A note.
+        "#]]
+        .assert_eq(&notes("head", &[sample()]));
         expect![[r#"
             {
               "as_of": "now",
