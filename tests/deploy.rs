@@ -278,6 +278,32 @@ fn dashboards_are_found_by_their_names_and_lead_to_each_other() {
     }
 }
 
+/// What others reach is a line beside the own one, named with who says so, and no bound at which anything changes.
+#[test]
+fn benchmarks_are_lines_with_their_source_and_no_panel_has_a_threshold() {
+    let mut problems = Vec::new();
+    let mut lines = 0;
+    for (file, dashboard) in dashboards() {
+        for panel in dashboard["panels"].as_array().unwrap() {
+            let of = format!("{file}: {}", panel["title"]);
+            if panel["fieldConfig"]["defaults"]["thresholds"]["steps"].as_array().is_some_and(|steps| steps.len() > 1) {
+                problems.push(format!("{of} has thresholds"));
+            }
+            let is_benchmark =
+                |query: &&Value| query["expr"].as_str().is_some_and(|expr| expr.contains("kpi_benchmark"));
+            for query in panel["targets"].as_array().into_iter().flatten().filter(is_benchmark) {
+                let is_line = panel["type"] == "timeseries";
+                lines += usize::from(is_line);
+                if is_line && query["legendFormat"] != "{{benchmark}} ({{source}})" {
+                    problems.push(format!("{of} does not say who says so"));
+                }
+            }
+        }
+    }
+    assert!(lines > 0, "no panel shows benchmarks");
+    refuse(&problems);
+}
+
 #[test]
 fn every_kpi_is_recorded_compared_with_its_target_the_right_way_and_shown() {
     let rules = text("deploy/prometheus/recording.yml");

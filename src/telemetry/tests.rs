@@ -250,6 +250,8 @@ fn names_and_labels_keep_the_conventions() {
         "survey",
         "kpi",
         "benchmark",
+        // Of a benchmark: a line of the configuration.
+        "source",
     ];
     let mut names = BTreeSet::new();
     for (place, metric) in Metric::ALL.into_iter().enumerate() {
@@ -390,7 +392,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_events_unpriced_total 6
         churnwatch_foretold_lead_seconds 10368000
         churnwatch_judgements_total 60
-        churnwatch_kpi_benchmark{benchmark="peer_median",kpi="nrr"} 1.01
+        churnwatch_kpi_benchmark{benchmark="peer_median",kpi="nrr",source="a survey"} 1.01
         churnwatch_kpi_focus{kpi="nrr"} 1
         churnwatch_kpi_margin 0.8
         churnwatch_kpi_target{kpi="nrr"} 1.02

@@ -217,7 +217,7 @@ fn wanted(today: Day, settings: &Settings, page: &mut Page) {
         page.gauge(Metric::KpiFocus, &[id], 1.0);
     }
     for benchmark in &wanted.benchmarks {
-        page.gauge(Metric::KpiBenchmark, &[&benchmark.kpi, &benchmark.name], benchmark.value);
+        page.gauge(Metric::KpiBenchmark, &[&benchmark.kpi, &benchmark.name, &benchmark.source], benchmark.value);
     }
 }
 

@@ -151,7 +151,7 @@ fn periods_cohorts_and_days_are_shown_and_add_up_over_partitions() {
             churnwatch_csat_respondents{class="dissatisfied"} 0
             churnwatch_csat_respondents{class="neutral"} 4
             churnwatch_csat_respondents{class="satisfied"} 0
-            churnwatch_kpi_benchmark{benchmark="peer_median",kpi="nrr"} 1.01
+            churnwatch_kpi_benchmark{benchmark="peer_median",kpi="nrr",source="a survey"} 1.01
             churnwatch_kpi_focus{kpi="nrr"} 1
             churnwatch_kpi_margin 0.8
             churnwatch_kpi_target{kpi="nrr"} 1.02
