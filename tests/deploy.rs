@@ -41,7 +41,7 @@ fn items(yaml: &str, key: &str) -> Vec<(String, String)> {
     for line in yaml.lines().filter(|line| !line.trim_start().starts_with('#')) {
         if let Some(value) = line.trim_start().strip_prefix(&mark) {
             found.push((value.trim_matches(['\'', '"']).to_owned(), String::new()));
-        } else if let Some((_, lines)) = found.last_mut() {
+        } else if let Some((_, lines)) = found.last_mut().filter(|_| !line.trim_start().starts_with("- name: ")) {
             lines.push_str(line);
             lines.push('\n');
         }
@@ -304,6 +304,14 @@ fn benchmarks_are_lines_with_their_source_and_no_panel_has_a_threshold() {
     refuse(&problems);
 }
 
+/// The metrics of the program that the rules whose names begin with `rule` are made of, also by way of other rules.
+fn sources(rule: &str, expressions: &[(String, String)]) -> BTreeSet<String> {
+    let own = expressions.iter().filter(|(name, _)| name.starts_with(rule));
+    let named = own.flat_map(|(_, expression)| names(expression));
+    let through = |name: String| if name.contains(':') { sources(&name, expressions) } else { BTreeSet::from([name]) };
+    named.flat_map(through).collect()
+}
+
 #[test]
 fn every_kpi_is_recorded_compared_with_its_target_the_right_way_and_shown() {
     let rules = text("deploy/prometheus/recording.yml");
@@ -320,10 +328,16 @@ fn every_kpi_is_recorded_compared_with_its_target_the_right_way_and_shown() {
     }
     let overview = dashboards().into_iter().find(|(file, _)| file == "retention-overview.json").unwrap().1;
     let panels = overview["panels"].as_array().unwrap();
+    let expressions = items(&rules, "record");
     let mut problems = Vec::new();
     for kpi in KPIS {
         if !recorded.iter().any(|name| name.starts_with(&kpi.rule())) {
             problems.push(format!("no rule begins with {}", kpi.rule()));
+        }
+        let made_of = sources(&kpi.rule(), &expressions);
+        let named: BTreeSet<String> = kpi.metrics.iter().map(|metric| (*metric).to_owned()).collect();
+        if made_of != named {
+            problems.push(format!("{} names {named:?} and its rule is made of {made_of:?}", kpi.id));
         }
         let Some(panel) = panels.iter().find(|panel| panel["title"] == kpi.panel) else {
             problems.push(format!("no panel of {}: {}", kpi.id, kpi.panel));

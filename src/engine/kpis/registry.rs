@@ -148,15 +148,9 @@ const SUCCESS: &str = "customer success";
 const PRODUCT: &str = "product";
 const MARKETING: &str = "marketing";
 
-const CUSTOMERS: &[&str] = &[
-    "churnwatch_period_customers_start",
-    "churnwatch_period_customers_end",
-    "churnwatch_period_customers_acquired",
-    "churnwatch_period_customers_lost",
-];
 const MOVEMENTS: &[&str] = &["churnwatch_period_mrr_movements_amount", "churnwatch_period_mrr_start_amount"];
 const MRR: &[&str] = &["churnwatch_mrr_amount"];
-const LIFE: &[&str] = &["churnwatch_mrr_amount", "churnwatch_paying_customers", "churnwatch_period_customers_lost"];
+const LOSSES: &[&str] = &["churnwatch_period_customers_start", "churnwatch_period_customers_lost"];
 const USERS: &[&str] = &["churnwatch_active_users"];
 const RENEWALS: &[&str] = &["churnwatch_renewals_due", "churnwatch_renewals_renewed"];
 const RENEWALS_AMOUNT: &[&str] = &["churnwatch_renewals_due_amount", "churnwatch_renewals_renewed_amount"];
@@ -169,14 +163,16 @@ pub static KPIS: &[Kpi] = &[
         id: "crr", title: "Customer retention rate", unit: Unit::Share, better: Better::Higher, span: Span::Period,
         formula: "(customers at the end - acquired) / customers at the start",
         edges: "Undefined when nobody paid at the start. Customers who return within the period make it larger, up to above 100 %; they are shown apart.",
-        source: BILLING, owner: SUCCESS, metrics: CUSTOMERS, panel: "Customer retention rate",
+        source: BILLING, owner: SUCCESS,
+        metrics: &["churnwatch_period_customers_end", "churnwatch_period_customers_acquired", "churnwatch_period_customers_start"],
+        panel: "Customer retention rate",
         value: |f| customer_retention(f.ledger.customers, f.ledger.customers_end(), f.ledger.cell.acquired),
     },
     Kpi {
         id: "customer_churn_rate", title: "Customer churn rate", unit: Unit::Share, better: Better::Lower, span: Span::Period,
         formula: "customers at the start who do not pay at the end / customers at the start",
         edges: "Undefined when nobody paid at the start. Who joins or returns within the period and leaves again is in neither number. The annual rate is that of the calendar year, not twelve months added up.",
-        source: BILLING, owner: SUCCESS, metrics: CUSTOMERS, panel: "Customer churn",
+        source: BILLING, owner: SUCCESS, metrics: LOSSES, panel: "Customer churn",
         value: |f| customer_churn(f.ledger.customers, f.ledger.cell.lost),
     },
     Kpi {
@@ -196,7 +192,7 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "grr", title: "Gross revenue retention", unit: Unit::Share, better: Better::Higher, span: Span::Period,
         formula: "sum over customers at the start of min(MRR at the start, MRR at the end) / MRR at the start",
-        edges: "At most 100 %. Undefined without MRR at the start. What rates do (fx) is left out.",
+        edges: "At most 100 %. It compares start and end of each customer, so it is (start - churned - contraction) / start but for what is made good within the period: who is won back, or pays less after having paid more, has lost only what is gone at the end, and who joined within it has lost nothing. Undefined without MRR at the start. What rates do (fx) is left out.",
         source: BILLING, owner: SUCCESS,
         metrics: &["churnwatch_period_opening_mrr_kept_amount", "churnwatch_period_mrr_start_amount"],
         panel: "Gross revenue retention",
@@ -237,7 +233,12 @@ pub static KPIS: &[Kpi] = &[
         id: "ltv", title: "Customer lifetime value", unit: Unit::Amount, better: Better::Higher, span: Span::Period,
         formula: "ARPA x margin x lifetime",
         edges: "Undefined when nobody left in the period: that says nothing about how long customers stay. Of a small period it jumps; use the quarter or the year.",
-        source: BILLING, owner: FINANCE, metrics: LIFE, panel: "Customer lifetime value",
+        source: BILLING, owner: FINANCE,
+        metrics: &[
+            "churnwatch_period_mrr_end_amount", "churnwatch_period_customers_end", "churnwatch_kpi_margin",
+            "churnwatch_period_customers_start", "churnwatch_period_customers_lost",
+        ],
+        panel: "Customer lifetime value",
         value: |f| {
             let arpa = arpa(f.ledger.mrr_end_minor(), f.ledger.customers_end())?;
             Some(f.major(lifetime_value(arpa, f.margin, lifetime(f)?)))
@@ -247,14 +248,14 @@ pub static KPIS: &[Kpi] = &[
         id: "lifetime", title: "Average customer lifetime", unit: Unit::Months, better: Better::Higher, span: Span::Period,
         formula: "months of the period / customer churn rate",
         edges: "Undefined when nobody left in the period.",
-        source: BILLING, owner: SUCCESS, metrics: CUSTOMERS, panel: "Customer lifetime",
+        source: BILLING, owner: SUCCESS, metrics: LOSSES, panel: "Customer lifetime",
         value: lifetime,
     },
     Kpi {
         id: "quick_ratio", title: "Quick ratio", unit: Unit::Times, better: Better::Higher, span: Span::Period,
         formula: "(new + expansion + reactivation) / (churned + contraction)",
         edges: "Undefined when nothing was lost. What rates do (fx) is left out.",
-        source: BILLING, owner: FINANCE, metrics: MOVEMENTS, panel: "Quick ratio",
+        source: BILLING, owner: FINANCE, metrics: &["churnwatch_period_mrr_movements_amount"], panel: "Quick ratio",
         value: |f| quick_ratio(f.moved_minor(Flow::New) + f.won_back_minor(), f.lost_minor()),
     },
     Kpi {
