@@ -1040,6 +1040,15 @@ fn sign_ups_are_judged_when_they_are_old_enough() {
 }
 
 #[test]
+fn active_users_are_those_of_the_days_that_end_with_the_present_one() {
+    let days = ["2026-01-31", "2026-02-01", "2026-02-22", "2026-02-23", "2026-02-24", "2026-03-02"];
+    let line = |day: &str| format!("{day} acme use user=of-{day}\n{day} acme use user=ann\n");
+    let engine = engine(&script(&days.map(line).concat()), rules_in("UTC"));
+    let active = Live::of(engine.totals(), instant("2026-03-02").day()).active_users;
+    assert_eq!(active, [2, 3, 6]);
+}
+
+#[test]
 fn trials_end_by_conversion_expiry_date_or_age() {
     let text = "
         2026-01-05 converts trial card=yes until=2026-01-19
