@@ -215,6 +215,17 @@ target = 1
         );
     }
 
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn what_needs_tls_says_how_to_get_it() {
+        check(
+            "[kafka.properties]\nsecurity.protocol = \"SASL_SSL\"\n",
+            &expect![[r#"
+                c.toml:2: `kafka.properties.security.protocol`: librdkafka does not take it: found "SASL_SSL"; this build has no TLS; build with `--features tls`
+                1 problem in the configuration"#]],
+        );
+    }
+
     #[test]
     fn properties_that_make_no_client_together_are_problems() {
         check(

@@ -324,8 +324,13 @@ fn refused_property(path: &str, name: &str, value: &str, error: &KafkaError) -> 
         KafkaError::ClientConfig(_, said, ..) => said.trim().to_owned(),
         other => other.to_string(),
     };
-    let allowed = allowed(name);
-    let hint = allowed.is_none().then_some(said);
+    let lacks_tls = said.contains("OpenSSL");
+    let allowed = if lacks_tls { None } else { allowed(name) };
+    let hint = if lacks_tls {
+        Some("this build has no TLS; build with `--features tls`".to_owned())
+    } else {
+        allowed.is_none().then_some(said)
+    };
     let message = "librdkafka does not take it".to_owned();
     Complaint { path, message, found: Some(format!("{value:?}")), allowed, hint }
 }

@@ -67,7 +67,7 @@ pub struct SourceWriter {
 }
 
 impl SourceWriter {
-    /// Connects to the configured brokers, which must have `topics`. Takes [`ANSWER_MAX`] where none answers.
+    /// Connects to the configured brokers, which must have `topics`. Takes five seconds where none answers.
     pub fn new(config: &Config, topics: &[&str]) -> Result<SourceWriter, SourceWriterError> {
         let brokers = || config.kafka.brokers.clone();
         let producer = client::plain_producer(config)
