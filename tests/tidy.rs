@@ -268,7 +268,10 @@ fn no_package_registry_is_named() {
 }
 
 /// Capabilities that name the very tests which would fail without them.
-const PROVEN: [&str; 14] = ["S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "A1", "A2", "A4", "A5"];
+const PROVEN: [&str; 35] = [
+    "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "A1", "A2", "A4", "A5", "A6", "K1", "K2", "K3", "K4",
+    "K5", "K6", "K7", "K8", "K9", "K10", "K11", "C1", "C2", "C3", "C4", "C5", "C6", "R1", "R2", "R3",
+];
 
 #[test]
 fn every_test_that_proves_a_capability_exists() {
