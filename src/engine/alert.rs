@@ -161,7 +161,10 @@ pub fn settle_alerts(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Open,
+    /// Nothing would raise it, but its cause still stands.
     AsIs,
+    /// Its cause is gone, but its account is still in a band at risk.
+    Fading,
     Closed,
 }
 
@@ -169,17 +172,23 @@ enum Wanted {
 /// most to its risk.
 fn wanted(kind: u8, band: Band, assessment: &Assessment, leading: Option<usize>, rules: &Rules) -> Wanted {
     let Some(index) = usize::from(kind).checked_sub(1) else {
-        return if band >= Band::AtRisk { Wanted::Open } else { Wanted::Closed };
+        return match band {
+            Band::Healthy | Band::Watch => Wanted::Closed,
+            _ if assessment.risk.get() >= rules.bands.at_risk.exit => Wanted::Open,
+            _ => Wanted::Fading,
+        };
     };
     let strength = assessment.strength(index);
     let leads = band >= Band::AtRisk && leading == Some(index);
     let speaks = band >= Band::Watch && strength >= rules.alert_enter;
     if leads || speaks {
         Wanted::Open
-    } else if strength < rules.alert_exit && band < Band::AtRisk {
-        Wanted::Closed
-    } else {
+    } else if strength >= rules.alert_exit {
         Wanted::AsIs
+    } else if band >= Band::AtRisk {
+        Wanted::Fading
+    } else {
+        Wanted::Closed
     }
 }
 
@@ -195,13 +204,14 @@ fn overdue_at(alert: &AlertState, rules: &Rules) -> Option<Timestamp> {
 }
 
 /// When one of the alerts is to be looked at again if nothing happens: to wake it, to escalate it, or since its outcome
-/// is known then.
+/// is known then. What was due at the last look and did not come then waits for the cause to speak up again.
 #[must_use]
 pub fn due(judgement: &Judgement, rules: &Rules) -> Option<Timestamp> {
+    let is_ahead = |due: &Timestamp| judgement.at.is_none_or(|at| *due > at);
     let next = |alert: &AlertState| {
         let matured = (!alert.is_settled).then(|| alert.raised_at.plus(rules.horizon));
         let open = alert.open.map(|_| [alert.snoozed_until, overdue_at(alert, rules)]);
-        open.into_iter().flatten().chain([matured]).flatten().min()
+        open.into_iter().flatten().chain([matured]).flatten().filter(is_ahead).min()
     };
     judgement.alerts.iter().filter_map(next).min()
 }
@@ -247,6 +257,13 @@ impl Judgement {
                 alert.close(now, ClosedBy::Recovery);
                 if alert.is_settled {
                     changes.push(Change::of(alert, Transition::Retained));
+                }
+            }
+            // No reason to wake anybody; that it has got better is told.
+            (Some(known), Wanted::Fading) => {
+                alert.open = Some(severity.min(known));
+                if severity < known && alert.snoozed_until.is_none() {
+                    changes.push(Change::of(alert, Transition::Eased));
                 }
             }
             (Some(known), _) => alert.go_on(known, severity, now, rules, changes),

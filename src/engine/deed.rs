@@ -6,10 +6,10 @@
 use super::alert::action::{self, ActionResult, Deed};
 use super::effect::Effect;
 use super::event::{Event, Kind};
-use super::risk::assess;
+use super::risk::Assessment;
 use super::store::Slot;
-use super::{Engine, alert, health};
-use crate::units::{Timestamp, stable_hash};
+use super::{Engine, alert, frozen, health};
+use crate::units::stable_hash;
 
 impl Engine {
     /// Does what a person did with an alert, and tells of it with the account's story at that moment.
@@ -31,17 +31,16 @@ impl Engine {
         if self.alert_changes.is_empty() {
             return;
         }
-        match account.judgement.at.filter(|_| account.has_left()) {
-            Some(left_at) => self.tell_frozen(slot, left_at, effects),
+        match frozen::assess(account, &self.rules, &self.partition.fleet).filter(|_| account.judgement.at.is_some()) {
+            Some(assessment) => self.tell_frozen(slot, &assessment, effects),
             None => self.judge(slot, now, None, effects),
         }
     }
 
     /// Tells of the alerts of an account that has left: its health stays as it was judged then.
-    fn tell_frozen(&mut self, slot: Slot, left_at: Timestamp, effects: &mut Vec<Effect>) {
+    fn tell_frozen(&mut self, slot: Slot, assessment: &Assessment, effects: &mut Vec<Effect>) {
         let Some(account) = self.store.get(slot) else { return };
-        let assessment = assess(account, left_at, &self.rules, &self.partition.fleet);
-        let health = health::tell(account, &assessment, &self.rules, &self.partition.fleet, self.partition.index);
+        let health = health::tell(account, assessment, &self.rules, &self.partition.fleet, self.partition.index);
         for change in self.alert_changes.drain(..) {
             let told = alert::tell::tell(account, change, &health, &self.rules, &self.rules_hash);
             effects.push(Effect::Alert(Box::new(told)));

@@ -3,9 +3,9 @@
 use super::account::{Account, Published};
 use super::effect::Health;
 use super::fleet::Fleet;
-use super::risk::{Assessment, assess};
+use super::risk::Assessment;
 use super::rules::Rules;
-use crate::units::{Money, PartitionIndex, Timestamp};
+use crate::units::{Money, PartitionIndex};
 
 /// What would be published now, for comparison with what was.
 #[must_use]
@@ -65,24 +65,11 @@ pub fn tell(
         band: account.judgement.band,
         risk: assessment.risk,
         contributions: assessment.contributions(),
-        evidence: assessment.evidence(account, rules, fleet, partition),
+        evidence: assessment.evidence(&account.as_it_stood(), rules, fleet, partition),
         mrr,
         revenue_at_risk: mrr.map(at_risk),
         renewal_at: ledger.and_then(super::facts::billing::Ledger::renewal_at),
         churned_at: account.has_left().then(|| ledger.and_then(|ledger| ledger.churned_at)).flatten(),
         unknown: assessment.unknown(rules),
     }
-}
-
-/// The story of `account` at `clock`, or at its own latest event where that is a little later.
-#[must_use]
-pub fn tell_at(
-    account: &Account,
-    clock: Option<Timestamp>,
-    rules: &Rules,
-    fleet: &Fleet,
-    partition: PartitionIndex,
-) -> Health {
-    let now = account.present(clock, rules);
-    tell(account, &assess(account, now, rules, fleet), rules, fleet, partition)
 }

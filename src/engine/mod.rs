@@ -21,6 +21,7 @@ pub mod event;
 pub mod exclusions;
 pub mod facts;
 pub mod fleet;
+mod frozen;
 pub mod guard;
 mod health;
 mod index;
@@ -261,7 +262,8 @@ impl Engine {
     /// Puts off the next look at a healthy account that was active once more: its silence begins anew, and may last as
     /// long as it might when it was judged.
     fn put_off(&mut self, slot: Slot, now: Timestamp) {
-        let Some(account) = self.store.get(slot) else { return };
+        // What is known of a contract comes by its date, however active the account is.
+        let Some(account) = self.store.get(slot).filter(|account| !account.standing.is_contract_open) else { return };
         let later = now.plus(Span::from_days(account.judgement.patience_days.into()));
         let later = timers::round_up(alert::due(&account.judgement, &self.rules).map_or(later, |due| due.min(later)));
         if account.judgement.due.is_some_and(|due| due < later) {
@@ -333,12 +335,14 @@ impl Engine {
         // Needed if the judgement is told, which is known when these have come.
         self.sums.bring_close(slot);
         account.bring_story_close();
-        let assessment = assess(account, now, rules, &self.partition.fleet);
+        let left_at = account.left_at();
+        let assessment = assess(&account.as_it_stood(), left_at.unwrap_or(now), rules, &self.partition.fleet);
         let judged_before = account.judgement.at.replace(now);
         let (quality, changes) = (&mut self.partition.quality, &mut self.alert_changes);
         if left {
             if is_known {
-                let left_at = account.left_at().unwrap_or(now);
+                alert::settle_band(&mut account.judgement, &assessment, &rules.bands);
+                let left_at = left_at.unwrap_or(now);
                 alert::outcome::leave(&mut account.judgement, left_at, now, rules, quality, changes);
             }
         } else {
@@ -437,8 +441,7 @@ impl Engine {
     /// The health of one of its accounts as of the clock.
     #[must_use]
     pub fn health(&self, account: &Account) -> Health {
-        let PartitionState { index, clock, fleet, .. } = &self.partition;
-        health::tell_at(account, *clock, &self.rules, fleet, *index)
+        self.health_at(account, account.present(self.partition.clock, &self.rules))
     }
 
     /// The health of one of its accounts as it would be judged at `now`, by the facts it has; of one that has left, as of
@@ -446,7 +449,11 @@ impl Engine {
     #[must_use]
     pub fn health_at(&self, account: &Account, now: Timestamp) -> Health {
         let assessment = self.assess_at(account, now);
-        health::tell(account, &assessment, &self.rules, &self.partition.fleet, self.partition.index)
+        let mut judged = account.clone();
+        if !judged.has_left() {
+            alert::settle_band(&mut judged.judgement, &assessment, &self.rules.bands);
+        }
+        health::tell(&judged, &assessment, &self.rules, &self.partition.fleet, self.partition.index)
     }
 
     /// The risk of one of its accounts, likewise.
@@ -456,8 +463,8 @@ impl Engine {
     }
 
     fn assess_at(&self, account: &Account, now: Timestamp) -> Assessment {
-        let now = account.left_at().map_or(now, |left_at| left_at.min(now));
-        assess(account, now, &self.rules, &self.partition.fleet)
+        frozen::assess(account, &self.rules, &self.partition.fleet)
+            .unwrap_or_else(|| assess(account, now, &self.rules, &self.partition.fleet))
     }
 
     /// The accounts changed since the last commit, each once, in order of first change. Needs [`Journal::Keep`].

@@ -95,6 +95,15 @@ pub(super) fn sigmoid(logit: f64) -> f64 {
 }
 
 impl Assessment {
+    /// The same with a risk that was told before: the base takes the difference.
+    #[must_use]
+    pub(super) fn held_to(self, risk: f64) -> Assessment {
+        let logit = |risk: f64| libm::log(risk / (1.0 - risk));
+        let apart = logit(risk) - logit(self.risk.get());
+        let base = if apart.is_finite() { self.base + apart } else { self.base };
+        Assessment { risk: Ratio::clamped(risk), base, ..self }
+    }
+
     /// The terms of the risk, largest first; they add up to the logit of [`Assessment::risk`] but for those too small to
     /// be listed, which are counted with the base.
     #[must_use]

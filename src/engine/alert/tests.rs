@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::settle_band;
 use crate::engine::account::{Account, Judgement};
 use crate::engine::alert::{EPISODES_MAX, alert_id};
-use crate::engine::effect::{AlertChange, Effect, Transition};
+use crate::engine::effect::{AlertChange, Effect, Health, Transition};
 use crate::engine::event::{AlertAction, Event, Kind, SubscriptionChange, Terms};
 use crate::engine::input::{Input, Progress, Record};
 use crate::engine::playbook::{Conditions, Play, PlayStep, Playbook, Playbooks};
@@ -189,7 +189,7 @@ impl Story {
         self.hour = self.hour.max(hour);
     }
 
-    fn subscription(&mut self, change: SubscriptionChange, hour: i64) {
+    fn subscription(&mut self, change: SubscriptionChange, hour: i64, ends_at: Option<Timestamp>) {
         let started = change == SubscriptionChange::Started;
         let terms = Terms {
             subscription: "s".into(),
@@ -197,7 +197,7 @@ impl Story {
             mrr: started.then_some(Money { minor: 10_000, currency: Currency::USD }),
             seats: None,
             interval: None,
-            term_ends_at: None,
+            term_ends_at: ends_at,
             effective_at: None,
             reason: None,
         };
@@ -212,8 +212,8 @@ impl Story {
     }
 
     /// One line: `until 80`, `fail 1` (which attempt), `paid`, `use`, `start`, `cancel`, the last five also `at DAY` that has
-    /// passed; `daily 60`: used every day until then; `fill 61 79`: used on these days, told now; `acknowledge`, `snooze 5`,
-    /// `resolve settled`, `comment`, each also `of ID`.
+    /// passed; `ending 90`: the end is scheduled for that day; `daily 60`: used every day until then; `fill 61 79`: used on
+    /// these days, told now; `acknowledge`, `snooze 5`, `resolve settled`, `comment`, each also `of ID`.
     fn line(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let money = Money { minor: 5_000, currency: Currency::USD };
@@ -241,8 +241,12 @@ impl Story {
             }
             "paid" => self.event("acme", at, Kind::InvoicePaid { amount: money }),
             "use" => self.event("acme", at, Kind::SessionStarted { duration_s: None }),
-            "start" => self.subscription(SubscriptionChange::Started, at),
-            "cancel" => self.subscription(SubscriptionChange::Canceled, at),
+            "start" => self.subscription(SubscriptionChange::Started, at, None),
+            "cancel" => self.subscription(SubscriptionChange::Canceled, at, None),
+            "ending" => {
+                let end = Self::time(words[1].parse::<i64>().unwrap() * 24);
+                self.subscription(SubscriptionChange::CancelScheduled, at, Some(end));
+            }
             "acknowledge" => self.act(AlertAction::Acknowledged, id),
             "snooze" => {
                 let until = Self::time(self.hour + words[1].parse::<i64>().unwrap() * 24);
@@ -382,6 +386,61 @@ fn what_happens_to_an_alert_at_one_instant_is_told_as_one() {
             quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
         "#]],
     );
+}
+
+#[test]
+fn nobody_is_woken_for_a_cause_that_is_gone() {
+    check(
+        "start|until 10|fail 3|snooze 2|until 11|paid|until 15",
+        &expect![[r#"
+        > start
+        > until 10
+        > fail 3
+        day 10 00h raised payment_failures #1 critical
+        > snooze 2
+        day 10 00h snoozed payment_failures #1 critical by kim until day 12
+        > until 11
+        > paid
+        > until 15
+        day 13 00h resolved payment_failures #1 warning (recovered), closed
+        actions: snoozed taken 1;
+        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+          resolved recovered 1
+    "#]],
+    );
+}
+
+#[test]
+fn a_scheduled_end_is_alerted_in_time_however_active_the_account_is() {
+    check_under(Arc::new(Rules::default()), "start|daily 40|ending 100|daily 80", &expect![[r#"
+        > start
+        > daily 40
+        > ending 100
+        > daily 80
+        day 72 00h raised contract_decline #1 critical
+        actions:
+        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+    "#]]);
+}
+
+#[test]
+fn what_is_told_of_who_left_stays_as_it_was() {
+    let mut story = Story::under(rules());
+    for line in "start|daily 20|fail 3|until 21|cancel|paid|use at 20|comment|until 60|comment".split('|') {
+        story.line(line);
+    }
+    let told: Vec<_> = story.told.iter().filter(|change| change.health.churned_at.is_some()).collect();
+    let health = &told[0].health;
+    assert!(told.len() == 3 && health.risk.get() > 0.5, "{told:?}");
+    let logit: f64 = health.contributions.iter().map(|contribution| contribution.logit).sum();
+    assert!((1.0 / (1.0 + (-logit).exp()) - health.risk.get()).abs() < 1e-9, "{health:?}");
+    let account = story.engine.account("acme").unwrap();
+    for later in told.iter().map(|change| change.health.clone()).chain([story.engine.health(account)]) {
+        assert!((later.risk.get() - health.risk.get()).abs() < 1e-6 && later.band == health.band, "{later:?}");
+        assert_eq!(later.as_of, health.as_of);
+        let terms = |health: &Health| health.contributions.iter().map(|known| known.term).collect::<Vec<_>>();
+        assert_eq!(terms(&later), terms(health));
+    }
 }
 
 #[test]
@@ -534,7 +593,6 @@ fn an_alert_whose_account_stays_is_retained_when_the_horizon_has_passed() {
             > until 11
             > paid
             > until 40
-            day 12 00h escalated payment_failures #1 warning (unacknowledged) to head
             day 13 00h resolved payment_failures #1 warning (recovered), closed
             day 38 00h retained payment_failures #1 warning, closed
             actions:
@@ -595,16 +653,16 @@ fn an_alert_raised_after_the_account_had_left_is_neither_right_nor_wrong() {
     check(
         "start|until 10|fail 1|cancel at 9|until 60",
         &expect![[r#"
-        > start
-        > until 10
-        > fail 1
-        day 10 00h raised payment_failures #1 warning
-        > cancel at 9
-        day 10 00h churned payment_failures #1 warning, closed
-        > until 60
-        actions:
-        quality: 0 of 0 right, [0, 0, 0, 0] of 1 foretold
-    "#]],
+            > start
+            > until 10
+            > fail 1
+            day 10 00h raised payment_failures #1 warning
+            > cancel at 9
+            day 9 00h churned payment_failures #1 warning, closed
+            > until 60
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 1 foretold
+        "#]],
     );
 }
 
@@ -799,7 +857,6 @@ fn an_alert_closed_long_before_did_not_foretell_it() {
             > until 11
             > paid
             > until 60
-            day 12 00h escalated payment_failures #1 warning (unacknowledged) to head
             day 13 00h resolved payment_failures #1 warning (recovered), closed
             day 38 00h retained payment_failures #1 warning, closed
             > cancel
@@ -1033,7 +1090,6 @@ fn a_payment_in_time_resolves_and_never_retracts() {
             > until 11
             > paid
             > until 15
-            day 12 00h escalated payment_failures #1 warning (unacknowledged) to head
             day 13 00h resolved payment_failures #1 warning (recovered), closed
             actions:
             quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold

@@ -277,6 +277,14 @@ impl Billing {
         }
     }
 
+    /// Forgets what happened at `time` and after, as far as it is kept one by one: changes and payments.
+    pub(in crate::engine) fn go_back_before(&mut self, time: Timestamp) {
+        self.changes.retain(|change| change.stamp.time < time);
+        self.failures.retain(|failure| failure.stamp.time < time);
+        self.paid_at = self.paid_at.filter(|paid_at| *paid_at < time);
+        self.derive();
+    }
+
     /// Payments failed since the last successful one, oldest first.
     #[must_use]
     pub fn unpaid(&self) -> &[Failure] {

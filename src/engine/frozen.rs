@@ -1,0 +1,39 @@
+//! The health of an account that has left: as it was when it left, whatever is told of it later.
+//!
+//! Only the risk and the band that were told are kept. What stood behind them is found again from the facts without those
+//! of the leaving itself and after: the end of a subscription would else speak no more for leaving. Where the fleet has
+//! learned since, the base takes the difference, so that the contributions still add up. Not here: when an account has
+//! left, which is for its ledger to say.
+
+use std::borrow::Cow;
+
+use super::account::Account;
+use super::fleet::Fleet;
+use super::risk::{self, Assessment};
+use super::rules::Rules;
+
+/// The assessment that was told when the account left; `None` while it has not, or has not been judged since.
+pub fn assess(account: &Account, rules: &Rules, fleet: &Fleet) -> Option<Assessment> {
+    let left_at = account.left_at()?;
+    let assessment = risk::assess(&account.as_it_stood(), left_at, rules, fleet);
+    let judgement = &account.judgement;
+    let told = judgement.published.filter(|_| judgement.at.is_some() && judgement.due.is_none());
+    Some(told.map_or(assessment, |told| assessment.held_to(told.risk.into())))
+}
+
+impl Account {
+    /// The account as it was just before it left; while it has not, as it is.
+    #[must_use]
+    pub fn as_it_stood(&self) -> Cow<'_, Account> {
+        let Some(left_at) = self.left_at() else { return Cow::Borrowed(self) };
+        let mut stood = self.clone();
+        if let Some(activity) = self.activity.before(left_at) {
+            stood.activity = activity;
+        }
+        if let Some(billing) = &mut stood.billing {
+            billing.go_back_before(left_at);
+        }
+        stood.derive();
+        Cow::Owned(stood)
+    }
+}
