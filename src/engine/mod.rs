@@ -191,8 +191,8 @@ impl Engine {
             return;
         }
         let now = account.present(self.partition.clock, &self.rules);
-        let is_late = event.time < now && correction::is_late(account, event.time);
-        let without = is_late.then(|| Without::new(event.time, account, now, &self.rules, &self.partition.fleet));
+        let is_late = event.time < now && correction::is_late(account, event);
+        let without = is_late.then(|| Without::new(event, account, now, &self.rules, &self.partition.fleet));
         let weight = account.users.weight();
         let is_billing = matches!(event.kind, Kind::Subscription { .. });
         let moved = if is_billing { sums::movements(account) } else { Default::default() };
@@ -262,10 +262,13 @@ impl Engine {
     /// Puts off the next look at a healthy account that was active once more: its silence begins anew, and may last as
     /// long as it might when it was judged.
     fn put_off(&mut self, slot: Slot, now: Timestamp) {
-        // What is known of a contract comes by its date, however active the account is.
-        let Some(account) = self.store.get(slot).filter(|account| !account.standing.is_contract_open) else { return };
+        let Some(account) = self.store.get(slot) else { return };
         let later = now.plus(Span::from_days(account.judgement.patience_days.into()));
-        let later = timers::round_up(alert::due(&account.judgement, &self.rules).map_or(later, |due| due.min(later)));
+        // What a contract comes to has its date, however active the account is.
+        let dated = risk::appointment(account, now, &self.rules, &self.partition.fleet);
+        let later =
+            [dated, alert::due(&account.judgement, &self.rules)].into_iter().flatten().fold(later, Timestamp::min);
+        let later = timers::round_up(later);
         if account.judgement.due.is_some_and(|due| due < later) {
             self.look_at(slot, later);
         }

@@ -11,7 +11,7 @@ use super::effect::{Contribution, Evidence};
 use super::fleet::features::{self, FACTS, FEATURES, Features, Scarcity};
 use super::fleet::{Fleet, Population};
 use super::rules::{Learning, Rules};
-use super::signals::{Case, Reading, SIGNALS, SIGNALS_MAX};
+use super::signals::{CONTRACT, Case, Reading, SIGNALS, SIGNALS_MAX};
 use crate::units::{PartitionIndex, Position, Ratio, Timestamp};
 
 /// Contributions smaller than this are not listed.
@@ -58,6 +58,14 @@ pub fn assess(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -
     // Places past the last signal hold nothing.
     let logit = terms.iter().take(FACTS.len() + SIGNALS.len()).fold(base, |sum, term| sum + term);
     Assessment { now, risk: Ratio::clamped(sigmoid(logit)), scarcity, readings, base, terms }
+}
+
+/// When what is known of the account's contract changes by the calendar alone.
+#[must_use]
+pub fn appointment(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Option<Timestamp> {
+    let (signal, settings) = (SIGNALS.get(CONTRACT)?, rules.signals.get(CONTRACT)?);
+    let is_asked = settings.enabled && account.standing.is_contract_open;
+    is_asked.then(|| (signal.read)(&case(account, now, rules, settings, fleet)).next_due).flatten()
 }
 
 /// Base and terms by the default weights.

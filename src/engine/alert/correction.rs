@@ -1,15 +1,17 @@
-//! What late data do to open alerts: an event from before an alert was raised, known only after it.
+//! What late data do to open alerts: an event from before an alert was raised, or use from before the last look at it,
+//! known only afterwards.
 //!
 //! The account is assessed without the event and with it at the same moments, so that what differs is the event's doing
 //! and nothing else: now, when the alert was raised, and when the account was used again since, before that use. Of what
 //! is known about the past only use can be taken back to an earlier moment; the rest is taken as it stands.
 //! **Retracted** is an alert whose cause stood at one of these moments without the event, by the levels at which it would
 //! close, and that with it nothing would raise at any, by the levels at which it would open. **Amended** is one that
-//! stays, but whose severity or risk now, or own signal at any of them, the event has moved.
+//! stays, but whose severity or risk now, or own signal at any of them, an event from before it was raised has moved.
 
 use super::{Change, Wanted, band_by, wanted};
 use crate::engine::account::{Account, AlertState, ClosedBy, Judgement};
 use crate::engine::effect::{Band, Severity, Transition};
+use crate::engine::event::Event;
 use crate::engine::fleet::Fleet;
 use crate::engine::risk::{Assessment, assess};
 use crate::engine::rules::Rules;
@@ -23,8 +25,16 @@ pub struct Without {
     severity: Severity,
     /// The account as of now.
     present: Assessment,
-    /// The alerts that were raised after the event had happened, by type.
-    alerts: Vec<(u8, Vec<Look>)>,
+    alerts: Vec<Late<Look>>,
+}
+
+/// An alert for which the event was late, with its moments in the past.
+#[derive(Clone, Debug)]
+struct Late<T> {
+    kind: u8,
+    /// Whether the event happened before it was raised, not only before the last look at it.
+    is_before: bool,
+    past: Vec<T>,
 }
 
 /// The account at one moment in the past; absent where its use before then is not known any more.
@@ -40,8 +50,7 @@ pub struct Correction {
     /// How loud the alerts were without it.
     severity: Severity,
     present: Pair,
-    /// The alerts that were raised after it had happened, by type, at each of their moments in the past.
-    alerts: Vec<(u8, Vec<Pair>)>,
+    alerts: Vec<Late<Pair>>,
 }
 
 /// The account at one moment without the event and with it.
@@ -53,14 +62,16 @@ struct Pair {
     with: Assessment,
 }
 
-/// Whether an event at `event_at` is late for an open alert of the account: it happened before that was raised.
+/// Whether `event` is late for an open alert of the account: it happened before that was raised, or, where it is use, before
+/// the last look at it.
 #[must_use]
-pub fn is_late(account: &Account, event_at: Timestamp) -> bool {
-    account.judgement.alerts.iter().any(|alert| is_late_for(alert, event_at))
+pub fn is_late(account: &Account, event: &Event<'_>) -> bool {
+    account.judgement.alerts.iter().any(|alert| is_late_for(alert, account, event))
 }
 
-fn is_late_for(alert: &AlertState, event_at: Timestamp) -> bool {
-    alert.open.is_some() && event_at < alert.raised_at
+fn is_late_for(alert: &AlertState, account: &Account, event: &Event<'_>) -> bool {
+    let looked_at = account.judgement.at.filter(|_| event.kind.is_usage());
+    alert.open.is_some() && (event.time < alert.raised_at || looked_at.is_some_and(|at| event.time < at))
 }
 
 /// `account` at `at`, by its use before then; `None` where that is not known any more.
@@ -70,14 +81,15 @@ fn look_back(account: &Account, at: Timestamp, rules: &Rules, fleet: &Fleet) -> 
 }
 
 impl Without {
-    /// Looks at `account` before an event of `event_at` is taken in at `now`.
+    /// Looks at `account` before `event` is taken in at `now`.
     #[must_use]
-    pub fn new(event_at: Timestamp, account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Without {
+    pub fn new(event: &Event<'_>, account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Without {
         let Account { judgement, activity, .. } = account;
         let look = |at| Look { at, assessment: look_back(account, at, rules, fleet) };
-        let alerts = judgement.alerts.iter().filter(|alert| is_late_for(alert, event_at)).map(|alert| {
+        let alerts = judgement.alerts.iter().filter(|alert| is_late_for(alert, account, event)).map(|alert| {
             let used_again_at = activity.first_active_after(alert.raised_at.day()).map(Day::start);
-            (alert.kind, [Some(alert.raised_at), used_again_at].into_iter().flatten().map(look).collect())
+            let past = [Some(alert.raised_at), used_again_at].into_iter().flatten().map(look).collect();
+            Late { kind: alert.kind, is_before: event.time < alert.raised_at, past }
         });
         Without {
             band: judgement.band,
@@ -94,7 +106,11 @@ impl Without {
             let with = look_back(account, look.at, rules, fleet)?;
             Some(Pair { band: Band::Critical, without: look.assessment?, with })
         };
-        let alerts = self.alerts.iter().map(|(kind, looks)| (*kind, looks.iter().filter_map(pair).collect()));
+        let alerts = self.alerts.iter().map(|late| Late {
+            kind: late.kind,
+            is_before: late.is_before,
+            past: late.past.iter().filter_map(pair).collect(),
+        });
         Correction {
             severity: self.severity,
             present: Pair { band: self.band, without: self.present, with: *present },
@@ -110,8 +126,8 @@ impl Correction {
         let before = changes.len();
         let present = self.present.with;
         for alert in judgement.alerts.iter_mut().filter(|alert| alert.open.is_some()) {
-            let Some(past) = self.past(alert.kind) else { continue };
-            let pairs = || past.iter().chain([&self.present]);
+            let Some(late) = self.late(alert.kind) else { continue };
+            let pairs = || late.past.iter().chain([&self.present]);
             let stood = pairs().any(|pair| pair.stood(alert.kind, rules));
             if stood && !pairs().any(|pair| pair.stands(alert.kind, rules)) {
                 alert.close(present.now, ClosedBy::LateData);
@@ -129,8 +145,9 @@ impl Correction {
     pub fn amend(&self, judgement: &Judgement, rules: &Rules, changes: &mut Vec<Change>) {
         let has_changed = judgement.severity() != self.severity || self.present.risk_moved(rules);
         for alert in judgement.alerts.iter().filter(|alert| alert.open.is_some() && alert.snoozed_until.is_none()) {
-            let Some(past) = self.past(alert.kind) else { continue };
-            if !has_changed && !past.iter().chain([&self.present]).any(|pair| pair.cause_moved(alert.kind, rules)) {
+            let Some(late) = self.late(alert.kind).filter(|late| late.is_before) else { continue };
+            if !has_changed && !late.past.iter().chain([&self.present]).any(|pair| pair.cause_moved(alert.kind, rules))
+            {
                 continue;
             }
             // It got worse or better by what was late, not by what happened since.
@@ -143,16 +160,18 @@ impl Correction {
         }
     }
 
-    /// The moments in the past of the alert of type `kind`; `None` when the event was not late for it.
-    fn past(&self, kind: u8) -> Option<&[Pair]> {
-        self.alerts.iter().find(|(known, _)| *known == kind).map(|(_, past)| past.as_slice())
+    /// The alert of type `kind`; `None` when the event was not late for it.
+    fn late(&self, kind: u8) -> Option<&Late<Pair>> {
+        self.alerts.iter().find(|late| late.kind == kind)
     }
 }
 
 impl Pair {
     fn stood(&self, kind: u8, rules: &Rules) -> bool {
         let kept = band_by(self.without.risk.get(), |band| rules.bands.exit(band)).min(self.band);
-        wanted(kind, kept, &self.without, self.without.leading_signal(), rules) != Wanted::Closed
+        let stood = wanted(kind, kept, &self.without, self.without.leading_signal(), rules) != Wanted::Closed;
+        // Between the levels at which an alert opens and closes, an event that changes nothing removes no cause.
+        stood && (self.risk_moved(rules) || self.cause_moved(kind, rules))
     }
 
     fn stands(&self, kind: u8, rules: &Rules) -> bool {

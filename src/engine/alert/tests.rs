@@ -412,7 +412,10 @@ fn nobody_is_woken_for_a_cause_that_is_gone() {
 
 #[test]
 fn a_scheduled_end_is_alerted_in_time_however_active_the_account_is() {
-    check_under(Arc::new(Rules::default()), "start|daily 40|ending 100|daily 80", &expect![[r#"
+    check_under(
+        Arc::new(Rules::default()),
+        "start|daily 40|ending 100|daily 80",
+        &expect![[r#"
         > start
         > daily 40
         > ending 100
@@ -420,7 +423,8 @@ fn a_scheduled_end_is_alerted_in_time_however_active_the_account_is() {
         day 72 00h raised contract_decline #1 critical
         actions:
         quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -1028,6 +1032,29 @@ fn a_silence_that_late_data_shorten_amends_its_alert() {
         day 80 00h amended engagement_lag #1 critical
         > until 81
         actions: acknowledged taken 1;
+        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+    "#]],
+    );
+}
+
+#[test]
+fn a_silence_that_late_data_fill_in_order_to_the_present_retracts_its_alert() {
+    check_under(
+        rules_of_silence(),
+        "start|daily 60|until 84|fill 60 83|use|until 90",
+        &expect![[r#"
+        > start
+        > daily 60
+        > until 84
+        day 75 00h raised engagement_lag #1 critical
+        day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
+        > fill 60 83
+        day 84 00h amended engagement_lag #1 critical
+        day 84 00h amended engagement_lag #1 critical
+        day 84 00h retracted engagement_lag #1 warning, closed
+        > use
+        > until 90
+        actions:
         quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
     "#]],
     );

@@ -41,6 +41,9 @@ pub static SIGNALS: &[Signal] = &[
     support_issues::SIGNAL,
 ];
 
+/// Which of them reads the contract: it knows dates that activity does not put off.
+pub const CONTRACT: usize = 7;
+
 /// A signal: what it declares and how it judges.
 pub struct Signal {
     /// Name, meaning and parameters.
