@@ -187,15 +187,15 @@ target = 1
                 c.toml:8: mapping `shp` is not defined; did you mean `shop`?
                 c.toml:9: `sources.format`: found "avro", allowed: "canonical"; for anything else leave it out and name a `mapping`
                 c.toml:10: a source has no `topic`; say which topic to read
-                c.toml:13: `mappings.shop.id`: expected a path in quotes, or a list of paths
+                c.toml:13: `mappings.shop.id`: found 7, allowed: a path in quotes, or a list of paths
                 c.toml:14: `mappings.shop.time`: `at..x` is no path; write keys parted by dots, such as properties.value
-                c.toml:15: `mappings.shop.time_format`: unknown variant `iso`, expected one of `rfc3339`, `seconds`, `milliseconds`, `date`
-                c.toml:17: `mappings.shop.typ`: unknown field `typ`, expected one of `format`, `columns`, `delimiter`, `id`, `time`, `time_format`, `account`, `user`, `type`, `types`, `type_default`, `skip`, `fields`
-                c.toml:18: `mappings.shop.skip`: invalid type: string "test", expected a sequence
+                c.toml:15: `mappings.shop.time_format`: found "iso", allowed: "rfc3339", "seconds", "milliseconds", "date"
+                c.toml:17: unknown key `mappings.shop.typ`; did you mean `type`?
+                c.toml:18: `mappings.shop.skip`: found "test", allowed: a list
                 c.toml:19: `mappings.shop.type_default`: `feature.usd` is no event type; see docs/schemas/event.schema.json
                 c.toml:20: `mappings.shop.fields."feature.used"`: no type of the source becomes this one; add it to types or leave this out
-                c.toml:22: `mappings.shop.fields."feature.used".feature.pth`: unknown field `pth`, expected one of `path`, `constant`, `scale`, `abs`, `time_format`
-                c.toml:24: `mappings.log.format`: unknown variant `colums`, expected `json` or `columns`
+                c.toml:22: unknown key `mappings.shop.fields."feature.used".feature.pth`; did you mean `path`?
+                c.toml:24: `mappings.log.format`: found "colums", allowed: "json", "columns"
                 c.toml:29: `mappings.log.type_default`: `page.viewed` is no event type; see docs/schemas/event.schema.json
                 c.toml:31: `kafka.brokers`: found "localhost", allowed: HOST:PORT of one or more brokers, separated by commas
                 c.toml:33: `kafka.properties.not.a.property`: librdkafka has no such property; correct the name after librdkafka's CONFIGURATION.md, or remove it

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::problem::{Origin, Problem};
+use super::problem::{Origin, Problem, nearest};
 
 /// Entries of one table that are left out before it is given up.
 const MISFITS_MAX: usize = 100;
@@ -94,12 +94,14 @@ impl<'t> Document<'t> {
                 Err(error) => error,
             };
             let span = error.span().unwrap_or(left.span());
-            let entry = take_out(left.get_mut(), span.start);
-            let path = entry.as_ref().map_or_else(String::new, |path| format!(".{path}"));
-            let message = error.message().trim().replace('\n', ", ");
-            let problem = Problem::new(self.origin(span), format!("`{section}.{name}{path}`: {message}"));
-            fitting.misfits.push((entry.clone().unwrap_or_default(), problem));
-            if entry.is_none() || fitting.misfits.len() >= MISFITS_MAX {
+            let taken_out = take_out(left.get_mut(), span.start);
+            let is_last = taken_out.is_none() || fitting.misfits.len() + 1 >= MISFITS_MAX;
+            let (path, value) = taken_out.unwrap_or_else(|| (String::new(), left.get_ref().clone()));
+            let key = format!("{section}.{name}.{path}");
+            let found = self.raw(item_at(&value, span.start)).shown();
+            let problem = misfit(self.origin(span), key.trim_end_matches('.'), error.message(), found);
+            fitting.misfits.push((path, problem));
+            if is_last {
                 return fitting;
             }
         }
@@ -179,8 +181,44 @@ impl Node {
     }
 }
 
-/// Takes the innermost entry whose key or value stands at `at` out of `value`, and gives its path.
-fn take_out(value: &mut DeValue<'_>, at: usize) -> Option<String> {
+/// What is wrong with the entry `key` with the value `found`, of which deserialization says `message`, in the words of
+/// those who write files.
+fn misfit(origin: Origin, key: &str, message: &str, found: String) -> Problem {
+    let quoted = |names: &str| names.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let value = |allowed: String| Problem::new(origin.clone(), format!("`{key}`")).found(found).allowed(allowed);
+    match message.split_once("expected ") {
+        Some((before, names)) if before.starts_with("unknown field ") => {
+            let (known, problem) = (quoted(names), Problem::new(origin, format!("unknown key `{key}`")));
+            let written = quoted(before).pop().unwrap_or_default();
+            match nearest(&written, known.iter().map(String::as_str)) {
+                Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
+                None => problem.hint(format!("known here: {}", known.join(", "))),
+            }
+        }
+        Some((before, names)) if before.starts_with("unknown variant ") => {
+            value(quoted(names).iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))
+        }
+        Some((before, wanted)) if before.is_empty() || before.starts_with("invalid type: ") => value(match wanted {
+            "f64" => "a number".to_owned(),
+            "a string" => "text in quotes".to_owned(),
+            "a boolean" => "true or false".to_owned(),
+            "a sequence" => "a list".to_owned(),
+            "a map" => "a table".to_owned(),
+            other => other.to_owned(),
+        }),
+        None if message == "wanted string or table" => value("text in quotes".to_owned()),
+        _ => Problem::new(origin, format!("`{key}`: {}", message.trim().replace('\n', ", "))),
+    }
+}
+
+/// The innermost item of the lists in `value` that stands at `at`; without lists the value itself.
+fn item_at<'v, 't>(value: &'v DeValue<'t>, at: usize) -> &'v DeValue<'t> {
+    let item = value.as_array().and_then(|items| items.iter().find(|item| item.span().contains(&at)));
+    item.map_or(value, |item| item_at(item.get_ref(), at))
+}
+
+/// Takes the innermost entry whose key or value stands at `at` out of `value`, and gives its path and value.
+fn take_out<'t>(value: &mut DeValue<'t>, at: usize) -> Option<(String, DeValue<'t>)> {
     let DeValue::Table(table) = value else { return None };
     let mut found = None;
     for (key, value) in table.iter_mut() {
@@ -188,8 +226,8 @@ fn take_out(value: &mut DeValue<'_>, at: usize) -> Option<String> {
         let inner = take_out(value.get_mut(), at);
         let name = key.get_ref();
         let shown = if name.contains('.') { format!("\"{name}\"") } else { name.to_string() };
-        if let Some(inner) = inner {
-            return Some(format!("{shown}.{inner}"));
+        if let Some((inner, value)) = inner {
+            return Some((format!("{shown}.{inner}"), value));
         }
         if key.span().contains(&at) || stands {
             found = Some((name.to_string(), shown));
@@ -200,8 +238,7 @@ fn take_out(value: &mut DeValue<'_>, at: usize) -> Option<String> {
         }
     }
     let (name, shown) = found?;
-    table.remove(name.as_str());
-    Some(shown)
+    Some((shown, table.remove(name.as_str())?.into_inner()))
 }
 
 /// What follows `name` in the dotted `path`, when it begins with that name, quoted or not.

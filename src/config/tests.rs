@@ -207,10 +207,36 @@ fn problems_of_mappings_have_their_line() {
             c.toml:1: `mappings.a.id`: is missing; give the path of the event's id, or "@hash" where there is none
             c.toml:1: `mappings.a.account`: is missing; give the path of the value in the record
             c.toml:1: `mappings.a.type`: is missing; give the path of the event type, or type_default where there is none
-            c.toml:3: `mappings.a.colour`: unknown field `colour`, expected one of `format`, `columns`, `delimiter`, `id`, `time`, `time_format`, `account`, `user`, `type`, `types`, `type_default`, `skip`, `fields`
+            c.toml:3: unknown key `mappings.a.colour`; known here: format, columns, delimiter, id, time, time_format, account, user, type, types, type_default, skip, fields
             c.toml:9: `mappings.b.type_default`: `feature.usd` is no event type; see docs/schemas/event.schema.json
             c.toml:11: `mappings.b.fields."feature.used"`: no type of the source becomes this one; add it to types or leave this out
             6 problems in the configuration"#]],
+    );
+}
+
+#[test]
+fn values_of_mappings_that_do_not_fit_are_told_in_the_words_of_the_file() {
+    check(
+        "mappings.x = 5\n[mappings.a]\nformat = \"xml\"\ncolumns = [\"a\", 5]\nid = 1\ntime = \"\"\naccount = [\"a\"]\n\
+         tyme_format = \"date\"\ntime_format = 5\ntype = [\"k\", 5]\nskip = \"x\"\n[mappings.a.types]\na = \"feature.used\"\nb = 7\n\
+         [mappings.a.fields.\"feature.used\"]\nfeature = \"f\"\nquantity = { path = \"q\", scale = \"big\", abs = 1 }\n\
+         source = { constant = [] }\n",
+        &expect![[r#"
+            c.toml:1: `mappings.x`: found 5, allowed: a table
+            c.toml:3: `mappings.a.format`: found "xml", allowed: "json", "columns"
+            c.toml:4: `mappings.a.columns`: found 5, allowed: text in quotes
+            c.toml:5: `mappings.a.id`: found 1, allowed: a path in quotes, or a list of paths
+            c.toml:7: `mappings.a.account`: found a list, allowed: text in quotes
+            c.toml:8: unknown key `mappings.a.tyme_format`; did you mean `time_format`?
+            c.toml:9: `mappings.a.time_format`: found 5, allowed: text in quotes
+            c.toml:10: `mappings.a.type`: found a list, allowed: a path in quotes, or a list of paths
+            c.toml:11: `mappings.a.skip`: found "x", allowed: a list
+            c.toml:14: `mappings.a.types.b`: found 7, allowed: text in quotes
+            c.toml:16: `mappings.a.fields."feature.used".feature`: found "f", allowed: { path = "..." } or { constant = ... }
+            c.toml:17: `mappings.a.fields."feature.used".quantity.abs`: found 1, allowed: true or false
+            c.toml:17: `mappings.a.fields."feature.used".quantity.scale`: found "big", allowed: a number
+            c.toml:18: `mappings.a.fields."feature.used".source.constant`: found a list, allowed: text, a number, true or false
+            14 problems in the configuration"#]],
     );
 }
 
@@ -311,6 +337,16 @@ fn the_environment_overrides_the_file() {
     assert_eq!(config.kafka.brokers, "env:1");
     assert_eq!(config.http.token_sha256.as_deref(), Some(token.to_lowercase().as_str()));
     assert_eq!(config.engine.instance_id.as_deref(), Some("3"));
+}
+
+#[test]
+fn the_variables_that_the_readme_gives_are_taken() {
+    let readme = include_str!("../../README.md");
+    let given =
+        readme.split('`').filter_map(|code| code.split_once('=').filter(|(name, _)| name.starts_with("CHURNWATCH__")));
+    let variables: Vec<(&str, &str)> = given.collect();
+    assert!(variables.iter().any(|(name, _)| *name == "CHURNWATCH__HTTP__LISTEN"), "{variables:?}");
+    resolve_texts(&[("c.toml", "")], &variables).unwrap_or_else(|problems| panic!("{problems}"));
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use super::convert::{Conversion, Sign};
 use super::read::{Identity, Mapping, Node, Origin, Target, Walk};
 use super::spec::{Constant, FieldSpec, Layout, Paths, Problem, Spec, TimeFormat, TypeSpec};
-use crate::wire::raw::{Field, Found};
+use crate::units::Timestamp;
+use crate::wire::Refusal;
+use crate::wire::check::build;
+use crate::wire::raw::{Field, Found, Raw};
 use crate::wire::types::{EventType, Shape, event_type};
 
 /// Most keys of one path; it bounds how deep a record is followed.
@@ -21,9 +24,9 @@ impl Spec {
         compiler.layout();
         let mapping = Mapping {
             id: compiler.identity(),
-            time_slot: compiler.slot("time", &self.time),
+            time_slot: compiler.needed_slot("time", self.time.as_deref()),
             time: Conversion { time_format: self.time_format, ..plain(Shape::Time) },
-            account_slot: compiler.slot("account", &self.account),
+            account_slot: compiler.needed_slot("account", self.account.as_deref()),
             user_slot: self.user.as_ref().map(|path| compiler.slot("user", path)),
             type_slots: compiler.slots("type", &self.r#type),
             types: compiler.types(),
@@ -84,10 +87,18 @@ impl Compiler<'_> {
         paths.list().iter().map(|path| self.slot(key, path)).collect()
     }
 
+    /// The slot of the path that no mapping may leave out.
+    fn needed_slot(&mut self, key: &str, path: Option<&str>) -> usize {
+        if path.is_none() {
+            self.problem(key, "is missing; give the path of the value in the record");
+        }
+        path.map_or(0, |path| self.slot(key, path))
+    }
+
     /// The slot of `path`, which stands at `key` of the mapping.
     fn slot(&mut self, key: &str, path: &str) -> usize {
         if path.is_empty() {
-            self.problem(key, "is missing; give the path of the value in the record");
+            self.problem(key, "is empty; give the path of the value in the record");
         } else if self.spec.format == Layout::Columns {
             if !self.spec.columns.iter().any(|column| column == path) {
                 let columns = self.spec.columns.join(", ");
@@ -174,6 +185,11 @@ impl Compiler<'_> {
                 continue;
             };
             if let Some(origin) = self.origin(&key, shape, field) {
+                if let Origin::Constant(constant) = &origin
+                    && let Some(refusal) = refusal_of(known, &target, constant.clone())
+                {
+                    self.problem(key, format!("the constant is refused: {refusal}"));
+                }
                 fields.push((target, origin));
             }
         }
@@ -201,13 +217,12 @@ impl Compiler<'_> {
                 };
                 Some(Origin::Slot(self.slot(key, path), conversion))
             }
-            (None, Some(constant)) => {
-                let found = constant_value(shape, constant);
-                if found.is_none() {
-                    self.problem(key, format!("the constant must be {}", wanted(shape)));
-                }
-                found.map(Origin::Constant)
-            }
+            (None, Some(constant)) => Some(Origin::Constant(match constant {
+                Constant::Bool(value) => Found::Bool(*value),
+                Constant::Integer(value) => Found::Integer(*value),
+                Constant::Float(value) => Found::Float(*value),
+                Constant::Text(text) => Found::Text(text.clone().into()),
+            })),
             _ => {
                 self.problem(key, "give either path or constant");
                 None
@@ -251,23 +266,24 @@ fn plain(shape: Shape) -> Conversion {
     Conversion { shape, scale: None, sign: Sign::Kept, time_format: TimeFormat::Rfc3339 }
 }
 
-fn constant_value(shape: Shape, constant: &Constant) -> Option<Found<'static>> {
-    Some(match (shape, constant) {
-        (Shape::Text | Shape::Time, Constant::Text(text)) => Found::Text(text.clone().into()),
-        (Shape::Whole | Shape::Measure, Constant::Integer(value)) => Found::Integer(*value),
-        (Shape::Measure, Constant::Float(value)) => Found::Float(*value),
-        (Shape::Flag, Constant::Bool(value)) => Found::Bool(*value),
-        _ => return None,
-    })
-}
-
-fn wanted(shape: Shape) -> &'static str {
-    match shape {
-        Shape::Text => "text",
-        Shape::Whole => "a whole number",
-        Shape::Measure => "a number",
-        Shape::Time => "an RFC 3339 time",
-        Shape::Flag => "true or false",
-        Shape::Traits => "an object",
+/// Why an event of type `known` that has `constant` at `target` would be refused, though it is right in all else.
+fn refusal_of(known: &EventType, target: &Target, constant: Found<'static>) -> Option<Refusal> {
+    let mut raw = Raw::default();
+    raw.put(Field::Type, Found::Text(known.name.into()));
+    // Amounts are there wherever they may be: a currency is read with one only.
+    let others = [Field::Id, Field::Time, Field::AccountId, Field::Amount, Field::Mrr];
+    for field in known.required.iter().chain(&others) {
+        raw.put(
+            *field,
+            match field.shape() {
+                Shape::Time => Found::Instant(Timestamp::MIN.ms()),
+                Shape::Whole => Found::Integer(1),
+                _ => Found::Text("x".into()),
+            },
+        );
     }
+    target.put(&mut raw, constant);
+    // The constant has replaced another value on purpose.
+    raw.duplicate = None;
+    build(&mut raw).err()
 }

@@ -104,12 +104,7 @@ impl Mapping {
             raw.put(Field::UserId, present(text(slots.get(slot))));
         }
         for (target, origin) in self.fields.get(our_type).into_iter().flatten() {
-            match target {
-                Target::Field(field) => raw.put(*field, origin.value(field.name(), &slots)?),
-                Target::Trait(name) => {
-                    raw.put_trait(Cow::Owned(name.clone()), origin.value("a value of traits", &slots)?);
-                }
-            }
+            target.put(&mut raw, origin.value(target.name(), &slots)?);
         }
         build(&mut raw)
     }
@@ -140,6 +135,24 @@ impl Mapping {
                 [slot] => text(slots.get(*slot)),
                 several => slots.joined(several).map_or(Found::Absent, Found::Text),
             },
+        }
+    }
+}
+
+impl Target {
+    /// What a refusal calls it.
+    fn name(&self) -> &'static str {
+        match self {
+            Target::Field(field) => field.name(),
+            Target::Trait(_) => "a value of traits",
+        }
+    }
+
+    /// Puts `found` there.
+    pub(super) fn put<'a>(&self, raw: &mut Raw<'a>, found: Found<'a>) {
+        match self {
+            Target::Field(field) => raw.put(*field, found),
+            Target::Trait(name) => raw.put_trait(Cow::Owned(name.clone()), found),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Paths are dotted: `properties.value`, or `items.0.id` with an index into an array. With [`Layout::Columns`] a path is
 /// the name of a column.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct Spec {
     /// How records are laid out; JSON when not given.
     pub format: Layout,
@@ -21,11 +21,11 @@ pub struct Spec {
     /// which makes equal records one event.
     pub id: Paths,
     /// Path of the event time.
-    pub time: String,
+    pub time: Option<String>,
     /// How times are written; RFC 3339 when not given.
     pub time_format: TimeFormat,
     /// Path of the account.
-    pub account: String,
+    pub account: Option<String>,
     /// Path of the user, where the source knows one.
     pub user: Option<String>,
     /// Path of the source's event type, or several whose values are joined by `:`; not needed with `type_default`.
@@ -98,7 +98,7 @@ pub enum TimeFormat {
 
 /// Where one field comes from: exactly one of `path` and `constant`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "{ path = \"...\" } or { constant = ... }")]
 pub struct FieldSpec {
     /// Copied from here; absent in the record, absent in the event.
     pub path: Option<String>,

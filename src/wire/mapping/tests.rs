@@ -291,7 +291,7 @@ fn every_problem_is_told_at_once() {
             types."a": `feature.abused` is no event type; see docs/schemas/event.schema.json
             fields."account.updated".traits: events of type account.updated have no such field; they have name, owner, "traits.NAME", source
             fields."account.updated".traits.plan_features: events of type account.updated have no such field; they have name, owner, "traits.NAME", source
-            fields."feature.used".feature: the constant must be text
+            fields."feature.used".feature: the constant is refused: feature is the number 7, it must be text
             fields."feature.used".quantity: give either path or constant
             fields."feature.used".score: events of type feature.used have no such field; they have feature, quantity, source
             fields."invoice.paid".amount: scale must be above 0; use abs to drop a sign
@@ -316,6 +316,81 @@ fn every_problem_is_told_at_once() {
             id: there is no column `c`; the columns are a, b, a
             types: is empty; say which types of the source become which of ours, or give type_default"]],
     );
+}
+
+#[test]
+fn an_empty_path_is_told_as_one() {
+    check_problems(
+        "id = 'id'\ntime = ''\naccount = ''\nuser = ''\ntype_default = 'trial.expired'",
+        &expect![[r#"
+        time: is empty; give the path of the value in the record
+        account: is empty; give the path of the value in the record
+        user: is empty; give the path of the value in the record"#]],
+    );
+}
+
+#[test]
+fn constants_are_judged_as_records_are() {
+    check_problems(
+        r#"
+        id = "id"
+        time = "time"
+        account = "account"
+        type = "type"
+        types = { a = "feature.used", b = "invoice.paid", c = "subscription.started", d = "user.added", e = "nps.responded", f = "trial.started", g = "payment.refunded" }
+        [fields."feature.used"]
+        feature = { constant = "" }
+        quantity = { constant = -4 }
+        source = { constant = " " }
+        [fields."invoice.paid"]
+        amount = { constant = -5 }
+        currency = { constant = "ZZZ" }
+        [fields."subscription.started"]
+        subscription = { path = "sub" }
+        mrr = { constant = 1.5 }
+        interval = { constant = "decade" }
+        [fields."user.added"]
+        role = { constant = "boss" }
+        [fields."nps.responded"]
+        score = { constant = 11 }
+        [fields."trial.started"]
+        card_on_file = { constant = "yes" }
+        ends_at = { constant = "soon" }
+        [fields."payment.refunded"]
+        currency = { constant = 840 }
+        "#,
+        &expect![[r#"
+            fields."feature.used".feature: the constant is refused: feature is empty; the event needs its value
+            fields."feature.used".quantity: the constant is refused: quantity is -4, it must be from 0 to 4294967295
+            fields."feature.used".source: the constant is refused: source is empty; leave it out or give its value
+            fields."invoice.paid".amount: the constant is refused: amount is -5, it must not be negative
+            fields."invoice.paid".currency: the constant is refused: currency is `ZZZ`, it must be an ISO 4217 code such as USD
+            fields."nps.responded".score: the constant is refused: score is 11, it must be from 0 to 10
+            fields."payment.refunded".currency: the constant is refused: currency is the number 840, it must be text
+            fields."subscription.started".interval: the constant is refused: interval is `decade`, it must be one of day, week, month, quarter, year
+            fields."subscription.started".mrr: the constant is refused: mrr is the number 1.5, it must be a whole number of minor units
+            fields."trial.started".card_on_file: the constant is refused: card_on_file is the text `yes`, it must be true or false
+            fields."trial.started".ends_at: the constant is refused: ends_at is the text `soon`, it must be an RFC 3339 time such as 2026-03-01T12:00:00Z
+            fields."user.added".role: the constant is refused: role is `boss`, it must be one of champion, admin, sponsor, member, internal, service"#]],
+    );
+}
+
+#[test]
+fn a_right_constant_is_taken_in_events_of_every_type() {
+    for known in crate::wire::types::TYPES {
+        let mut spec: Spec = toml::from_str("id = 'id'\ntime = 'time'\naccount = 'account'").unwrap();
+        spec.type_default = Some(known.name.to_owned());
+        let given = |field: &crate::wire::raw::Field| {
+            (field.name().to_owned(), FieldSpec { path: Some("x".to_owned()), ..FieldSpec::default() })
+        };
+        let mut fields: TypeSpec = known.required.iter().map(given).collect();
+        fields.insert(
+            "source".to_owned(),
+            FieldSpec { constant: Some(Constant::Text("x".to_owned())), ..FieldSpec::default() },
+        );
+        spec.fields.insert(known.name.to_owned(), fields);
+        assert!(spec.compile().is_ok(), "{}", known.name);
+    }
 }
 
 #[test]
