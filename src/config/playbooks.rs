@@ -263,15 +263,45 @@ mod tests {
                 p.toml:7: unknown key `when.segmnt`; did you mean `when.segment`?
                 p.toml:7: `traits`: found "a b", allowed: the name of a trait, 1 to 64 letters, digits, `.`, `_` and `-`
                 p.toml:8: there is no `owner`; say to whom such alerts go
-                p.toml:9: there is no `steps`; write steps = [{ text = "...", due_days = 1 }]
                 p.toml:12: `done_reason`: "b" is none of the `reasons`; did you mean "a"?
                 p.toml:13: `mrr_min`: found -1, allowed: number from 0 to 1000000000
+                p.toml:14: there is no `steps`; write steps = [{ text = "...", due_days = 1 }]
                 p.toml:15: play "x" stands twice; rename one of them
                 p.toml:15: the last play has a condition; end with one for all accounts, or some alerts come without a plan
                 p.toml:17: `due_days`: found 400, allowed: whole number from 0 to 365
                 p.toml:17: `due_days`: found "1", allowed: whole number from 0 to 365
                 p.toml:17: there is no `text`; say what is to be done
             "#]],
+        );
+        check(
+            "[[routes]]\n[[routes]]\nowner = \"\"\nwhen = { mrr_min = \"a\" }\n",
+            &expect![[r#"
+            p.toml:1: there is no `owner`; say to whom such alerts go
+            p.toml:3: `owner`: found "", allowed: text of 1 to 512 bytes in quotes
+            p.toml:4: `mrr_min`: found "a", allowed: number from 0 to 1000000000
+        "#]],
+        );
+        check(
+            "alert_type = \"nps\"\nreasons = [\"Two words\"]\n[[plays]]\nname = \"x\"\nwhen = { mrr_min = 1 }\n\
+             done_reason = \"Two words\"\nsteps = [{ text = \"\" }]\n[[plays]]\nname = \"\"\nsteps = 5\n",
+            &expect![[r#"
+                p.toml:2: `reasons`: found "Two words", allowed: names of lower-case letters, digits and `_`
+                p.toml:7: `text`: found "", allowed: text of 1 to 512 bytes in quotes
+                p.toml:9: `name`: found "", allowed: text of 1 to 512 bytes in quotes
+                p.toml:10: `steps`: found 5, allowed: a list of tables
+            "#]],
+        );
+        check(
+            "cooldown_days = 3\n",
+            &expect![[r#"
+            p.toml: the playbook has no `alert_type`; say which alerts it is for, such as alert_type = "churn_risk"
+        "#]],
+        );
+        check(
+            "onwer_default = \"kim\"\n",
+            &expect![[r#"
+            p.toml:1: unknown key `onwer_default`; did you mean `owner_default`?
+        "#]],
         );
         check(
             "",

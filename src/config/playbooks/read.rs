@@ -17,6 +17,13 @@ use crate::units::Span;
 /// Longest time that a playbook may give: a year.
 const DAYS_MAX: i64 = 365;
 
+/// What a playbook may say.
+const PLAYBOOK_KEYS: &[&str] =
+    &["alert_type", "title", "acknowledge_within_hours", "escalate_to", "cooldown_days", "reasons", "routes", "plays"];
+
+/// What a file of shared routes may say.
+const ROUTING_KEYS: &[&str] = &["owner_default", "routes"];
+
 /// The entries of a table.
 type Entries = [(String, Node)];
 
@@ -35,32 +42,25 @@ pub(super) fn read(name: &str, entries: &Entries, problems: &mut Vec<Problem>) -
     let file = Origin::File(name.into());
     let mut reader = Reader { problems };
     let Some((_, node)) = entries.iter().find(|(key, _)| key == "alert_type") else {
-        if entries.iter().any(|(key, _)| ["plays", "reasons", "title"].contains(&key.as_str())) {
+        if entries.iter().any(|(key, _)| key != "routes" && PLAYBOOK_KEYS.contains(&key.as_str())) {
             let problem = Problem::new(file, "the playbook has no `alert_type`");
             reader.problems.push(problem.hint("say which alerts it is for, such as alert_type = \"churn_risk\""));
             return Content::Nothing;
         }
-        reader.known(entries, "", &["owner_default", "routes"]);
-        let owner_default = reader.optional(entries, "owner_default", Reader::text);
-        let routes = reader.routes(entries);
-        if owner_default.is_none() && routes.is_empty() {
+        if entries.is_empty() {
             let problem = Problem::new(file, "neither a playbook nor routes");
             reader.problems.push(problem.hint("a playbook needs `alert_type`, routes are written as [[routes]]"));
             return Content::Nothing;
         }
+        reader.known(entries, "", ROUTING_KEYS);
+        if entries.iter().all(|(key, _)| !ROUTING_KEYS.contains(&key.as_str())) {
+            return Content::Nothing;
+        }
+        let owner_default = reader.optional(entries, "owner_default", Reader::text);
+        let routes = reader.routes(entries);
         return Content::Routing { origin: file, routes, owner_default };
     };
-    let keys = [
-        "alert_type",
-        "title",
-        "acknowledge_within_hours",
-        "escalate_to",
-        "cooldown_days",
-        "reasons",
-        "routes",
-        "plays",
-    ];
-    reader.known(entries, "", &keys);
+    reader.known(entries, "", PLAYBOOK_KEYS);
     let alert_type = reader.text("alert_type", node).unwrap_or_default();
     let reasons = reader.reasons(&file, entries);
     let title = reader.optional(entries, "title", Reader::text);
@@ -177,6 +177,20 @@ impl Reader<'_> {
         tables
     }
 
+    /// What `read` makes of the entry `name`, which the table at `origin` may not leave out: `hint` says what to write.
+    fn needed<'n, T>(
+        &mut self,
+        (origin, entries): (&Origin, &'n Entries),
+        name: &str,
+        hint: &str,
+        read: impl FnOnce(&mut Self, &str, &'n Node) -> Option<T>,
+    ) -> Option<T> {
+        if entries.iter().all(|(key, _)| key != name) {
+            self.missing(origin, name, hint);
+        }
+        self.optional(entries, name, read)
+    }
+
     fn missing(&mut self, origin: &Origin, name: &str, hint: &str) {
         self.problems.push(Problem::new(origin.clone(), format!("there is no `{name}`")).hint(hint));
     }
@@ -186,12 +200,14 @@ impl Reader<'_> {
             self.missing(file, "reasons", "list the reasons for which such an alert may be closed");
             return Vec::new();
         };
+        // Names that have problems are kept: what is done with them elsewhere is not wrong too.
         let mut reasons: Vec<String> = Vec::new();
         for reason in self.texts(name, node, REASONS_MAX) {
             let origin = node.origin.clone();
             if !is_name(&reason) {
                 let problem = Problem::new(origin, "`reasons`").found(format!("{reason:?}"));
                 self.problems.push(problem.allowed("names of lower-case letters, digits and `_`"));
+                reasons.push(reason);
             } else if [REASON_OTHER, REASON_RECOVERED].contains(&reason.as_str()) {
                 let problem = Problem::new(origin, format!("`reasons`: {reason:?} is always there"));
                 self.problems.push(problem.hint("leave it out"));
@@ -211,10 +227,8 @@ impl Reader<'_> {
         for (origin, table) in self.tables(name, node, ROUTES_MAX) {
             self.known(table, "routes.", &["owner", "when"]);
             let when = self.conditions(table);
-            if table.iter().all(|(key, _)| key != "owner") {
-                self.missing(origin, "owner", "say to whom such alerts go");
-            }
-            if let Some(owner) = self.optional(table, "owner", Reader::text) {
+            let hint = "say to whom such alerts go";
+            if let Some(owner) = self.needed((origin, table), "owner", hint, Reader::text) {
                 routes.push(Route { when, owner });
             }
         }
@@ -229,8 +243,11 @@ impl Reader<'_> {
         let tables = self.tables(name, node, PLAYS_MAX);
         let last = tables.last().map(|(origin, _)| (*origin).clone());
         let mut plays: Vec<Play> = Vec::new();
+        let mut ends_with_condition = false;
         for (origin, table) in tables {
-            if let Some(play) = self.play(origin, table, reasons) {
+            let play = self.play(origin, table, reasons);
+            ends_with_condition = play.as_ref().is_some_and(|play| play.when != Conditions::default());
+            if let Some(play) = play {
                 if plays.iter().any(|known| known.name == play.name) {
                     let problem = Problem::new(origin.clone(), format!("play {:?} stands twice", play.name));
                     self.problems.push(problem.hint("rename one of them"));
@@ -238,7 +255,7 @@ impl Reader<'_> {
                 plays.push(play);
             }
         }
-        if plays.last().is_some_and(|play| play.when != Conditions::default()) {
+        if ends_with_condition {
             let problem = Problem::new(last.unwrap_or_else(|| file.clone()), "the last play has a condition");
             self.problems.push(problem.hint("end with one for all accounts, or some alerts come without a plan"));
         }
@@ -249,7 +266,7 @@ impl Reader<'_> {
         self.known(table, "plays.", &["name", "title", "when", "steps", "done_reason"]);
         let when = self.conditions(table);
         let done_reason = self.optional(table, "done_reason", Reader::text);
-        if let Some(reason) = done_reason.as_ref().filter(|reason| !reasons.contains(reason)) {
+        if let Some(reason) = done_reason.as_ref().filter(|reason| !reasons.is_empty() && !reasons.contains(reason)) {
             let at = table.iter().find(|(key, _)| key == "done_reason").map_or(origin, |(_, node)| &node.origin);
             let problem = Problem::new(at.clone(), format!("`done_reason`: {reason:?} is none of the `reasons`"));
             self.problems.push(match nearest(reason, reasons.iter().map(String::as_str)) {
@@ -258,10 +275,7 @@ impl Reader<'_> {
             });
         }
         let steps = self.steps(origin, table);
-        if table.iter().all(|(key, _)| key != "name") {
-            self.missing(origin, "name", "give the play a name");
-        }
-        let name = self.optional(table, "name", |reader, key, node| {
+        let name = self.needed((origin, table), "name", "give the play a name", |reader, key, node| {
             let name = reader.text(key, node)?;
             if !is_name(&name) {
                 reader.refuse("plays.name", node, "a name of lower-case letters, digits and `_`");
@@ -273,18 +287,20 @@ impl Reader<'_> {
     }
 
     fn steps(&mut self, origin: &Origin, table: &Entries) -> Vec<PlayStep> {
-        let tables = self.optional(table, "steps", |reader, name, node| Some(reader.tables(name, node, STEPS_MAX)));
+        let hint = "write steps = [{ text = \"...\", due_days = 1 }]";
+        let tables = self.needed((origin, table), "steps", hint, |reader, name, node| {
+            if node.raw == Raw::List(Vec::new()) {
+                reader.missing(&node.origin, name, hint);
+            }
+            Some(reader.tables(name, node, STEPS_MAX))
+        });
         let mut steps = Vec::new();
-        for (origin, table) in tables.iter().flatten() {
+        for (origin, table) in tables.into_iter().flatten() {
             self.known(table, "steps.", &["text", "due_days"]);
             let due = self.optional(table, "due_days", |reader, name, node| reader.whole(name, node, 0, DAYS_MAX));
-            match self.optional(table, "text", Reader::text) {
-                Some(text) => steps.push(PlayStep { text, due_after: Span::from_days(due.unwrap_or(0)) }),
-                None => self.missing(origin, "text", "say what is to be done"),
+            if let Some(text) = self.needed((origin, table), "text", "say what is to be done", Reader::text) {
+                steps.push(PlayStep { text, due_after: Span::from_days(due.unwrap_or(0)) });
             }
-        }
-        if tables.is_none_or(|tables| tables.is_empty()) {
-            self.missing(origin, "steps", "write steps = [{ text = \"...\", due_days = 1 }]");
         }
         steps
     }
