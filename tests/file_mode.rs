@@ -148,6 +148,31 @@ fn check_rejects(input: &[u8], expected: &Expect) -> Ran {
 }
 
 #[test]
+fn the_gauges_of_before_stay_until_there_are_new_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    let input = lines(&story());
+    fs::write(folder.join("in"), &input).unwrap();
+    let old = "old gauges\n".repeat(100_000);
+    fs::write(folder.join("gauges"), &old).unwrap();
+    for (refused, why) in [
+        ("run --input in --alerts alerts --metrics none/gauges", "cannot create none/gauges"),
+        ("run --input in --alerts none/alerts --metrics gauges", "cannot create none/alerts"),
+        ("run --input none --alerts alerts --metrics gauges", "cannot open input none"),
+        ("run --input in --alerts alerts --metrics in", "in is named twice"),
+    ] {
+        let (code, _, stderr) = program(folder, refused);
+        assert!(code == Some(1) && stderr.contains(why), "{refused}: {stderr}");
+        assert!(!folder.join("alerts").exists(), "{refused}");
+        assert_eq!(fs::read_to_string(folder.join("gauges")).unwrap(), old, "{refused}");
+    }
+    assert_eq!(fs::read(folder.join("in")).unwrap(), input);
+    assert_eq!(program(folder, "run --input in --alerts alerts --metrics gauges").0, Some(0));
+    let new = fs::read_to_string(folder.join("gauges")).unwrap();
+    assert!(new.contains("churnwatch_state_accounts") && !new.contains("old gauges"), "{new}");
+}
+
+#[test]
 fn bad_lines_are_refused_by_number_and_the_rest_goes_on() {
     let mut input = Vec::new();
     input.extend_from_slice(b"not json\n\n{\"id\":\"1\"}\n");

@@ -1,13 +1,11 @@
 //! `churnwatch run`: the service against Kafka, or the same engine over a file.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use clap::ValueEnum;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -16,7 +14,7 @@ use super::{ConfigArgs, EXIT_REJECTED, Output};
 use crate::config::Config;
 use crate::http::{self, TokenHash};
 use crate::kafka::service;
-use crate::local;
+use crate::local::{self, LateOutput, LocalError};
 use crate::telemetry::{Readiness, Role, Settings, Telemetry};
 
 /// Arguments of `churnwatch run`.
@@ -118,23 +116,14 @@ fn run_over_file(args: &Args, input: &Path, model: Option<ModelFile>, config: &C
     options.desk_settings = config.alerts.desk();
     options.rejects.clone_from(&args.rejects);
     options.event_bytes_max = config.limits.event_bytes_max;
-    if let Some(path) = &args.metrics {
-        let stdout = PathBuf::from("-");
-        let others = [Some(args.alerts.as_ref().unwrap_or(&stdout)), args.health.as_ref(), args.desk.as_ref()];
-        let outputs = others.into_iter().chain([args.rejects.as_ref(), Some(path)]).flatten();
-        if local::named_twice(outputs.map(PathBuf::as_path)).is_some() {
-            bail!("{} is named twice; give each output a file of its own (`-` is standard output)", path.display());
-        }
-    }
+    let gauges = args.metrics.as_deref().map(|path| open_gauges(path, args)).transpose()?;
     let summary = local::run(&options)?;
-    if let Some(path) = &args.metrics {
+    if let Some(gauges) = gauges {
         let telemetry = Telemetry::new(Settings::new(&[Role::Engine], &config.rules, &config.kpis))?;
         for (partition, view) in &summary.views {
             telemetry.publish(*partition, view.clone());
         }
-        let page = telemetry.render()?;
-        let written = local::create(path).and_then(|mut out| out.write_all(page.as_bytes()));
-        written.with_context(|| format!("cannot write {}", path.display()))?;
+        gauges.write(&telemetry.render()?)?;
     }
     match args.output {
         // Standard output may be carrying the alerts.
@@ -142,6 +131,18 @@ fn run_over_file(args: &Args, input: &Path, model: Option<ModelFile>, config: &C
         Output::Json => super::tell(&summary.to_json()),
     }
     Ok(if summary.tally.rejected_total() == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REJECTED) })
+}
+
+/// Opens the file for the gauges, unless it is one of the others.
+fn open_gauges(path: &Path, args: &Args) -> Result<LateOutput, LocalError> {
+    let stdout = PathBuf::from("-");
+    let input = args.input.as_ref().filter(|input| **input != stdout);
+    let alerts = args.alerts.as_ref().unwrap_or(&stdout);
+    let others = [input, Some(alerts), args.health.as_ref(), args.desk.as_ref(), args.rejects.as_ref()];
+    match local::named_twice(others.into_iter().flatten().map(PathBuf::as_path).chain([path])) {
+        Some(path) => Err(LocalError::SameFile { path: path.to_owned() }),
+        None => LateOutput::open(path),
+    }
 }
 
 /// The service, until `SIGTERM` or Ctrl-C; a second signal ends the process at once.

@@ -37,8 +37,8 @@ use crate::telemetry::view::PartitionView;
 use crate::units::{Span, Timestamp};
 use crate::wire::Format;
 use lines::{LINE_BYTES_MAX, Line, LineReader};
+pub(crate) use output::{LateOutput, create, named_twice};
 use output::{Outputs, Written};
-pub(crate) use output::{create, named_twice};
 use replay::{Replay, Settings};
 pub use summary::{Ending, Summary};
 

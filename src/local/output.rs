@@ -3,7 +3,7 @@
 //! Writes what it is given and decides nothing. Everywhere `-` names standard output. A file that is also the input, or
 //! another output, is refused before anything is overwritten, and so is standard output for two outputs.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -119,6 +119,43 @@ impl Sink {
             Err(source) => Err(LocalError::Write { name: self.name.clone(), source }),
         }
     }
+}
+
+/// An output that is written when all is done. It is opened before, so that one that cannot be is refused at the start,
+/// and keeps what it has until then.
+pub(crate) struct LateOutput {
+    name: String,
+    /// Absent for standard output.
+    file: Option<File>,
+}
+
+impl LateOutput {
+    /// Opens the file at `path`, or standard output where that is named.
+    pub(crate) fn open(path: &Path) -> Result<LateOutput, LocalError> {
+        if path == Path::new(STDOUT) {
+            return Ok(LateOutput { name: "standard output".to_owned(), file: None });
+        }
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|source| LocalError::Create { path: path.to_owned(), source })?;
+        Ok(LateOutput { name: path.display().to_string(), file: Some(file) })
+    }
+
+    /// Puts `text` in the place of what is there.
+    pub(crate) fn write(self, text: &str) -> Result<(), LocalError> {
+        let written = match self.file {
+            None => io::stdout().write_all(text.as_bytes()),
+            Some(file) => replace(file, text),
+        };
+        written.map_err(|source| LocalError::Write { name: self.name, source })
+    }
+}
+
+fn replace(mut file: File, text: &str) -> io::Result<()> {
+    // Devices and pipes have no length.
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    file.write_all(text.as_bytes())
 }
 
 /// Refuses a file of `options` that is named twice.
