@@ -413,9 +413,6 @@ impl Replay {
 
     /// Gives one record to its engine and writes down what the engine wants done.
     fn step(&mut self, index: u64, record: &Record<'_>, found: &mut Found) {
-        if matches!(record.input, Input::Event(_)) {
-            self.tally.events += 1;
-        }
         let mut effects = std::mem::take(&mut self.effects);
         let engine = &mut self.lane(record.position.partition).engine;
         let accepted = engine.counts().accepted;
@@ -425,6 +422,9 @@ impl Replay {
             if engine.counts().accepted > accepted {
                 moments.see(event, index);
             }
+        }
+        if matches!(record.input, Input::Event(_)) && !matches!(effects.as_slice(), [Effect::Reject(_), ..]) {
+            self.tally.events += 1;
         }
         for effect in effects.drain(..) {
             match effect {

@@ -25,7 +25,7 @@ pub const OTHER_TYPES: &str = "(others)";
 pub struct Tally {
     /// Lines read, blank ones included.
     pub lines: u64,
-    /// Events given to the engine.
+    /// Events that the engine took, those seen before included; none that is among `rejected` or `unknown_types`.
     pub events: u64,
     /// Refused lines by reason.
     pub rejected: BTreeMap<&'static str, u64>,
