@@ -36,6 +36,20 @@ pub enum TableError {
         /// What it needs.
         columns: String,
     },
+    /// Its first row names some of the columns, but not one that it needs.
+    #[error(
+        "{path} has no column {missing}: the first row names others; add it, or leave that row out and give {columns} in \
+         this order",
+        path = path.display()
+    )]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// The column, or several.
+        missing: String,
+        /// What there may be.
+        columns: String,
+    },
     /// Rows cannot be understood.
     #[error("{path}: {}; correct or remove these rows", problems.join("; "), path = path.display())]
     Rows {
@@ -137,7 +151,10 @@ fn read<const N: usize>(
         let (line, problem) = match record {
             Ok(row) => {
                 let lower: Vec<String> = row.iter().map(str::to_lowercase).collect();
-                let is_head = places.is_none() && required.iter().all(|name| lower.iter().any(|cell| cell == name));
+                let has = |name: &&str| lower.iter().any(|cell| cell == name);
+                let missing: Vec<&str> = required.iter().copied().filter(|name| !has(name)).collect();
+                let is_first = places.is_none();
+                let is_head = is_first && missing.is_empty();
                 let by_order = || std::array::from_fn(Some);
                 let places = places.get_or_insert_with(|| {
                     if is_head { names.map(|name| lower.iter().position(|cell| cell == name)) } else { by_order() }
@@ -147,7 +164,12 @@ fn read<const N: usize>(
                 }
                 rows += 1;
                 let cells = places.map(|place| place.and_then(|place| row.get(place)).unwrap_or_default());
-                (row.position().map_or(0, csv::Position::line), take(cells).err())
+                let problem = take(cells).err();
+                if is_first && problem.is_some() && names.iter().any(has) {
+                    let (missing, columns) = (missing.join(", "), names.join(", "));
+                    return Err(TableError::Column { path: path.to_owned(), missing, columns });
+                }
+                (row.position().map_or(0, csv::Position::line), problem)
             }
             Err(error) => (error.position().map_or(0, csv::Position::line), Some(told(&error))),
         };
@@ -240,6 +262,15 @@ mod tests {
                 "/table.csv: line 2: churn_time `soon` is no time such as 2026-03-01T00:00:00Z; line 3: last_observed `` is no time such as 2026-03-01T00:00:00Z; line 4: account is empty; correct or remove these rows"
             ],
         );
+        check(
+            "labels",
+            "account,churn_time\na,2026-03-01\n",
+            &expect![
+                "/table.csv has no column last_observed: the first row names others; add it, or leave that row out and give account, churn_time, last_observed in this order"
+            ],
+        );
+        check("labels", "label,,2026-03-01\n", &expect!["label None 2026-03-01T00:00:00.000Z"]);
+        check("pairs", "label,2026-03-01\n", &expect!["label 2026-03-01T00:00:00.000Z None"]);
         check(
             "labels",
             "a,,2026-03-01\na,2026-01-01,2026-03-01\n",
