@@ -55,9 +55,10 @@ impl Subscription {
 
     /// Brings it to where it stands after `change`.
     pub(super) fn apply(&mut self, change: &Change) {
-        // An end that is scheduled with an MRR of 0 tells what will be.
-        let is_told = |mrr: &i64| *mrr > 0 || change.kind != SubscriptionChange::CancelScheduled;
-        if let Some(mrr) = change.mrr_minor.filter(is_told) {
+        let is_ending = matches!(change.kind, SubscriptionChange::CancelScheduled | SubscriptionChange::Canceled);
+        // An MRR of 0 told with a pause or an end tells what is paid from then on, not the price.
+        let is_price = |mrr: &i64| *mrr > 0 || !(is_ending || change.kind == SubscriptionChange::Paused);
+        if let Some(mrr) = change.mrr_minor.filter(is_price) {
             self.full_minor = mrr;
             self.tell(change.told.as_deref().copied());
         }
@@ -66,7 +67,6 @@ impl Subscription {
         }
         self.seats = change.seats.or(self.seats);
         // A term that ends before it begins is none; an end that is scheduled may have come already.
-        let is_ending = matches!(change.kind, SubscriptionChange::CancelScheduled | SubscriptionChange::Canceled);
         let ends_at = change.term_ends_at.filter(|ends| is_ending || *ends > change.stamp.time);
         self.term_ends_at = ends_at.or(self.term_ends_at);
         self.interval = change.interval.or(self.interval);

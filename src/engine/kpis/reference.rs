@@ -28,9 +28,10 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
   after having paid is reactivation. All that its subscriptions do at the same instant is one movement, in whatever order
   it is told: where one is swapped for another, that is expansion, contraction or nothing, never an end and a return. At
   one instant, what runs ends before anything else, what does not run yet ends last. Pausing is going down to 0, until the
-  subscription is resumed, renewed, started anew or changed to a stated MRR. Refunds are cash and move nothing. A movement
-  is dated by its event; `effective_at` says only when an end that is scheduled comes, and that end moves nothing until it
-  is told.
+  subscription is resumed, renewed, started anew or changed to a stated MRR. An MRR of 0 told with a pause, a cancellation
+  or a scheduled end is what is paid from then on, not the price: who goes on without another MRR pays as before. Refunds
+  are cash and move nothing. A movement is dated by its event; `effective_at` says only when an end that is scheduled
+  comes, and that end moves nothing until it is told.
 - **Late and disordered billing** corrects the months it belongs to. An account keeps its latest 24 changes one by one,
   and eight that only tell seats, plan or interval; of those before, the months, up to 60 lines. Of longer histories the
   movements of the oldest months count as part of what the account began with: what it paid at their end. Of more than
@@ -48,7 +49,8 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
 - **Sign-up** is an account's first usage, trial or subscription, whichever came first. Days of surveys are UTC.
 - **Renewals.** A term is due on its last date. It was renewed when a renewal is told, when a later term is agreed once it is
   over, or when the subscription simply goes on; it was not when the subscription is cancelled before, or within 30 days
-  after, or when its end is scheduled or it is paused. A changed end before the term is over moves the term.
+  after, or when its end is scheduled or it is paused. A changed end before the term is over moves the term. A term of a
+  subscription whose price is 0 is in neither number, whatever became of it.
 - **Undefined** is not 0: a ratio without a denominator is told as `-` and has no value in Prometheus.
 
 Cohorts are by the month of the first payment. Months of life count from 0: `k1` is the second month. `k0` counts those who

@@ -627,7 +627,11 @@ impl<'e> Naive<'e> {
         let nothing = (Money { minor: 0, currency: Currency::USD }, false, false);
         let is_new = !state.contains_key(&*terms.subscription);
         let (full, counts, ended) = state.entry(terms.subscription.to_string()).or_insert(nothing);
-        if let Some(mrr) = terms.mrr.filter(|mrr| mrr.minor > 0 || *change != SubscriptionChange::CancelScheduled) {
+        let is_price = !matches!(
+            change,
+            SubscriptionChange::Paused | SubscriptionChange::CancelScheduled | SubscriptionChange::Canceled
+        );
+        if let Some(mrr) = terms.mrr.filter(|mrr| mrr.minor > 0 || is_price) {
             *full = mrr;
         }
         match change {
@@ -1187,4 +1191,39 @@ fn what_is_paused_stays_so_until_it_is_told_what_is_paid() {
             2026-05: customers 1 +0 +0 -0 = 1, MRR 7000 = 7000, kept 7000, opening end 7000
         "#]],
     );
+}
+
+/// An MRR of 0 told with a pause or an end is what is paid meanwhile: the price, and what was up for renewal, stay known.
+#[test]
+fn nothing_paid_while_paused_or_ended_is_no_price() {
+    let text = "
+        2025-03-10 pauses start s 100EUR until=2026-03-10
+        2025-03-11 ends start s 200
+        2025-03-12 scheduled start s 400
+        2025-03-13 stays start s 800 until=2026-03-13
+        2025-04-10 pauses pause s 0
+        2025-04-11 ends cancel s 0
+        2025-04-12 scheduled schedule s 0
+        2026-02-13 stays pause s 0
+        2026-03-20 pauses resume s
+        2026-03-21 ends start s
+        2026-03-22 scheduled renew s
+    ";
+    check(
+        "UTC",
+        text,
+        Length::Year,
+        "2026-03",
+        &expect![[r#"
+        2025: customers 0 +2 +0 -0 = 2, MRR 0 new +1550 churned -350 = 1200, kept 0, opening end 0
+        2026: customers 2 +0 +2 -1 = 3, MRR 1200 churned -800 reactivation +350 fx -100 = 650, kept 400, opening end 400
+        revived_after_end 1
+    "#]],
+    );
+    expect![[r#"
+        SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
+        Renewals { due: 2, renewed: 1, due_minor: 1000, renewed_minor: 200 }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+    "#]]
+    .assert_eq(&counted(text, "2026-03-31"));
 }
