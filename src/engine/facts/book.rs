@@ -173,7 +173,7 @@ struct Seen {
     /// Half the hash of its id.
     subscription: u32,
     ended: bool,
-    term_ends_at: Option<Timestamp>,
+    renewal_due_at: Option<Timestamp>,
     full: Money,
 }
 
@@ -183,7 +183,7 @@ impl Seen {
         Seen {
             subscription: known.id as u32,
             ended: known.ended,
-            term_ends_at: known.term_ends_at,
+            renewal_due_at: known.renewal_due_at,
             full: known.full(reporting),
         }
     }
@@ -235,8 +235,9 @@ impl<'v> Bookkeeper<'v> {
     #[must_use]
     pub fn finish(mut self, ledger: &Ledger) -> Book {
         for known in ledger.subscriptions.iter().filter(|known| !known.ended) {
-            let renewed = known.cancel_scheduled.is_none() && known.paused.is_none();
-            self.term(Seen::of(known, self.valuation.currency), renewed);
+            let lapses_by = known.renewal_due_at.map(|due| due.plus(LAPSE_WITHIN));
+            let lapses = known.cancel_scheduled.is_some() && known.term_ends_at <= lapses_by;
+            self.term(Seen::of(known, self.valuation.currency), !lapses && known.paused.is_none());
         }
         self.book
     }
@@ -270,21 +271,21 @@ impl<'v> Bookkeeper<'v> {
 
     /// Notes how the term that ran before `change` ended, if it says so.
     fn settle(&mut self, before: Seen, after: Option<Seen>, change: &Change) {
-        let Some(ends_at) = before.term_ends_at.filter(|_| !before.ended) else { return };
+        let Some(due_at) = before.renewal_due_at.filter(|_| !before.ended) else { return };
         let at = change.stamp.time;
         match change.kind {
             SubscriptionChange::Renewed => self.term(before, true),
-            SubscriptionChange::Canceled => self.term(before, at > ends_at.plus(LAPSE_WITHIN)),
+            SubscriptionChange::Canceled => self.term(before, at > due_at.plus(LAPSE_WITHIN)),
             // A later term was agreed once the old one was over.
-            _ if at >= ends_at && after.and_then(|known| known.term_ends_at) > Some(ends_at) => self.term(before, true),
+            _ if at >= due_at && after.and_then(|known| known.renewal_due_at) > Some(due_at) => self.term(before, true),
             _ => {}
         }
     }
 
     /// Books the end of the subscription's term, unless it is known how that ended.
     fn term(&mut self, seen: Seen, renewed: bool) {
-        let Some(ends_at) = seen.term_ends_at else { return };
-        let (day, subscription, money) = (self.valuation.zone.day(ends_at), seen.subscription, seen.full);
+        let Some(due_at) = seen.renewal_due_at else { return };
+        let (day, subscription, money) = (self.valuation.zone.day(due_at), seen.subscription, seen.full);
         if money.minor == 0 {
             return;
         }

@@ -25,8 +25,10 @@ pub struct Subscription {
     pub plan: Option<CompactString>,
     /// Its seats.
     pub seats: Option<u32>,
-    /// End of its term.
+    /// End of its term; while its end is scheduled, when that comes.
     pub term_ends_at: Option<Timestamp>,
+    /// When its renewal is due: the end of its term as anything but its end told it.
+    pub renewal_due_at: Option<Timestamp>,
     /// How often it is billed.
     pub interval: Option<Interval>,
     /// The record that scheduled its end, while that stands.
@@ -69,11 +71,15 @@ impl Subscription {
         // A term that ends before it begins is none; an end that is scheduled may have come already.
         let ends_at = change.term_ends_at.filter(|ends| is_ending || *ends > change.stamp.time);
         self.term_ends_at = ends_at.or(self.term_ends_at);
+        if !is_ending {
+            self.renewal_due_at = ends_at.or(self.renewal_due_at);
+        }
         self.interval = change.interval.or(self.interval);
         match change.kind {
             SubscriptionChange::Started | SubscriptionChange::Resumed | SubscriptionChange::Renewed => {
                 self.ended = false;
                 self.cancel_scheduled = None;
+                self.term_ends_at = self.renewal_due_at;
                 self.paused = None;
                 self.pay_in_full();
             }

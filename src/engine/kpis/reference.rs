@@ -47,10 +47,11 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
 - **Segments.** The whole history of an account belongs to its present value: when a trait changes, the past is restated.
   Accounts without a value are `unknown`; values beyond `rules.segments_max` are `other`; gauges by period show the largest 20.
 - **Sign-up** is an account's first usage, trial or subscription, whichever came first. Days of surveys are UTC.
-- **Renewals.** A term is due on its last date. It was renewed when a renewal is told, when a later term is agreed once it is
-  over, or when the subscription simply goes on; it was not when the subscription is cancelled before, or within 30 days
-  after, or when its end is scheduled or it is paused. A changed end before the term is over moves the term. A term of a
-  subscription whose price is 0 is in neither number, whatever became of it.
+- **Renewals.** A term is due on its last date, as `term_ends_at` told it with anything but an end: when a scheduled end
+  comes is no term, since it is told only of those who leave. It was renewed when a renewal is told, when a later term is
+  agreed once it is over, or when the subscription simply goes on; it was not when the subscription is cancelled before, or
+  within 30 days after, or when its end is scheduled to come by then or it is paused. A changed end before the term is
+  over moves the term. A term of a subscription whose price is 0 is in neither number, whatever became of it.
 - **Undefined** is not 0: a ratio without a denominator is told as `-` and has no value in Prometheus.
 
 Cohorts are by the month of the first payment. Months of life count from 0: `k1` is the second month. `k0` counts those who

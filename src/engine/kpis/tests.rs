@@ -23,6 +23,7 @@ use crate::engine::rules::{KpiRules, Rules};
 use crate::engine::{Engine, Journal};
 use crate::units::calendar::{Length, Month, Period, Zone};
 use crate::units::{Currency, Day, Money, Offset, PartitionIndex, Position, Timestamp, stable_hash};
+use crate::wire::state::{decode_account, encode_account};
 
 const CHANGES: [(&str, SubscriptionChange); 7] = [
     ("start", SubscriptionChange::Started),
@@ -52,7 +53,7 @@ fn terms(subscription: &str, mrr: Option<Money>) -> Terms<'static> {
     }
 }
 
-/// Reads `TIME ACCOUNT CHANGE SUBSCRIPTION [MRR[CURRENCY]] [until=TIME] [plan=PLAN]`, `TIME ACCOUNT trait KEY VALUE`, or
+/// Reads `TIME ACCOUNT CHANGE SUBSCRIPTION [MRR[CURRENCY]] [until=TIME] [effective=TIME] [plan=PLAN]`, `TIME ACCOUNT trait KEY VALUE`, or
 /// `TIME ACCOUNT KIND [...]` of what else is counted.
 fn parse(line: &str, index: usize) -> Event<'static> {
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -82,7 +83,8 @@ fn parse(line: &str, index: usize) -> Event<'static> {
                 Money { minor: digits.parse().unwrap(), currency }
             });
             let plan = option("plan").map(|plan| plan.to_owned().into());
-            let told = Terms { term_ends_at: option("until").map(instant), plan, ..terms(words[3], money) };
+            let [term_ends_at, effective_at] = ["until", "effective"].map(|name| option(name).map(instant));
+            let told = Terms { plan, term_ends_at, effective_at, ..terms(words[3], money) };
             Kind::Subscription { change, terms: told }
         }
     };
@@ -1226,4 +1228,63 @@ fn nothing_paid_while_paused_or_ended_is_no_price() {
         Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-31"));
+}
+
+/// Only who leaves is told to end by a schedule: that is no term, whether told as `effective_at` or as `term_ends_at`. A
+/// term that was told before is due when it was told to be, and renewed if the end comes more than 30 days later.
+#[test]
+fn a_scheduled_end_is_no_term() {
+    let text = "
+        2026-01-05 monthly start s 1000
+        2026-02-05 monthly schedule s effective=2026-03-05
+        2026-03-05 monthly cancel s
+        2026-01-06 another start s 2000
+        2026-02-06 another schedule s until=2026-03-06
+        2026-01-07 stays start s 4000
+        2026-02-07 stays schedule s effective=2026-03-07
+        2026-02-20 stays resume s
+        2025-03-08 told start s 100 until=2026-03-08
+        2026-02-08 told schedule s effective=2026-03-08
+        2025-03-09 earlier start s 200 until=2026-03-09
+        2026-01-09 earlier schedule s effective=2026-02-09
+        2026-02-09 earlier cancel s
+        2025-03-10 later start s 400 until=2026-03-10
+        2026-02-10 later schedule s effective=2027-03-10
+        2026-01-11 then start s 800
+        2026-02-11 then schedule s effective=2026-04-11
+        2026-02-12 then change s until=2026-03-12
+    ";
+    expect![[r#"
+        SignUps { all: 4, onboarding_due: 4, onboarded: 0, drop_off_due: 4, dropped_off: 4 }
+        Renewals { due: 4, renewed: 1, due_minor: 1500, renewed_minor: 400 }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+    "#]]
+    .assert_eq(&counted(text, "2026-03-31"));
+    let engine = engine(&script(text), rules_in("UTC"));
+    let ends = ["monthly", "another", "stays", "told", "later"].map(|account| {
+        let ends_at = engine.account(account).unwrap().billing.as_ref().unwrap().ledger.renewal_at();
+        format!("{account} {:?}\n", ends_at.map(|at| at.to_string()))
+    });
+    expect![[r#"
+        monthly None
+        another Some("2026-03-06T12:00:00.000Z")
+        stays None
+        told Some("2026-03-08T12:00:00.000Z")
+        later Some("2027-03-10T12:00:00.000Z")
+    "#]]
+    .assert_eq(&ends.concat());
+}
+
+/// Also when the timeline has folded the scheduling, and the account has been written and read since.
+#[test]
+fn a_folded_scheduled_end_is_no_term() {
+    let mut text = "2026-01-05 a start s 1000\n2026-01-06 a schedule s effective=2026-03-05\n".to_owned();
+    (1..=24).for_each(|n| writeln!(text, "2026-02-{n:02} a change b {n}").unwrap());
+    let engine = engine(&script(&text), rules_in("UTC"));
+    let (account, mut bytes) = (engine.account("a").unwrap(), Vec::new());
+    encode_account(account, &mut bytes);
+    let account = decode_account(&bytes).unwrap();
+    let book = account.billing.as_ref().unwrap().book(engine.rules().valuation());
+    assert_eq!(account.billing.unwrap().folded.unwrap().ledger.renewal_at(), Some(instant("2026-03-05")));
+    assert_eq!(book.terms, []);
 }

@@ -34,6 +34,8 @@ pub struct AccountForm<'a> {
 struct FoldedForm {
     /// By the index of the subscription: full amount, present amount, currency.
     foreign: Vec<(u8, i64, i64, [u8; 3])>,
+    /// By the index of the subscription: when its renewal is due, where that is not the end of its term.
+    renewals_due_ms: Vec<(u8, Option<i64>)>,
     /// Month, flow, currency, minor units, count.
     lines: Vec<(u16, u8, [u8; 3], i64, u32)>,
     /// Day, subscription, renewed, minor units, currency.
@@ -113,6 +115,10 @@ impl FoldedForm {
             let known = known.foreign.as_ref()?;
             Some((index, known.full_minor, known.mrr_minor, known.currency.letters()))
         });
+        let subscriptions = (0_u8..).zip(&folded.ledger.subscriptions);
+        let renewals_due_ms = subscriptions
+            .filter(|(_, known)| known.renewal_due_at != known.term_ends_at)
+            .map(|(index, known)| (index, known.renewal_due_at.map(Timestamp::ms)));
         let Book { lines, terms, doubts, left_out } = &folded.book;
         let line =
             |line: &Line| (line.month.number(), line.flow as u8, line.currency.letters(), line.minor, line.count);
@@ -121,6 +127,7 @@ impl FoldedForm {
         };
         Some(FoldedForm {
             foreign: foreign.collect(),
+            renewals_due_ms: renewals_due_ms.collect(),
             lines: lines.iter().map(line).collect(),
             terms: terms.iter().map(term).collect(),
             doubts: *doubts,
@@ -134,6 +141,11 @@ impl FoldedForm {
             let known = folded.ledger.subscriptions.get_mut(usize::from(index));
             let known = known.ok_or_else(|| damaged("an amount without its subscription"))?;
             known.foreign = Some(Box::new(Foreign { currency: currency(letters)?, full_minor, mrr_minor }));
+        }
+        for (index, due_ms) in self.renewals_due_ms {
+            let known = folded.ledger.subscriptions.get_mut(usize::from(index));
+            let known = known.ok_or_else(|| damaged("a renewal without its subscription"))?;
+            known.renewal_due_at = maybe_time(due_ms)?;
         }
         let line = |(month, flow, letters, minor, count)| {
             let flow = pick(flow, &Flow::ALL, "flow")?;

@@ -146,6 +146,7 @@ impl SubscriptionForm {
             plan: self.plan,
             seats: self.seats,
             term_ends_at: maybe_time(self.term_ends_ms)?,
+            renewal_due_at: maybe_time(self.term_ends_ms)?,
             interval: interval(self.interval)?,
             cancel_scheduled: self.cancel_scheduled.map(Offset),
             paused: self.paused.map(Offset),
