@@ -43,7 +43,9 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
   the period began, which are those of its MRR at the start; what rates did since is `fx`, and `fx` is in none of the ratios.
   So the movements of a quarter are those of its months but for rates that changed within it. A subscription that goes over
   to another currency at the same worth, by the rates of that month and within 5 %, moves nothing, which is `fx` as well; at
-  another worth it is expansion or contraction in proportion. Live amounts, such as those of alerts, are at the latest rate.
+  another worth it is expansion or contraction in proportion. Movements of a kind are added up by the month: of who goes
+  to and fro between currencies more than once within a month, part of what rates did may be in the ratios. Live amounts,
+  such as those of alerts, are at the latest rate.
 - **Segments.** The whole history of an account belongs to its present value: when a trait changes, the past is restated.
   Accounts without a value are `unknown`; values beyond `rules.segments_max` are `other`; gauges by period show the largest 20.
 - **Sign-up** is an account's first usage, trial or subscription, whichever came first. Days of surveys are UTC.

@@ -52,7 +52,11 @@ impl Steady {
         let mut held = pays.to_vec();
         let mut moved = Moved::default();
         // First what only changes currency: what then moves may already be in the new one.
-        for flow in [Flow::Fx, Flow::New, Flow::Expansion, Flow::Contraction, Flow::Churned, Flow::Reactivation] {
+        let mut rest = vec![Flow::Fx, Flow::New, Flow::Expansion, Flow::Contraction, Flow::Churned, Flow::Reactivation];
+        while !rest.is_empty() {
+            // What goes out has come in before.
+            let next = rest.iter().position(|flow| is_held(lines, *flow, &held)).unwrap_or(0);
+            let flow = rest.remove(next);
             let own = || lines.iter().filter(move |line| line.flow == flow);
             let is_exchange = matches!(flow, Flow::Fx | Flow::Expansion | Flow::Contraction)
                 && own().any(|line| line.minor < 0)
@@ -119,6 +123,15 @@ impl Steady {
 fn minor_of(minor: i64, currency: Currency, valuation: Valuation<'_>) -> f64 {
     let digits = i32::from(valuation.currency.minor_digits()) - i32::from(currency.minor_digits());
     minor as f64 * 10_f64.powi(digits)
+}
+
+/// Whether what goes out by `flow` is there.
+fn is_held(lines: &[Line], flow: Flow, held: &[(Currency, i64)]) -> bool {
+    let is_there = |line: &Line| {
+        let known = held.iter().find(|(known, _)| *known == line.currency);
+        known.is_some_and(|(_, minor)| minor.saturating_add(line.minor) >= 0)
+    };
+    lines.iter().filter(|line| line.flow == flow && line.minor < 0).all(is_there)
 }
 
 fn hold(held: &mut [(Currency, i64)], line: &Line) {

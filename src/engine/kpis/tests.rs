@@ -395,6 +395,17 @@ fn rates_are_in_no_ratio() {
         2026-Q1 at 1.5: grr 0 nrr 0 revenue_churn 100 net_revenue_churn 100 quick_ratio 0
     "#]]
     .assert_eq(&switched("2025-12-10 a start a 10000EUR\n2026-02-10 a change a 15000\n2026-03-20 a cancel a"));
+    // Down into euros and up again in dollars, within the month in which they became worth twice as much; and back at the
+    // same worth.
+    let back = |text: &str| ratios(text, "2026-03", 2.0, Length::Month);
+    expect![[r#"
+        2026-03 at 2: grr 100 nrr 120 revenue_churn 20 net_revenue_churn -20 quick_ratio 200
+    "#]]
+    .assert_eq(&back("2025-12-10 a start a 10000\n2026-03-05 a change a 4000EUR\n2026-03-15 a change a 12000"));
+    expect![[r#"
+        2026-03 at 2: grr 80 nrr 80 revenue_churn 20 net_revenue_churn 20 quick_ratio 0
+    "#]]
+    .assert_eq(&back("2025-12-10 a start a 10000\n2026-03-05 a change a 4000EUR\n2026-03-15 a change a 8000"));
 }
 
 #[test]
@@ -773,7 +784,14 @@ impl<'e> Naive<'e> {
     ) {
         let valuation = self.rules.valuation();
         let major = |minor: i64, currency: Currency| minor as f64 / 10_f64.powi(i32::from(currency.minor_digits()));
-        for flow in [Flow::Fx, Flow::New, Flow::Expansion, Flow::Contraction, Flow::Churned, Flow::Reactivation] {
+        let mut rest = vec![Flow::Fx, Flow::New, Flow::Expansion, Flow::Contraction, Flow::Churned, Flow::Reactivation];
+        while !rest.is_empty() {
+            // The first that takes out only what is there.
+            let takes_too_much = |flow: &Flow| {
+                let left = |currency, minor| held.get(currency).unwrap_or(&0) + minor;
+                lines.iter().any(|((known, currency), minor)| known == flow && *minor < 0 && left(currency, minor) < 0)
+            };
+            let flow = rest.remove(rest.iter().position(|flow| !takes_too_much(flow)).unwrap_or(0));
             let own: Vec<_> = lines.iter().filter(|((known, _), _)| *known == flow).collect();
             let has = |sign: i64| own.iter().any(|(_, minor)| **minor * sign > 0);
             let is_exchange = has(1) && has(-1) && matches!(flow, Flow::Fx | Flow::Expansion | Flow::Contraction);
