@@ -31,7 +31,8 @@ impl Engine {
         if self.alert_changes.is_empty() {
             return;
         }
-        match frozen::assess(account, &self.rules, &self.partition.fleet).filter(|_| account.judgement.at.is_some()) {
+        let is_judged = account.judgement.at.is_some();
+        match is_judged.then(|| frozen::assess(account, &self.rules, &self.partition.fleet)).flatten() {
             Some(assessment) => self.tell_frozen(slot, &assessment, effects),
             None => self.judge(slot, now, None, effects),
         }

@@ -12,12 +12,13 @@ use super::fleet::Fleet;
 use super::risk::{self, Assessment};
 use super::rules::Rules;
 
-/// The assessment that was told when the account left; `None` while it has not, or has not been judged since.
+/// The account as it was assessed when it left, held to the risk that was told then, once it has been judged since; `None`
+/// while it has not left.
 pub fn assess(account: &Account, rules: &Rules, fleet: &Fleet) -> Option<Assessment> {
     let left_at = account.left_at()?;
     let assessment = risk::assess(&account.as_it_stood(), left_at, rules, fleet);
     let judgement = &account.judgement;
-    let told = judgement.published.filter(|_| judgement.at.is_some() && judgement.due.is_none());
+    let told = judgement.published.filter(|_| judgement.due.is_none());
     Some(told.map_or(assessment, |told| assessment.held_to(told.risk.into())))
 }
 

@@ -264,13 +264,16 @@ impl Engine {
     fn put_off(&mut self, slot: Slot, now: Timestamp) {
         let Some(account) = self.store.get(slot) else { return };
         let later = now.plus(Span::from_days(account.judgement.patience_days.into()));
+        let later = alert::due(&account.judgement, &self.rules).map_or(later, |due| due.min(later));
+        let is_put_off = |later| account.judgement.due.is_some_and(|due| due < timers::round_up(later));
+        if !is_put_off(later) {
+            return;
+        }
         // What a contract comes to has its date, however active the account is.
         let dated = risk::appointment(account, now, &self.rules, &self.partition.fleet);
-        let later =
-            [dated, alert::due(&account.judgement, &self.rules)].into_iter().flatten().fold(later, Timestamp::min);
-        let later = timers::round_up(later);
-        if account.judgement.due.is_some_and(|due| due < later) {
-            self.look_at(slot, later);
+        let later = dated.map_or(later, |dated| dated.min(later));
+        if is_put_off(later) {
+            self.look_at(slot, timers::round_up(later));
         }
     }
 
