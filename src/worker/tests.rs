@@ -9,10 +9,11 @@ use super::changelog::RestoreError;
 use super::dead_letter::DeadLetterTopic;
 use super::engine::EngineMachine;
 use super::ingest::IngestMachine;
+use super::learner::LearnerMachine;
 use super::outbox::{OutTopic, Outbox};
 use super::policy::{CommitPolicy, Moment, Pace};
 use super::progress::{Observation, SourceIndex};
-use super::{NoHeaders, RawRecord, Start, engine, ingest};
+use super::{NoHeaders, RawRecord, Start, engine, ingest, learner};
 use crate::engine::input::{Input, Progress, SourceReport, SourceTopic};
 use crate::engine::rules::Rules;
 use crate::units::{NextOffset, Offset, PartitionIndex, Span, Timestamp};
@@ -488,4 +489,53 @@ fn an_aborted_ingest_transaction_is_read_again_and_says_the_same() {
     // What was committed before is not stepped again.
     run(&mut bumpy, &mut outbox, 10..20);
     assert!(!bumpy.is_dirty());
+}
+
+/// Forty accounts buy for some weeks; then nothing comes for thirty years, in which all that is known of them fades.
+#[test]
+fn what_is_learned_of_a_fleet_long_gone_can_be_read_by_its_engines() {
+    let mut engine = running();
+    let mut learner = LearnerMachine::new(learner::Settings {
+        rules: Arc::new(Rules::default()),
+        canonical_partitions: 1,
+        model: None,
+    });
+    learner.assign(NextOffset(0), NextOffset(0), None);
+    let start = Timestamp::from_ms(852_076_800_000).unwrap(); // 1997-01-01
+    let (mut outbox, mut taught) = (Outbox::new(), Outbox::new());
+    let (mut offset, mut reports, mut records) = (0, 0, 0);
+    for week in 0..52 * 30 {
+        let now = start.plus(Span::from_days(7 * week));
+        let mut log: Vec<Vec<u8>> = Vec::new();
+        if week < 10 {
+            log.extend((0..40).map(|account| event(offset * 100 + account, now, &format!("acct-{account}"))));
+        }
+        log.push(progress(now));
+        for value in log {
+            engine.step(&record(offset, now, &value), &mut outbox);
+            offset += 1;
+        }
+        for record in outbox.records().filter(|record| record.topic == OutTopic::Fleet) {
+            let report = RawRecord { key: Some(b""), ..self::record(reports, now, record.value.unwrap()) };
+            learner.step(&report).unwrap();
+            reports += 1;
+        }
+        outbox.clear();
+        engine.committed(at(1));
+        let moment = at(u64::try_from(week).unwrap() * 2 + 2);
+        if learner.commit_due(moment) && learner.prepare_commit(&mut taught).is_some() {
+            learner.committed(moment);
+            for record in taught.records() {
+                let value = record.value.unwrap();
+                let read = canonical::decode(value);
+                let is_fleet = matches!(read, Ok(Decoded::Input(Input::Fleet(_))));
+                assert!(is_fleet, "week {week}: {:?}", read.err());
+                engine.step(&self::record(offset, now, value), &mut outbox);
+                offset += 1;
+                records += 1;
+            }
+            taught.clear();
+        }
+    }
+    assert!(records > 1_500, "{records} fleet records");
 }

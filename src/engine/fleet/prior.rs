@@ -19,6 +19,8 @@ pub struct GammaPrior {
 const EXPOSURE_MIN: f64 = 3.0;
 /// Fewer accounts make no prior.
 const ACCOUNTS_MIN: f64 = 30.0;
+/// Nor do fewer decayed active days of all together: of a fleet that has been still for long, only what fades is left.
+const ACTIVE_MIN: f64 = 1.0;
 
 /// Sums over accounts from which the prior follows; they add up over partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -62,7 +64,8 @@ impl PriorSums {
     }
 
     /// The prior that fits: `mu = sum A / sum E`, `v = max((sum (A - mu E)^2 - mu sum E) / sum E^2, mu^2 / 20)`,
-    /// `shape = mu^2 / v` held to [0.05, 20], `exposure = shape / mu`. `None` below 30 accounts, or if none was active.
+    /// `shape = mu^2 / v` held to [0.05, 20], `exposure = shape / mu`. `None` below 30 accounts, and when all together
+    /// have less than one decayed active day left.
     ///
     /// ```
     /// use churnwatch::engine::{facts::activity::Evidence, fleet::prior::PriorSums};
@@ -77,7 +80,7 @@ impl PriorSums {
     /// ```
     #[must_use]
     pub fn fit(&self) -> Option<GammaPrior> {
-        if self.accounts < ACCOUNTS_MIN || self.active <= 0.0 {
+        if self.accounts < ACCOUNTS_MIN || self.active < ACTIVE_MIN {
             return None;
         }
         let mean = self.active / self.exposure;
@@ -85,5 +88,39 @@ impl PriorSums {
         let variance = ((spread - mean * self.exposure) / self.exposure_squared).max(mean * mean / 20.0);
         let shape = (mean * mean / variance).clamp(0.05, 20.0);
         Some(GammaPrior { shape, exposure_days: shape / mean })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However long ago the accounts were active, down to where numbers vanish.
+        #[test]
+        fn a_prior_is_positive_and_finite_or_there_is_none(
+            accounts in prop::collection::vec((0.0..300.0_f64, 3.1..300.0_f64), 30..60),
+            half_lives in 0.0..1_100.0_f64,
+        ) {
+            let mut sums = PriorSums::default();
+            for (active, exposure) in accounts {
+                sums.add(Evidence { active: active * libm::exp2(-half_lives), exposure });
+            }
+            if let Some(prior) = sums.fit() {
+                let is_sound = |number: f64| number.is_finite() && number > 0.0;
+                prop_assert!(is_sound(prior.shape) && is_sound(prior.exposure_days), "{prior:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fleet_that_has_gone_teaches_no_prior() {
+        let mut sums = PriorSums::default();
+        (0..1_000).for_each(|_| sums.add(Evidence { active: 0.002, exposure: 20.0 }));
+        assert!(sums.fit().is_some());
+        let mut sums = PriorSums::default();
+        (0..1_000).for_each(|_| sums.add(Evidence { active: 0.0005, exposure: 20.0 }));
+        assert_eq!(sums.fit(), None);
     }
 }
