@@ -17,6 +17,7 @@ use super::facts::profile::Profile;
 use super::facts::tickets::Tickets;
 use super::facts::voice::{Answer, Voice};
 use super::rules::Rules;
+use super::signals;
 use crate::units::{Offset, Timestamp, stable_hash};
 
 /// Everything known about one account.
@@ -303,6 +304,13 @@ impl Account {
         self.derive_after(&event.kind);
         // Who comes and goes is no news where nobody matters by name.
         if event.kind.is_about_user() && is_judged && !(had_key_people || self.standing.has_key_people) {
+            change.urgency = Urgency::None;
+        }
+        // Nor are a few hits, of which nobody says anything.
+        if matches!(event.kind, Kind::LimitReached(_))
+            && is_judged
+            && !signals::limits_may_speak(self.standing.limit_hits, rules)
+        {
             change.urgency = Urgency::None;
         }
         change

@@ -552,7 +552,8 @@ fn a_user_of_two_accounts_is_judged_in_each_by_itself() {
     assert_eq!(engine.account("other").unwrap().users.members.len(), 1);
 }
 
-/// What cannot have changed the risk is no reason to judge: people who matter to no signal, payments of who owes nothing.
+/// What cannot have changed the risk is no reason to judge: people who matter to no signal, payments of who owes nothing, a
+/// few hits of a limit.
 #[test]
 fn news_that_no_signal_reads_are_not_judged() {
     let mut engine = Engine::new(rules(), Journal::Off);
@@ -574,8 +575,12 @@ fn news_that_no_signal_reads_are_not_judged() {
     let added = |role| Kind::UserAdded { role: Some(role), title: None };
     let paid = || Kind::InvoicePaid { amount: money };
     let failed = || Kind::PaymentFailed { amount: money, attempt: None, next_attempt_at: None };
+    let hit = || Kind::LimitReached(LimitUse { limit: "seats".into(), used: None, allowed: None });
     let expected = [
         ("the first event", "ann", added(Role::Member), true),
+        ("a hit of a limit", "ann", hit(), false),
+        ("one more", "ann", hit(), false),
+        ("as many as count", "ann", hit(), true),
         ("one more user", "bob", added(Role::Member), false),
         ("a user who leaves", "bob", Kind::UserDeactivated, false),
         ("the first payment", "ann", paid(), false),

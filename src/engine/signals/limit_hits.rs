@@ -7,7 +7,7 @@
 //! with use); the hits themselves are no growth. Who is about to buy does so within weeks: the longer the hits have gone on without an upgrade, the more they
 //! are friction, whatever usage does.
 
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, percent, ramp};
+use super::{Case, Declaration, PARAMETERS_MAX, Parameter, Reading, Signal, Telling, counted, percent, ramp};
 use crate::units::Day;
 
 pub(super) const SIGNAL: Signal = Signal {
@@ -44,8 +44,6 @@ pub(super) const SIGNAL: Signal = Signal {
 };
 
 const WINDOW: usize = 0;
-const HITS_START: usize = 1;
-const HITS_FULL: usize = 2;
 /// Usage that grew by this factor makes the hits an opportunity, usage that fell to this one makes them friction only.
 const GROWTH: f64 = 1.1;
 const DECLINE: f64 = 0.8;
@@ -117,20 +115,29 @@ fn lasting_days(case: &Case<'_>) -> f64 {
     case.now.since(since).days()
 }
 
+/// How strongly so many hits speak. One hit below the start counts nothing, so that the start itself counts something.
+fn strength_of(hits: f64, parameters: &[f64; PARAMETERS_MAX]) -> f64 {
+    let [_, start, full, ..] = parameters;
+    ramp(hits, start - 1.0, *full)
+}
+
+/// Whether so many hits may speak at all.
+pub(super) fn may_speak(hits: u8, parameters: &[f64; PARAMETERS_MAX]) -> bool {
+    strength_of(hits.into(), parameters) > 0.0
+}
+
 #[allow(clippy::cast_precision_loss)] // at most HITS_MAX
 fn read(case: &Case<'_>) -> Reading {
-    // One hit below the start counts nothing, so that the start itself counts something.
-    let strength = |hits: f64| ramp(hits, case.parameter(HITS_START) - 1.0, case.parameter(HITS_FULL));
     let standing = &case.account.standing;
     if standing.limit_hits == 0 {
         // Whether it has limits at all, nobody has said.
         return Reading::UNKNOWN;
     }
     let are_recent = standing.limit_hit_at.is_some_and(|at| at > case.now.minus(case.span(WINDOW)));
-    if !are_recent || strength(f64::from(standing.limit_hits)) <= 0.0 {
+    if !are_recent || !may_speak(standing.limit_hits, case.parameters) {
         return Reading::QUIET;
     }
-    let strength = strength(hits(case) as f64);
+    let strength = strength_of(hits(case) as f64, case.parameters);
     if strength <= 0.0 {
         return Reading::QUIET;
     }

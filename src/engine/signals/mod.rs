@@ -19,7 +19,7 @@ mod usage_frequency;
 
 use super::account::Account;
 use super::fleet::calendar::Calendar;
-use super::rules::SignalRules;
+use super::rules::{Rules, SignalRules};
 use crate::units::{Money, Offset, Ratio, Span, Timestamp};
 
 /// Most parameters a signal may declare.
@@ -43,6 +43,16 @@ pub static SIGNALS: &[Signal] = &[
 
 /// Which of them reads the contract: it knows dates that activity does not put off.
 pub const CONTRACT: usize = 7;
+
+/// Which of them reads the hits of plan limits.
+const LIMIT_HITS: usize = 4;
+
+/// Whether the signal that reads them may find anything in so many hits of plan limits.
+#[must_use]
+pub fn limits_may_speak(hits: u8, rules: &Rules) -> bool {
+    let settings = rules.signals.get(LIMIT_HITS).filter(|settings| settings.enabled);
+    settings.is_some_and(|settings| limit_hits::may_speak(hits, &settings.parameters))
+}
 
 /// A signal: what it declares and how it judges.
 pub struct Signal {
