@@ -1,7 +1,8 @@
 //! Dead letters: records that could not become events, untouched, with the reason in headers.
 //!
 //! Key, value, timestamp and headers stay as they were; `__connect.errors.*` headers of Kafka Connect's convention are
-//! added behind them, so that common tools can read them. A header of the record that already has such a name stays.
+//! added behind them, so that common tools can read them. Of several headers of one name the last counts, as for Kafka's
+//! own clients: a record that was a dead letter before keeps what was said of it then, and is told by what is said now.
 
 use super::RawRecord;
 use super::outbox::{OutTopic, Outbox};
@@ -39,12 +40,10 @@ pub struct Reason<'a> {
 pub struct DeadLetterTopic {
     /// How many partitions it has, at least 1.
     pub partitions: i32,
-    /// Records above this many bytes are written without their value.
+    /// Records above this many bytes are written without their value; if that is not enough, without key and headers too.
+    /// Topic and producer leave room beside it for what is added here.
     pub record_bytes_max: usize,
 }
-
-/// Room left for headers and framing beside key and value.
-const OVERHEAD_BYTES: usize = 64 << 10;
 
 impl DeadLetterTopic {
     /// Appends `record`, read from `source_topic`, to the dead letters.
@@ -57,29 +56,36 @@ impl DeadLetterTopic {
         reason: Reason<'_>,
     ) {
         let partition = PartitionIndex(record.partition.0.rem_euclid(self.partitions.max(1)));
-        let fits = record.bytes().saturating_add(OVERHEAD_BYTES) <= self.record_bytes_max;
-        let value = record.value.filter(|_| fits);
-        outbox.push_raw(OutTopic::DeadLetters, partition, record.timestamp, record.key, value);
-        record.headers.each(&mut |name, value| outbox.header(name, value));
-        let mut add = |name: &str, value: &str| {
-            let mut taken = false;
-            record.headers.each(&mut |known, _| taken |= known == name);
-            if !taken {
-                outbox.header(name, Some(value.as_bytes()));
-            }
-        };
+        let mut headers_bytes = 0_usize;
+        record.headers.each(&mut |name, value| headers_bytes += name.len() + value.map_or(0, <[u8]>::len));
+        let bytes = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        let beside_value = bytes(record.key).saturating_add(headers_bytes);
+        let (value_fits, rest_fits) = (
+            beside_value.saturating_add(bytes(record.value)) <= self.record_bytes_max,
+            beside_value <= self.record_bytes_max,
+        );
+        let (key, value) = (record.key.filter(|_| rest_fits), record.value.filter(|_| value_fits));
+        outbox.push_raw(OutTopic::DeadLetters, partition, record.timestamp, key, value);
+        if rest_fits {
+            record.headers.each(&mut |name, value| outbox.header(name, value));
+        }
+        let mut add = |name: &str, value: &str| outbox.header(name, Some(value.as_bytes()));
         add("__connect.errors.topic", source_topic);
         add("__connect.errors.partition", &record.partition.0.to_string());
         add("__connect.errors.offset", &record.offset.0.to_string());
         add("__connect.errors.stage", stage.name());
         add("__connect.errors.exception.class.name", reason.name);
-        if fits {
-            add("__connect.errors.exception.message", reason.message);
-        } else {
-            let bytes = record.value.map_or(0, <[u8]>::len);
-            let message = format!("{}; its value of {bytes} bytes is left in the source", reason.message);
-            add("__connect.errors.exception.message", &message);
-        }
+        let left = match (value_fits, rest_fits) {
+            (true, _) => String::new(),
+            (false, true) => format!("; its value of {} bytes is left in the source", bytes(record.value)),
+            (false, false) => {
+                format!(
+                    "; its key, value and headers of {} bytes are left in the source",
+                    record.bytes() + headers_bytes
+                )
+            }
+        };
+        add("__connect.errors.exception.message", &format!("{}{left}", reason.message));
     }
 }
 
@@ -120,6 +126,7 @@ mod tests {
         expect_test::expect![[r#"
             trace=abc
             __connect.errors.topic=earlier
+            __connect.errors.topic=product.usage
             __connect.errors.partition=5
             __connect.errors.offset=42
             __connect.errors.stage=INGEST
@@ -129,22 +136,36 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_no_topic_would_take_is_left_out() {
-        let value = vec![b'x'; 200_000];
-        let record = RawRecord {
-            partition: PartitionIndex(0),
-            offset: Offset(0),
-            timestamp: None,
-            key: None,
-            value: Some(&value),
-            headers: &crate::worker::NoHeaders,
+    fn what_no_topic_would_take_is_left_out_and_nothing_else() {
+        let large = vec![b'x'; 1_000];
+        // Key, value and the largest record; the headers of `Two` have 37 bytes.
+        let check = |key: usize, value: usize, record_bytes_max: usize| {
+            let record = RawRecord {
+                partition: PartitionIndex(0),
+                offset: Offset(0),
+                timestamp: None,
+                key: large.get(..key),
+                value: large.get(..value),
+                headers: &Two,
+            };
+            let mut outbox = Outbox::new();
+            let reason = Reason { name: "too_large", message: "too large" };
+            DeadLetterTopic { partitions: 1, record_bytes_max }.push(&mut outbox, "t", &record, Stage::Engine, reason);
+            let letter = outbox.records().next().unwrap();
+            let (_, message) = letter.headers().last().unwrap();
+            let length = |part: Option<&[u8]>| part.map(<[u8]>::len);
+            format!(
+                "{:?} {:?} {} headers: {}",
+                length(letter.key),
+                length(letter.value),
+                letter.headers().count(),
+                String::from_utf8_lossy(message.unwrap())
+            )
         };
-        let topic = DeadLetterTopic { partitions: 1, record_bytes_max: 200_000 };
-        let mut outbox = Outbox::new();
-        topic.push(&mut outbox, "t", &record, Stage::Engine, Reason { name: "too_large", message: "too large" });
-        let letter = outbox.records().next().unwrap();
-        assert_eq!(letter.value, None);
-        let (_, message) = letter.headers().last().unwrap();
-        assert_eq!(message, Some(&b"too large; its value of 200000 bytes is left in the source"[..]));
+        expect_test::expect![[r#"
+            Some(100) Some(863) 8 headers: too large
+            Some(100) None 8 headers: too large; its value of 864 bytes is left in the source
+            None None 6 headers: too large; its key, value and headers of 1012 bytes are left in the source"#]]
+        .assert_eq(&[check(100, 863, 1_000), check(100, 864, 1_000), check(965, 10, 1_000)].join("\n"));
     }
 }

@@ -164,8 +164,9 @@ pub(super) fn keys() -> Vec<Key> {
         count(
             "limits.record_bytes_max",
             65_536..=1_000_000_000,
-            "Largest record in bytes that is read or written at all, dead letters included. `max.message.bytes` of the \
-             dead-letter topic must allow it.",
+            "Largest record in bytes, with key and headers, that goes to the dead letters whole; of a larger one the value \
+             stays in the source. `max.message.bytes` of the dead-letter topic must allow 1 MiB more, as `topics create` \
+             sets it.",
             |c| &mut c.limits.record_bytes_max,
         ),
         playbooks(),
