@@ -52,6 +52,12 @@ pub enum WorkerError {
         /// The topic.
         topic: String,
     },
+    /// Another member of the group bears the same name.
+    #[error(
+        "another process has taken this one's place in the consumer group: of processes that run at the same time each \
+         needs its own `engine.instance_id`; stop one of them"
+    )]
+    PlaceTaken,
     /// A record came where only rebalances and errors should: going on could skip it.
     #[error("a record of {topic}, partition {}, came outside of its queue; the worker reads it again", partition.0)]
     StrayRecord {

@@ -39,6 +39,11 @@ impl Changelog {
     }
 }
 
+/// What is left to do where no changelog fits.
+const REBUILD: &str = "rebuild the state from the canonical log: stop every process of the group, wait until it is empty \
+    (`session.timeout.ms`, 30 s by default), delete the group and the changelog topic, create the topic and start again; \
+    every alert and account health of the whole log is then published once more";
+
 /// Why a partition cannot be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
@@ -64,8 +69,7 @@ pub enum RestoreError {
     /// The group has an offset, but the changelog has no commit record.
     #[error(
         "partition {}: the group has committed offset {} but the changelog has no commit record, so state is lost; \
-         restore the changelog topic from a backup, or delete the group and the changelog topic to rebuild the state \
-         from the canonical log", partition.0, committed.0
+         restore the changelog topic from a backup, or {REBUILD}", partition.0, committed.0
     )]
     RecordMissing {
         /// The partition.
@@ -76,8 +80,7 @@ pub enum RestoreError {
     /// The group's offset is not the one that the state stands for.
     #[error(
         "partition {}: the group's committed offset {} differs from offset {} of the changelog's commit record; \
-         somebody reset the offsets or the changelog was truncated: set the group's offset back to {}, or delete the \
-         group and the changelog topic to rebuild the state from the canonical log",
+         somebody reset the offsets or the changelog was truncated: set the group's offset back to {}, or {REBUILD}",
         partition.0, committed.0, recorded.0, recorded.0
     )]
     Differs {
@@ -91,7 +94,7 @@ pub enum RestoreError {
     /// The changelog has accounts, but no commit record.
     #[error(
         "partition {}: the changelog has {accounts} accounts but no commit record; it is not a complete changelog: \
-         restore the topic from a backup, or delete it to rebuild the state from the canonical log", partition.0
+         restore the topic from a backup, or {REBUILD}", partition.0
     )]
     Incomplete {
         /// The partition.
