@@ -101,7 +101,8 @@ impl Context {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    fn is_repeated(&self, message: &str) -> bool {
+    /// Whether the message was told already within [`REPEAT_INTERVAL`]; notes it otherwise.
+    pub fn is_repeated(&self, message: &str) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|(_, at)| at.elapsed() < REPEAT_INTERVAL);
         if told.iter().any(|(known, _)| known == message) {
@@ -201,7 +202,13 @@ pub fn group_consumer(
     // A member learns of a rebalance by its heartbeat, and a cooperative one takes two: at the default of 3 s most of the
     // first ten seconds after a start would pass with one worker at work.
     let session_timeout = SESSION_TIMEOUT_DEFAULT.as_millis().to_string();
-    for (name, value) in [("heartbeat.interval.ms", "500"), ("session.timeout.ms", session_timeout.as_str())] {
+    // New partitions of a source are found by looking: at the default of 5 minutes their first records would wait as long.
+    let values = [
+        ("heartbeat.interval.ms", "500"),
+        ("session.timeout.ms", session_timeout.as_str()),
+        ("topic.metadata.refresh.interval.ms", "30000"),
+    ];
+    for (name, value) in values {
         // What is set for every client holds for this one too.
         if !config.kafka.properties.contains_key(name) {
             client.set(name, value);

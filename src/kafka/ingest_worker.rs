@@ -108,6 +108,12 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
 
     fn take_on(&mut self, partitions: &TopicPartitionList) -> Result<(), WorkerError> {
         let places = self.places(partitions);
+        // Every member is asked when the group has found new partitions, whoever gets them.
+        for (index, source) in self.frame.context.config.sources.iter().enumerate() {
+            if let Some(count) = self.frame.member.partition_count(&source.topic) {
+                self.machine.widen(SourceIndex(index), count);
+            }
+        }
         let asked: Vec<_> = places.iter().map(|(source, index)| (self.topic(*source).to_owned(), *index)).collect();
         let member = &mut self.frame.member;
         let committed = if asked.is_empty() { Vec::new() } else { member.committed(&asked)? };

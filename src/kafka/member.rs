@@ -115,11 +115,16 @@ impl Member {
                 let topic = subscription.and_then(Result::ok).map_or_else(String::new, |list| names(&list));
                 Err(WorkerError::PositionGone { topic })
             }
+            KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) => Err(WorkerError::PlaceTaken),
             source @ KafkaError::MessageConsumptionFatal(_) => {
                 Err(WorkerError::Client { what: "stay in the group", source })
             }
             error => {
-                tracing::warn!(error = error.to_string(), "poll failed; the client goes on trying");
+                let text = error.to_string();
+                let is_told = self.consumer().is_some_and(|consumer| consumer.context().is_repeated(&text));
+                if !is_told {
+                    tracing::warn!(error = text, "poll failed; the client goes on trying");
+                }
                 Ok(())
             }
         }
@@ -280,6 +285,14 @@ impl Member {
     #[must_use]
     pub fn glance(&self, topic: &str, partition: PartitionIndex) -> Option<Watermarks> {
         self.ask_watermarks(topic, partition, GLANCE_TIMEOUT).ok()
+    }
+
+    /// How many partitions `topic` has now; `None` where nobody answers soon.
+    #[must_use]
+    pub fn partition_count(&self, topic: &str) -> Option<i32> {
+        let metadata = self.observer.fetch_metadata(Some(topic), GLANCE_TIMEOUT).ok()?;
+        let topic = metadata.topics().iter().find(|known| known.name() == topic)?;
+        i32::try_from(topic.partitions().len()).ok()
     }
 
     fn ask_watermarks(

@@ -82,8 +82,16 @@ impl IngestMachine {
     /// Takes on a source partition, read from `start`.
     pub fn assign(&mut self, source: SourceIndex, partition: PartitionIndex, start: Start) {
         self.revoke(source, partition);
+        self.widen(source, partition.0.saturating_add(1));
         self.owned.push(Owned::new(source, partition, start));
         self.next_step = None;
+    }
+
+    /// A source has at least so many partitions: from now on the clock waits for all of them.
+    pub fn widen(&mut self, source: SourceIndex, partitions: i32) {
+        if let Some(topic) = self.settings.topics.get_mut(source.0) {
+            topic.partitions = topic.partitions.max(partitions);
+        }
     }
 
     /// Gives up a source partition. Its transaction must have been committed or aborted before.

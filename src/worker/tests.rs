@@ -413,6 +413,24 @@ fn the_clock_of_a_backfill_moves_in_steps_behind_its_events() {
 }
 
 #[test]
+fn the_clock_waits_for_partitions_that_a_source_has_got_since() {
+    let mut machine = ingest_machine(&[("usage", 1), ("billing", 1)]);
+    let listed = |machine: &mut IngestMachine, seconds: u64| {
+        let mut outbox = Outbox::new();
+        machine.tick(at(seconds), day(5), &mut outbox);
+        let value = outbox.records().next().unwrap().value.unwrap().to_vec();
+        let Ok(Decoded::Input(Input::Progress(progress))) = canonical::decode(&value) else { panic!("no progress") };
+        progress.sources.iter().map(|source| source.partitions).collect::<Vec<_>>()
+    };
+    machine.step(USAGE, &record(0, day(5), &event(0, day(5), "acme")), &mut Outbox::new());
+    assert_eq!(listed(&mut machine, 1), [1, 1]);
+    machine.widen(BILLING, 3);
+    machine.assign(USAGE, PartitionIndex(1), Start::Beginning);
+    machine.widen(USAGE, 1);
+    assert_eq!(listed(&mut machine, 3), [2, 3]);
+}
+
+#[test]
 fn each_second_every_partition_hears_how_far_the_sources_are() {
     let mut machine = ingest_machine(&[("usage", 1), ("billing", 1)]);
     let mut outbox = Outbox::new();

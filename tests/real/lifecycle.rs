@@ -2,9 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::compare::{outputs_are_those_of_file_mode, wait_worked_off};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::client::DefaultClientContext;
+
+use crate::support::compare::{everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_worked_off};
 use crate::support::events::{now, send, stream};
-use crate::support::{Broker, Membership, SOON, Settings, Site, free_port, said, wait};
+use crate::support::{
+    Broker, Membership, Read, SOON, Service, Settings, Site, ends, free_port, read_topic, said, wait,
+};
 
 #[test]
 fn a_broker_that_is_down_at_start_is_waited_for_with_a_clear_message() {
@@ -46,6 +52,46 @@ fn missing_topics_are_named_with_the_command_that_makes_them() {
 }
 
 #[test]
+fn partitions_added_to_a_source_are_read_and_waited_for_by_every_process() {
+    const MORE: usize = 7;
+    let site = Site::with_topics("more-partitions", Settings::default());
+    let mut services = [
+        site.start("one", "ingest,engine,serve", Membership::Stable),
+        site.start("two", "ingest,serve", Membership::Stable),
+    ];
+    services.iter_mut().for_each(Service::wait_ready);
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", &site.brokers).create().unwrap();
+    let usage = site.topic("usage");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let more = NewPartitions::new(&usage, MORE);
+    let made = runtime.block_on(admin.create_partitions([&more], &AdminOptions::new())).unwrap();
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    wait("the new partitions", SOON, || (ends(&site.brokers, &usage).len() == MORE).then_some(()));
+    send(&site, &stream(7, now(), 50, 2_000, 1), |_| ());
+    assert!(ends(&site.brokers, &usage).iter().all(|end| *end > 0), "no event in some partition");
+    wait_worked_off(&site);
+    // From some moment on every progress record is about all of them, whoever wrote it.
+    let listed = || {
+        let log = read_topic(&site.brokers, &site.topic("events"));
+        let counts: Vec<u64> = log.iter().filter_map(|record| partitions_listed(record, &usage)).collect();
+        counts.iter().rev().take_while(|count| **count == MORE as u64).count()
+    };
+    let known = listed();
+    wait("progress about all partitions by both processes", SOON, || (listed() >= known + 40).then_some(()));
+    services.iter_mut().for_each(Service::stop);
+    everything_sent_is_there_once(&site);
+    outputs_are_those_of_file_mode(&site, 0);
+}
+
+/// How many partitions of `topic` a progress record is about; `None` of any other record.
+fn partitions_listed(record: &Read, topic: &str) -> Option<u64> {
+    let value: serde_json::Value = serde_json::from_slice(record.value.as_deref()?).ok()?;
+    let listed = value["sources"].as_array()?.iter().find(|source| source["topic"] == topic)?;
+    listed["partitions"].as_u64()
+}
+
+#[test]
 fn a_simulation_for_a_broker_that_is_down_says_so_at_once() {
     let site = Site::new("no-broker", &format!("127.0.0.1:{}", free_port()), Settings::default());
     let began = Instant::now();
@@ -81,6 +127,6 @@ fn sigterm_commits_what_is_in_work_and_ends_within_ten_seconds() {
     wait_worked_off(&site);
     let (status, took) = service.terminate();
     assert!(status.success() && took < Duration::from_secs(10), "{status} after {took:?}");
-    crate::support::compare::everything_sent_is_there_once(&site);
+    everything_sent_is_there_once(&site);
     outputs_are_those_of_file_mode(&site, 5);
 }

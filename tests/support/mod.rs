@@ -172,7 +172,7 @@ impl Site {
         let topic = |kind| self.topic(kind);
         let Settings { workers, head, format, events_max } = &self.settings;
         let mut text = format!(
-            "{head}\n[kafka]\nbrokers = \"{}\"\n[kafka.consumer]\n\"session.timeout.ms\" = \"14000\"\n\"heartbeat.interval.ms\" = \"500\"\n",
+            "{head}\n[kafka]\nbrokers = \"{}\"\n[kafka.consumer]\n\"session.timeout.ms\" = \"14000\"\n\"heartbeat.interval.ms\" = \"500\"\n\"topic.metadata.refresh.interval.ms\" = \"1000\"\n",
             self.brokers
         );
         let _ = write!(
