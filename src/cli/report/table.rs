@@ -150,8 +150,10 @@ fn cell_text(cell: &Cell) -> String {
 
 /// Blanks to the left of a table and of what is said about it.
 const INDENT: &str = "  ";
-/// A column of text is not made narrower than this to have it in its line.
+/// A column of text is not made narrower than this to have it in its line, ...
 const TEXT_MIN: usize = 24;
+/// ... nor than this where the terminal leaves no more.
+const WORD_MIN: usize = 8;
 
 /// The tables as text, aligned, in lines of at most `columns` characters: columns that do not fit stand in further blocks, each
 /// of which begins with the column that names the rows, and long texts go on below themselves.
@@ -203,21 +205,27 @@ struct Placed {
     is_number: bool,
 }
 
-/// The columns of a table that stand beside each other; those of numbers keep their width. The one at `key` names the rows.
+/// The columns of a table that stand beside each other; those of numbers keep their width. The one at `key` names the rows,
+/// and leaves two fifths of the line to what it names.
 fn blocks(placed: &[Placed], key: usize, columns: usize) -> Vec<Vec<Placed>> {
     let mut blocks: Vec<Vec<Placed>> = vec![Vec::new()];
+    let narrow = |column: &Placed| {
+        let most = (columns / 5).saturating_mul(3).saturating_sub(INDENT.len()).max(WORD_MIN);
+        Placed { width: if column.is_number { column.width } else { column.width.min(most) }, ..*column }
+    };
     for column in placed {
+        let is_key = column.index == key;
         let room = |block: &[Placed]| {
             let taken: usize = block.iter().map(|known| known.width + INDENT.len()).sum();
             columns.saturating_sub(taken + INDENT.len())
         };
         let fits = |block: &[Placed]| column.width <= room(block) || (!column.is_number && room(block) >= TEXT_MIN);
         if blocks.last().is_some_and(|block| block.len() > 1 && !fits(block)) {
-            blocks.push(placed.get(key).copied().into_iter().collect());
+            blocks.push(placed.get(key).map(narrow).into_iter().collect());
         }
         if let Some(block) = blocks.last_mut() {
-            let width = if column.is_number { column.width } else { column.width.min(room(block).max(TEXT_MIN)) };
-            block.push(Placed { width, ..*column });
+            let width = if column.is_number { column.width } else { column.width.min(room(block).max(WORD_MIN)) };
+            block.push(if is_key { narrow(column) } else { Placed { width, ..*column } });
         }
     }
     blocks
@@ -404,6 +412,67 @@ mod tests {
         "#]]
         .assert_eq(&shown);
         assert!(shown.lines().all(|line| line.chars().count() <= 38), "{shown}");
+    }
+
+    /// The names of rows leave room for what they name.
+    #[test]
+    fn long_names_go_on_below_themselves_on_a_narrow_terminal() {
+        let table = Table {
+            columns: columns([
+                ("focus", ""),
+                ("kpi", "KPI"),
+                ("title", ""),
+                ("now", "2026-05 so far"),
+                ("owner", "owner"),
+            ]),
+            rows: vec![
+                vec![
+                    Cell::text("*"),
+                    Cell::text("customer_churn_rate"),
+                    Cell::text("Customer churn rate"),
+                    Cell::Value(Some(0.0213), Unit::Share),
+                    Cell::text("customer success"),
+                ],
+                vec![
+                    Cell::text(""),
+                    Cell::text("new: first paid in the latest 12 months"),
+                    Cell::Empty,
+                    Cell::Empty,
+                    Cell::Empty,
+                ],
+            ],
+            ..sample()
+        };
+        let shown = text("head", &[table], 40);
+        expect![[r#"
+            head
+
+            A sample
+                 KPI
+              *  customer_churn_rate
+                 new: first paid in the
+                 latest 12 months
+
+              KPI
+              customer_churn_rate     Customer churn
+                                      rate
+              new: first paid in the
+              latest 12 months
+
+              KPI                     2026-05 so far
+              customer_churn_rate              2.1 %
+              new: first paid in the
+              latest 12 months
+
+              KPI                     owner
+              customer_churn_rate     customer
+                                      success
+              new: first paid in the
+              latest 12 months
+              A note.
+        "#]]
+        .assert_eq(&shown);
+        assert!(shown.lines().all(|line| line.chars().count() <= 40), "{shown}");
     }
 
     #[test]
