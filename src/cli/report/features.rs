@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::Sums;
-use super::table::{self, Cell, Column, Table, columns, whole};
+use super::table::{self, Cell, Column, LeftOut, Table, columns, whole};
+use super::{Sums, omitted};
 use crate::engine::census::adoption::Stage;
 use crate::engine::census::proportions::{Portion, Z_95};
 use crate::engine::facts::crowd::CROWD_MAX;
@@ -88,9 +88,11 @@ fn left_out(sums: &Sums<'_>) -> Table {
     };
     let cut =
         format!("more than {FEATURES_MAX} features are used: those of the smallest hashes are told, a fair sample");
-    table::left_out(vec![
+    let mut counts: Vec<LeftOut> = vec![
         ("trial_sampled", whole(trial), sampled(Stage::Trial)),
         ("paying_sampled", whole(paying), sampled(Stage::Paying)),
         ("features", i64::from(adoption.is_cut), cut.into()),
-    ])
+    ];
+    counts.extend(omitted::events(sums));
+    table::left_out(counts)
 }

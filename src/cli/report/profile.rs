@@ -1,7 +1,7 @@
 //! The report of the ideal customer: the traits of the best customers against those of the rest.
 
-use super::Sums;
 use super::table::{self, Cell, LeftOut, Table, columns, whole};
+use super::{Sums, omitted};
 use crate::engine::census::behaviour::BEHAVIOURS;
 use crate::engine::census::contrast::{Compared, Contrast, GROUP_MIN, HOLDERS_MIN};
 use crate::engine::census::proportions::Portion;
@@ -155,5 +155,6 @@ fn left_out(sums: &Sums<'_>, contrast: Option<&Contrast>) -> Table {
             format!("statements of traits beyond the first {KEYS_MAX} by name").into(),
         ),
     ]);
+    counts.extend(omitted::events(sums));
     table::left_out(counts)
 }
