@@ -331,7 +331,8 @@ impl Ledger {
         let known = self.subscriptions.iter_mut().find(|known| known.id == change.subscription);
         if let Some(subscription) = known {
             subscription.apply(change);
-        } else {
+        } else if change.kind != SubscriptionChange::Canceled {
+            // An end of what never started leaves nothing behind that later changes would find ended.
             if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
                 // One that has ended makes room; where all are running, a further one is left out.
                 let Some(ended) = self.subscriptions.iter().position(|known| known.ended) else { return };
