@@ -179,6 +179,7 @@ impl Sums<'_> {
     fn present(&self) -> Present<'_> {
         Present {
             tables: &self.report.census.tables,
+            month: self.month,
             today: self.report.rules.kpis.time_zone.day(self.report.now),
             currency: self.report.rules.currency,
             margin: self.wanted.margin,

@@ -39,7 +39,7 @@ librdkafka properties, passed through as they are: those of every client here, t
 const RATES: &str = "\
 What one major unit of another currency is worth in major units of the reporting currency: a number, or a list of them \
 with the date from which each holds. A rate holds for whole months: that in force on a month's first date. Live amounts are \
-at the latest rate; what a change of rate does to MRR is the movement `fx`.
+at the latest rate, even one that is dated later; what a change of rate does to MRR is the movement `fx`.
 ";
 
 const KPIS: &str = "\

@@ -2,7 +2,7 @@
 //!
 //! A rate holds for whole months: that in force on a month's first date. So an amount has one worth in a month, and what
 //! changes between two months because the rate did is a movement of its own, `fx`. Live amounts (alerts, account health)
-//! are at the latest rate. Nothing here knows accounts.
+//! are at the latest rate, however it is dated. Nothing here knows accounts.
 
 use crate::units::calendar::{Month, Zone};
 use crate::units::{Currency, Money};
@@ -67,7 +67,7 @@ impl Rates {
         known.map(|(_, rates)| rates.as_slice()).unwrap_or_default()
     }
 
-    /// The latest rate of a currency; `None` when it has none.
+    /// The latest rate of a currency, however it is dated; `None` when it has none.
     #[must_use]
     pub fn latest(&self, currency: Currency) -> Option<f64> {
         self.of(currency).last().map(|rate| rate.rate)

@@ -19,7 +19,7 @@ use found::FoundForm;
 use tables::TablesForm;
 
 /// The version written.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What one instance comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -215,8 +215,8 @@ mod tests {
     #[test]
     fn what_is_no_census_is_refused() {
         let refused = |text: &str| decode(text.as_bytes()).unwrap_err().to_string();
-        assert!(refused(r#"{"version":2,"parts":[]}"#).starts_with("it speaks version 2 of the census"));
-        assert!(refused(r#"{"version":1}"#).starts_with("it is no census: missing field"));
+        assert!(refused(r#"{"version":3,"parts":[]}"#).starts_with("it speaks version 3 of the census"));
+        assert!(refused(r#"{"version":2}"#).starts_with("it is no census: missing field"));
         assert!(refused("<html>").starts_with("it is no census: "));
     }
 

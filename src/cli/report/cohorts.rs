@@ -69,7 +69,7 @@ fn oldest(sums: &Sums<'_>) -> Month {
 
 /// Customers and MRR of a cohort at the ends of its complete months of life; the MRR at the rates of the first.
 fn ends(group: &Group, activated: Month, running: Month) -> Vec<(i64, i64)> {
-    group.ends_steady(activated, running.since(activated))
+    group.ends(activated, running.since(activated))
 }
 
 fn life(sums: &Sums<'_>) -> Table {

@@ -70,6 +70,7 @@ fn kpis(sums: &Sums<'_>) -> Table {
         notes: vec![
             "* in focus. - undefined: see docs/kpis.md. Targets are measured by the last complete month, or by the present."
                 .to_owned(),
+            "ltv and lifetime are told of complete periods only: the churn of a running one is not over.".to_owned(),
             "Progress goes from where the KPI stood when the target was set; where that is not known, it tells how near it is."
                 .to_owned(),
         ],

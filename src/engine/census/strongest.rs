@@ -8,9 +8,8 @@ use compact_str::CompactString;
 use super::member::Member;
 use crate::engine::alert;
 use crate::engine::effect::Band;
-use crate::engine::kpis::flows::go_on;
 use crate::units::Timestamp;
-use crate::units::calendar::{Length, Month};
+use crate::units::calendar::Month;
 
 /// Accounts kept of each cohort.
 pub const STRONGEST_MAX: usize = 50;
@@ -91,14 +90,11 @@ impl Strong {
     }
 }
 
-/// What the account paid at the end of the month in which it first paid, without what rates did since.
+/// What the account paid at the end of the month in which it first paid, without what rates did since: in the proportion that
+/// it has, at the rates of that month, to what is paid now.
 fn joined_minor(member: &Member<'_>, activated: Month) -> i64 {
     let joined = member.minor_before(activated.plus(1));
-    let mut steady = joined;
-    for flow in member.flows.iter().filter(|flow| flow.month > activated) {
-        let moved = flow.moved_minor.get(Length::Month as usize).copied().unwrap_or_default();
-        steady = go_on(steady, flow.start_minor, moved.iter().sum());
-    }
+    let steady = member.flows.last().map_or(0, |flow| flow.end_steady_minor);
     // In most accounts no rate has a say.
     if steady <= 0 || steady == member.pays_minor {
         return joined;

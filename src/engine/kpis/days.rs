@@ -28,7 +28,7 @@ pub enum Count {
     TrialsStarted(Card),
     /// Trials, by the day they ended.
     TrialsEnded(Card),
-    /// Those of them that became paying customers.
+    /// Those of them that converted, as told or by paying.
     TrialsConverted(Card),
     /// Converted trials that have left since, by the day they did.
     ConvertedChurned(Card),

@@ -10,7 +10,7 @@ use super::tables::{Group, Standing, Tables};
 use crate::engine::facts::book::Flow;
 use crate::engine::rules::KpiRules;
 use crate::engine::totals::Totals;
-use crate::units::calendar::Period;
+use crate::units::calendar::{Month, Period};
 use crate::units::{Currency, Day};
 
 /// Everything that KPIs of one period are reckoned from.
@@ -18,6 +18,8 @@ use crate::units::{Currency, Day};
 pub struct Figures {
     /// The period.
     pub period: Period,
+    /// Whether it is over: of one that is running, no churn of a whole period can be told.
+    pub is_complete: bool,
     /// The reporting currency.
     pub currency: Currency,
     /// Share of revenue that is left after the cost of serving it, in [0, 1].
@@ -68,7 +70,9 @@ impl Live {
 pub struct Present<'t> {
     /// The merged tables.
     pub tables: &'t Tables,
-    /// The day in the configured time zone.
+    /// The month in the configured time zone: periods that end before it are complete.
+    pub month: Month,
+    /// The day in the configured time zone that what is counted by day ends with.
     pub today: Day,
     /// The reporting currency.
     pub currency: Currency,
@@ -81,7 +85,7 @@ pub struct Present<'t> {
 }
 
 impl Present<'_> {
-    /// The figures of `group` in `period`. What is no matter of customers and MRR is that of everybody.
+    /// The figures of `group` in `period`, the running one as of the end of the present month. What is no matter of customers and MRR is that of everybody.
     #[must_use]
     pub fn figures(&self, group: &Group, period: Period) -> Figures {
         let days = &self.tables.days;
@@ -91,9 +95,10 @@ impl Present<'_> {
         }
         Figures {
             period,
+            is_complete: period.last() < self.month,
             currency: self.currency,
             margin: self.margin,
-            ledger: group.at(period),
+            ledger: group.so_far(period, self.month),
             renewals: Renewals::at(days, period, self.today),
             sign_ups: SignUps::at(days, self.today, self.rules.onboarding_days),
             trials,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::steady::{Moved, Steady};
 use crate::engine::facts::book::{Book, Flow, Line};
 use crate::engine::rates::Valuation;
-use crate::units::calendar::{Length, Month, Period};
+use crate::units::calendar::{Length, Month};
 use crate::units::{Currency, Money};
 
 /// What one account did in a month in which its MRR moved, in minor units of the reporting currency.
@@ -20,6 +20,10 @@ pub struct MonthFlow {
     pub start_minor: i64,
     /// ... and at its end.
     pub end_minor: i64,
+    /// The same at the rates of the month in which it first paid: MRR at the start, ...
+    pub start_steady_minor: i64,
+    /// ... and at the end.
+    pub end_steady_minor: i64,
     /// Whether it paid at the start, ...
     pub paid: bool,
     /// ... and at the end.
@@ -48,6 +52,8 @@ pub struct Cell {
     pub gone_minor: i64,
     /// Of the same accounts, their MRR at its end less that at its start, `fx` left out.
     pub opening_change_minor: i64,
+    /// By how much MRR grew, that of each account at the rates of the month in which it first paid.
+    pub grown_steady_minor: i64,
 }
 
 impl Cell {
@@ -61,6 +67,7 @@ impl Cell {
         more(&mut self.lost, other.lost);
         more(&mut self.gone_minor, other.gone_minor);
         more(&mut self.opening_change_minor, other.opening_change_minor);
+        more(&mut self.grown_steady_minor, other.grown_steady_minor);
     }
 
     /// By how much MRR grew.
@@ -88,10 +95,21 @@ pub fn month_flows(book: &Book, valuation: Valuation<'_>) -> Vec<MonthFlow> {
     }
     let is_plain = pays.iter().all(|(currency, _)| *currency == valuation.currency);
     let mut flows = Vec::with_capacity(book.lines.len());
-    let mut before = (0, false);
-    let mut steady = Length::ALL.map(Steady::new);
+    let mut before = MonthFlow::default();
+    let mut steady = Length::ALL.map(Steady::of_periods);
+    let mut lasting = Steady::from_first();
     let mut month_of_lines = |month: Month, lines: &[Line]| {
-        let mut flow = MonthFlow { month, start_minor: before.0, paid: before.1, ..MonthFlow::default() };
+        let still = MonthFlow {
+            month,
+            start_minor: before.end_minor,
+            end_minor: before.end_minor,
+            start_steady_minor: before.end_steady_minor,
+            end_steady_minor: before.end_steady_minor,
+            paid: before.pays,
+            pays: before.pays,
+            ..MonthFlow::default()
+        };
+        let mut flow = still;
         if is_plain {
             let mut moved = Moved::default();
             for line in lines {
@@ -103,6 +121,7 @@ pub fn month_flows(book: &Book, valuation: Valuation<'_>) -> Vec<MonthFlow> {
         } else {
             let by_length = steady.iter_mut().map(|steady| steady.moved(month, lines, &pays, valuation));
             flow.moved_minor.iter_mut().zip(by_length).for_each(|(moved, told)| *moved = told);
+            lasting.moved(month, lines, &pays, valuation);
         }
         for line in lines {
             if let Some(count) = flow.moved.get_mut(line.flow as usize) {
@@ -116,22 +135,14 @@ pub fn month_flows(book: &Book, valuation: Valuation<'_>) -> Vec<MonthFlow> {
             .iter()
             .map(|(currency, minor)| valuation.in_month(Money { minor: *minor, currency: *currency }, month))
             .sum();
+        flow.end_steady_minor = if is_plain { flow.end_minor } else { lasting.worth(&pays, valuation) };
         flow.pays = pays.iter().any(|(_, minor)| *minor > 0);
         debug_assert!(
             !is_plain || flow.moved_minor.iter().all(|moved| told(moved) == flow.end_minor - flow.start_minor),
             "the ledger of {book:?} does not add up in {month}"
         );
-        before = (flow.end_minor, flow.pays);
-        if flow
-            != (MonthFlow {
-                month,
-                start_minor: flow.start_minor,
-                end_minor: flow.start_minor,
-                paid: flow.paid,
-                pays: flow.paid,
-                ..MonthFlow::default()
-            })
-        {
+        before = flow;
+        if flow != still {
             flows.push(flow);
         }
     };
@@ -154,55 +165,48 @@ pub fn month_flows(book: &Book, valuation: Valuation<'_>) -> Vec<MonthFlow> {
     flows
 }
 
-/// What `steady_minor`, an MRR that no rate has moved, becomes in a month with `start_minor` at its start in which
-/// `moved_minor` moves but for `fx`: it goes on in proportion.
-///
-/// ```
-/// use churnwatch::engine::kpis::flows::go_on;
-/// // 100 was there, a rate made it 150 since; 45 of that go, which is 30 of the 100.
-/// assert_eq!(go_on(100, 150, -45), 70);
-/// // Nobody paid at the start.
-/// assert_eq!(go_on(0, 0, 20), 20);
-/// ```
-#[must_use]
-pub fn go_on(steady_minor: i64, start_minor: i64, moved_minor: i64) -> i64 {
-    if start_minor <= 0 || steady_minor <= 0 {
-        return steady_minor.saturating_add(moved_minor);
-    }
-    let [steady, start, end] = [steady_minor, start_minor, start_minor.saturating_add(moved_minor)].map(i128::from);
-    i64::try_from((steady * end + start / 2).div_euclid(start)).unwrap_or(i64::MAX)
-}
-
 /// The sum of what moved.
 fn told(moved: &Moved) -> i64 {
     moved.iter().fold(0, |sum, minor| sum.saturating_add(*minor))
 }
 
-/// What the account adds to each period of `length` in which its MRR moved.
-pub fn cells(flows: &[MonthFlow], activated: Month, length: Length) -> impl Iterator<Item = (Period, Cell)> + '_ {
-    flows.chunk_by(move |one, next| length.of(one.month) == length.of(next.month)).filter_map(move |months| {
-        let (first, last) = (months.first()?, months.last()?);
-        let period = length.of(first.month);
-        let mut cell = Cell::default();
-        for flow in months {
-            let moved_minor = flow.moved_minor.get(length as usize).copied().unwrap_or_default();
-            cell.add(&Cell { moved_minor, moved: flow.moved, ..Cell::default() }, 1);
+/// What the account adds, month by month, to the periods of `length` in which its MRR moved: what a period comes to up to the
+/// end of a month is the sum of its months so far. So no month knows of a later one, nor of its rates.
+pub fn cells(flows: &[MonthFlow], activated: Month, length: Length) -> impl Iterator<Item = (Month, Cell)> + '_ {
+    let mut first = MonthFlow::default();
+    let (mut sums, mut told_before) = (Cell::default(), Cell::default());
+    flows.iter().enumerate().map(move |(index, flow)| {
+        if index == 0 || length.of(first.month) != length.of(flow.month) {
+            first = *flow;
+            (sums, told_before) = (Cell::default(), Cell::default());
         }
-        let moved = told(&cell.moved_minor);
-        // What the movements do not tell: other rates, another currency at the same worth, and the rounding of both.
-        if let Some(fx) = cell.moved_minor.get_mut(Flow::Fx as usize) {
-            *fx = last.end_minor - first.start_minor - moved;
-        }
-        let (paid, pays) = (first.paid, last.pays);
-        let is_new = activated >= period.first;
-        cell.acquired = i64::from(!paid && pays && is_new);
-        cell.returned = i64::from(!paid && pays && !is_new);
-        cell.lost = i64::from(paid && !pays);
-        if paid {
-            let end = if pays { first.start_minor.saturating_add(moved).max(0) } else { 0 };
-            cell.gone_minor = first.start_minor - end.min(first.start_minor);
-            cell.opening_change_minor = end - first.start_minor;
-        }
-        Some((period, cell))
+        let moved_minor = flow.moved_minor.get(length as usize).copied().unwrap_or_default();
+        sums.add(&Cell { moved_minor, moved: flow.moved, ..Cell::default() }, 1);
+        let so_far = cell(&first, flow, sums, activated >= length.of(flow.month).first);
+        let mut step = so_far;
+        step.add(&told_before, -1);
+        told_before = so_far;
+        (flow.month, step)
     })
+}
+
+/// What the account adds to a period that begins with `first` up to the end of `last`, when `sums` has moved in it.
+fn cell(first: &MonthFlow, last: &MonthFlow, sums: Cell, is_new: bool) -> Cell {
+    let mut cell = sums;
+    let moved = told(&cell.moved_minor);
+    // What the movements do not tell: other rates, another currency at the same worth, and the rounding of both.
+    if let Some(fx) = cell.moved_minor.get_mut(Flow::Fx as usize) {
+        *fx = last.end_minor - first.start_minor - moved;
+    }
+    let (paid, pays) = (first.paid, last.pays);
+    cell.acquired = i64::from(!paid && pays && is_new);
+    cell.returned = i64::from(!paid && pays && !is_new);
+    cell.lost = i64::from(paid && !pays);
+    if paid {
+        let end = if pays { first.start_minor.saturating_add(moved).max(0) } else { 0 };
+        cell.gone_minor = first.start_minor - end.min(first.start_minor);
+        cell.opening_change_minor = end - first.start_minor;
+    }
+    cell.grown_steady_minor = last.end_steady_minor - first.start_steady_minor;
+    cell
 }

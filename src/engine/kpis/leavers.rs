@@ -69,7 +69,8 @@ impl Leavers {
         let from = member.flows.partition_point(|flow| flow.month < period.first);
         let to = member.flows.partition_point(|flow| flow.month < period.next().first);
         let within = member.flows.get(from..to).unwrap_or_default();
-        let cell = cells(within, activated, period.length).next().map(|(_, cell)| cell).unwrap_or_default();
+        let mut cell = Cell::default();
+        cells(within, activated, period.length).for_each(|(_, step)| cell.add(&step, 1));
         let fate = match cell {
             Cell { lost: 1.., .. } => Fate::Left,
             Cell { gone_minor: 1.., .. } => Fate::Shrank,

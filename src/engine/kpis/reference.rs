@@ -21,7 +21,8 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
 ## What holds for all of them
 
 - **Customers** are accounts with MRR above 0. A **period** is a calendar month, quarter or year of `kpis.time_zone`; the
-  running one ends now. A quarter is reckoned from its own start and end, not from three months added up.
+  running one ends now: what is told of later months, such as their rates, is not in it before they begin. A quarter is
+  reckoned from its own start and end, not from three months added up.
 - **One ledger.** Every figure about money follows from the movements of each account: end = start + new + expansion +
   reactivation - contraction - churned + fx, in every period, segment and cohort. A report that finds otherwise prints nothing.
 - A movement is one of the **account**: of two subscriptions one that ends is contraction; down to 0 is churned, up from 0
@@ -44,8 +45,11 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
   So the movements of a quarter are those of its months but for rates that changed within it. A subscription that goes over
   to another currency at the same worth, by the rates of that month and within 5 %, moves nothing, which is `fx` as well; at
   another worth it is expansion or contraction in proportion. Movements of a kind are added up by the month: of who goes
-  to and fro between currencies more than once within a month, part of what rates did may be in the ratios. Live amounts,
-  such as those of alerts, are at the latest rate.
+  to and fro between currencies more than once within a month, part of what rates did may be in the ratios. **Live amounts**
+  (alerts, account health, and the gauges without a period, `churnwatch_mrr_amount` and `churnwatch_revenue_at_risk_amount`
+  among them) are all at one rate of each currency, the last of `rules.rates`, even where it is dated later than the log has
+  come: so no rate looks like a change of price, but a rate that is entered ahead of its date is in them at once, and they
+  differ from the MRR of periods and reports until then. Enter a rate when it comes into force.
 - **Segments.** The whole history of an account belongs to its present value: when a trait changes, the past is restated.
   Accounts without a value are `unknown`; values beyond `rules.segments_max` are `other`; gauges by period show the largest 20.
 - **Sign-up** is an account's first usage, trial or subscription, whichever came first. Days of surveys are UTC.
@@ -58,8 +62,9 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
 
 Cohorts are by the month of the first payment. Months of life count from 0: `k1` is the second month. `k0` counts those who
 still pay at the end of their first month; only complete months are told. What stays of a cohort's revenue is told, and marked,
-at the rates of its first month: it goes on by the movements of each month, in proportion, without `fx`. So are who left or
-pays less, and the growth of an account. Amounts, and the series of cohorts in Prometheus, are at the rates of each month.
+at the rates of its first month, account by account: what each pays, in whatever currency, is worth what it would have been
+then, and a change of currency at the same worth leaves it as it was. So are the series of cohorts in Prometheus, and the growth
+of an account. Who left or pays less is told without `fx` as well. Other amounts are at the rates of each month.
 
 ## Billing that contradicts itself
 

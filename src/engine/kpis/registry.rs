@@ -232,7 +232,7 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "ltv", title: "Customer lifetime value", unit: Unit::Amount, better: Better::Higher, span: Span::Period,
         formula: "ARPA x margin x lifetime",
-        edges: "Undefined when nobody left in the period: that says nothing about how long customers stay. Of a small period it jumps; use the quarter or the year.",
+        edges: "Undefined when nobody left in the period: that says nothing about how long customers stay; nor is it told of a running period, whose churn is not that of a whole one. Of a small period it jumps; use the quarter or the year. The recording rule has MRR, customers and margin, and takes customers at the start and lost ones by way of that of `lifetime`.",
         source: BILLING, owner: FINANCE,
         metrics: &[
             "churnwatch_period_mrr_end_amount", "churnwatch_period_customers_end", "churnwatch_kpi_margin",
@@ -247,7 +247,7 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "lifetime", title: "Average customer lifetime", unit: Unit::Months, better: Better::Higher, span: Span::Period,
         formula: "months of the period / customer churn rate",
-        edges: "Undefined when nobody left in the period.",
+        edges: "Undefined when nobody left in the period, and while the period is running.",
         source: BILLING, owner: SUCCESS, metrics: LOSSES, panel: "Customer lifetime",
         value: lifetime,
     },
@@ -321,8 +321,8 @@ pub static KPIS: &[Kpi] = &[
     },
     Kpi {
         id: "trial_conversion", title: "Trial conversion", unit: Unit::Share, better: Better::Higher, span: Span::Present,
-        formula: "trials that became paying customers / trials that have ended, since the beginning of the log",
-        edges: "A trial ends when it converts, expires, or its end has come; one without a known end, after 90 days, and is counted as endless. An end before the trial begins, or more than a year later, is none; one that converts or expires before any start began then: both are counted. Undefined while none has ended.",
+        formula: "trials that converted, as told or by paying / trials that have ended, since the beginning of the log",
+        edges: "A trial converts when trial.converted says so, whether or not a subscription is known, or when its account first pays after it began. It ends when it converts, expires, or its end has come; one without a known end, after 90 days, and is counted as endless. An end before the trial begins, or more than a year later, is none; one that converts or expires before any start began then: both are counted. Undefined while none has ended.",
         source: "trial and subscription events", owner: MARKETING,
         metrics: &["churnwatch_trials_converted", "churnwatch_trials_ended"], panel: "Trial conversion",
         value: |f| trial_conversion(f.trials.ended, f.trials.converted),
@@ -364,7 +364,7 @@ pub static KPIS: &[Kpi] = &[
 ];
 
 fn lifetime(figures: &Figures) -> Option<f64> {
-    let churn = customer_churn(figures.ledger.customers, figures.ledger.cell.lost)?;
+    let churn = customer_churn(figures.ledger.customers, figures.ledger.cell.lost).filter(|_| figures.is_complete)?;
     lifetime_months(churn, figures.period.length.months())
 }
 

@@ -55,7 +55,7 @@ pub struct Trials {
     pub started: i64,
     /// Trials ended.
     pub ended: i64,
-    /// Those of them that became paying customers, ...
+    /// Those of them that converted, as told or by paying, ...
     pub converted: i64,
     /// ... and those of these that have left since.
     pub churned: i64,

@@ -5,6 +5,8 @@
 //!
 //! A subscription that goes over to another currency takes its price along. At the same price nothing moves: from then on the
 //! new currency is worth what the old one was. At another price it moves by as much as it did on that day, in proportion.
+//!
+//! What stays of a cohort is told likewise, at the rates of its first month for as long as it lives.
 
 use crate::engine::facts::book::{Flow, Line};
 use crate::engine::rates::{Valuation, bounded};
@@ -14,10 +16,11 @@ use crate::units::{Currency, Money};
 /// What moved, in minor units of the reporting currency, by [`Flow`]; `fx` is no movement here and always 0.
 pub type Moved = [i64; Flow::ALL.len()];
 
-/// The rates that hold for one account while a period lasts.
+/// The rates that hold for one account while a period lasts, or for ever.
 #[derive(Debug)]
 pub struct Steady {
-    length: Length,
+    /// Length of the periods; `None` for one that begins with the first movement and has no end.
+    length: Option<Length>,
     /// The first month of the period; `None` before any.
     first: Option<Month>,
     /// What one major unit is worth, by currency in the order of the account's currencies.
@@ -36,18 +39,35 @@ struct Exchange {
 }
 
 impl Steady {
-    /// Before the first period.
+    /// The rates with which each period of `length` begins, those of the month before it; before the first period.
     #[must_use]
-    pub fn new(length: Length) -> Steady {
-        Steady { length, first: None, rates: Vec::new() }
+    pub fn of_periods(length: Length) -> Steady {
+        Steady { length: Some(length), first: None, rates: Vec::new() }
+    }
+
+    /// The rates of the month of the first movement, for ever; before it.
+    #[must_use]
+    pub fn from_first() -> Steady {
+        Steady { length: None, first: None, rates: Vec::new() }
+    }
+
+    /// What `pays` is worth at these rates, in minor units of the reporting currency.
+    #[must_use]
+    pub fn worth(&self, pays: &[(Currency, i64)], valuation: Valuation<'_>) -> i64 {
+        let amounts = pays.iter().zip(&self.rates);
+        amounts
+            .map(|((currency, minor), rate)| valuation.at_rate(Money { minor: *minor, currency: *currency }, *rate))
+            .sum()
     }
 
     /// What the lines of `month` move of an account that pays `pays` before them, in minor units by currency.
     pub fn moved(&mut self, month: Month, lines: &[Line], pays: &[(Currency, i64)], valuation: Valuation<'_>) -> Moved {
-        let period = self.length.of(month);
-        if self.first.replace(period.first) != Some(period.first) {
-            let before = period.first.plus(-1);
-            self.rates = pays.iter().map(|(currency, _)| valuation.rate(*currency, before)).collect();
+        let (first, rates_of) = match self.length.map(|length| length.of(month).first) {
+            Some(first) => (first, first.plus(-1)),
+            None => (self.first.unwrap_or(month), month),
+        };
+        if self.first.replace(first) != Some(first) {
+            self.rates = pays.iter().map(|(currency, _)| valuation.rate(*currency, rates_of)).collect();
         }
         let mut held = pays.to_vec();
         let mut moved = Moved::default();

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::days::{Days, Tally};
-use super::flows::{Cell, MonthFlow, cells, go_on};
-use crate::engine::facts::book::{Doubt, Flow};
+use super::flows::{Cell, MonthFlow, cells};
+use crate::engine::facts::book::Doubt;
 use crate::units::calendar::{Length, Month, Period};
 
 /// Where accounts of segments beyond the most that are shown are counted.
@@ -41,7 +41,7 @@ pub struct Dimension {
 /// What the accounts of one segment or cohort add to periods in which their MRR moved.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Group {
-    /// By [`Length`], then by the first month of the period, ascending; none of them is nothing.
+    /// By [`Length`] of the period, then by the month in which it happens, ascending; none of them is nothing.
     periods: [Vec<(Month, Cell)>; Length::ALL.len()],
 }
 
@@ -86,12 +86,12 @@ impl Tables {
             self.dimensions.resize_with(account.segments.len(), Dimension::default);
         }
         for length in Length::ALL {
-            for (period, cell) in cells(&account.flows, activated, length) {
+            for (month, cell) in cells(&account.flows, activated, length) {
                 for (dimension, segment) in self.dimensions.iter_mut().zip(&account.segments) {
-                    dimension.change(segment, segments_max, |group| group.apply(period, &cell, sign));
+                    dimension.change(segment, segments_max, |group| group.apply(length, month, &cell, sign));
                 }
                 if length == Length::Month {
-                    self.change_cohort(activated, |group| group.apply(period, &cell, sign));
+                    self.change_cohort(activated, |group| group.apply(length, month, &cell, sign));
                 }
             }
         }
@@ -174,7 +174,7 @@ impl Dimension {
 }
 
 impl Group {
-    /// What happens in its periods of `length`, by their first month, ascending.
+    /// What each month adds to its period of `length`, ascending.
     #[must_use]
     pub fn of(&self, length: Length) -> &[(Month, Cell)] {
         self.periods.get(length as usize).map(Vec::as_slice).unwrap_or_default()
@@ -186,10 +186,10 @@ impl Group {
         self.periods.iter().all(Vec::is_empty)
     }
 
-    /// Adds (`sign` 1) or takes out (-1) what happens in a period.
-    pub fn apply(&mut self, period: Period, cell: &Cell, sign: i64) {
-        let Some(periods) = self.periods.get_mut(period.length as usize) else { return };
-        match periods.binary_search_by_key(&period.first, |(month, _)| *month) {
+    /// Adds (`sign` 1) or takes out (-1) what `month` adds to its period of `length`.
+    pub fn apply(&mut self, length: Length, month: Month, cell: &Cell, sign: i64) {
+        let Some(periods) = self.periods.get_mut(length as usize) else { return };
+        match periods.binary_search_by_key(&month, |(known, _)| *known) {
             Ok(index) => {
                 if let Some((_, known)) = periods.get_mut(index) {
                     known.add(cell, sign);
@@ -202,7 +202,7 @@ impl Group {
                 let mut known = Cell::default();
                 known.add(cell, sign);
                 if known != Cell::default() {
-                    periods.insert(index, (period.first, known));
+                    periods.insert(index, (month, known));
                 }
             }
         }
@@ -212,7 +212,7 @@ impl Group {
     pub fn merge(&mut self, other: &Group) {
         for length in Length::ALL {
             for (month, cell) in other.of(length) {
-                self.apply(Period { length, first: *month }, cell, 1);
+                self.apply(length, *month, cell, 1);
             }
         }
     }
@@ -223,34 +223,47 @@ impl Group {
         self.of(Length::Month).first().map(|(month, _)| *month)
     }
 
-    /// Where it stands at `period`.
+    /// Where it stands at `period`, all of it.
     #[must_use]
     pub fn at(&self, period: Period) -> Standing {
+        self.so_far(period, period.last())
+    }
+
+    /// Where it stands at `period`, as of the end of `month` if that comes before the end of the period: what is told of
+    /// later months, their rates above all, is not in it.
+    #[must_use]
+    pub fn so_far(&self, period: Period, month: Month) -> Standing {
+        let until = month.min(period.last());
         let mut standing = Standing::default();
-        for (month, cell) in self.of(period.length) {
-            if *month > period.first {
-                break;
-            }
-            if *month == period.first {
-                standing.cell = *cell;
-            } else {
-                standing.customers += cell.grown();
-                standing.mrr_minor = standing.mrr_minor.wrapping_add(cell.grown_minor());
-            }
+        for (_, cell) in self.of(period.length).iter().take_while(|(of, _)| *of < period.first) {
+            standing.customers += cell.grown();
+            standing.mrr_minor = standing.mrr_minor.wrapping_add(cell.grown_minor());
         }
+        standing.cell = self.within(period, until);
         standing
     }
 
-    /// Where it stands at the period before `period`, and at `period`.
+    /// Where it stands at the period before the one of `length` that `month` is in, and at that one as of the end of `month`.
     #[must_use]
-    pub fn at_and_before(&self, period: Period) -> [Standing; 2] {
+    pub fn before_and_at(&self, length: Length, month: Month) -> [Standing; 2] {
+        let period = length.of(month);
         let before = self.at(period.previous());
-        let cell = self.of(period.length).binary_search_by_key(&period.first, |(month, _)| *month).ok();
-        let cell = cell.and_then(|index| self.of(period.length).get(index)).map(|(_, cell)| *cell).unwrap_or_default();
+        let cell = self.within(period, month);
         [before, Standing { customers: before.customers_end(), mrr_minor: before.mrr_end_minor(), cell }]
     }
 
-    /// Paying accounts and MRR at the ends of `count` months from `first` on.
+    /// What happens in `period` up to the end of `until`.
+    fn within(&self, period: Period, until: Month) -> Cell {
+        let cells = self.of(period.length);
+        let from = cells.partition_point(|(month, _)| *month < period.first);
+        let mut sum = Cell::default();
+        let within = cells.iter().skip(from).take_while(|(month, _)| *month <= until);
+        within.for_each(|(_, cell)| sum.add(cell, 1));
+        sum
+    }
+
+    /// Paying accounts at the ends of `count` months from `first` on, and their MRR, that of each at the rates of the month
+    /// in which it first paid: what stays of a cohort.
     #[must_use]
     pub fn ends(&self, first: Month, count: u16) -> Vec<(i64, i64)> {
         let mut ends = Vec::with_capacity(usize::from(count));
@@ -259,26 +272,9 @@ impl Group {
         for month in (first.number()..).take(usize::from(count)) {
             while let Some((_, cell)) = cells.next_if(|(of, _)| of.number() <= month) {
                 customers += cell.grown();
-                minor = minor.wrapping_add(cell.grown_minor());
+                minor = minor.wrapping_add(cell.grown_steady_minor);
             }
             ends.push((customers, minor));
-        }
-        ends
-    }
-
-    /// The same with the MRR at the rates of `first`, as if none had changed since: what stays of a cohort.
-    #[must_use]
-    pub fn ends_steady(&self, first: Month, count: u16) -> Vec<(i64, i64)> {
-        let mut ends = self.ends(first, count);
-        let (mut steady, mut start) = (0, 0);
-        for (month, (_, minor)) in (first.number()..).map(Month::from_number).zip(&mut ends) {
-            let cells = self.of(Length::Month);
-            let cell = cells.binary_search_by_key(&month, |(of, _)| *of).ok().and_then(|index| cells.get(index));
-            let fx = cell.and_then(|(_, cell)| cell.moved_minor.get(Flow::Fx as usize)).copied().unwrap_or(0);
-            let moved = minor.wrapping_sub(start).wrapping_sub(fx);
-            steady = if month == first { *minor } else { go_on(steady, start, moved) };
-            start = *minor;
-            *minor = steady;
         }
         ends
     }

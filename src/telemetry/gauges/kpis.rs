@@ -38,7 +38,7 @@ pub fn kpis(tables: &[&Tables], now: Timestamp, settings: &Settings, page: &mut 
         renewals(tables, *period, phase, today, settings, page);
     }
     for [(running, phase), (complete, complete_phase)] in &periods {
-        for (segment, [before, now]) in segments(tables, *running, settings, page) {
+        for (segment, [before, now]) in segments(tables, running.length, month, settings, page) {
             customers(&now, *running, phase, &segment, settings, page);
             customers(&before, *complete, complete_phase, &segment, settings, page);
         }
@@ -54,10 +54,11 @@ pub fn kpis(tables: &[&Tables], now: Timestamp, settings: &Settings, page: &mut 
     wanted(today, settings, page);
 }
 
-/// Where every segment stands at `running` and the period before; the smallest ones beyond the limit count as `other`.
+/// Where every segment stands at the period of `length` before the one of `month`, and at that one so far; the smallest ones beyond the limit count as `other`.
 fn segments(
     tables: &[&Tables],
-    running: Period,
+    length: Length,
+    month: Month,
     settings: &Settings,
     page: &mut Page,
 ) -> BTreeMap<String, [Standing; 2]> {
@@ -68,7 +69,7 @@ fn segments(
     };
     let groups = tables.iter().filter_map(|tables| tables.dimensions.first()).flat_map(|dimension| &dimension.groups);
     for (name, group) in groups {
-        add(&mut by_name, shown(name), group.at_and_before(running));
+        add(&mut by_name, shown(name), group.before_and_at(length, month));
     }
     let room = settings.kpi_segment_series_max.max(1);
     let omitted = if by_name.len() > room { by_name.len() - room + 1 } else { 0 };
@@ -83,7 +84,7 @@ fn segments(
             add(&mut by_name, OTHER_SEGMENT, standings);
         }
     }
-    if running.length == Length::Month {
+    if length == Length::Month {
         page.gauge(Metric::SeriesOmitted, &["kpi_segment"], whole(omitted as u64));
     }
     by_name

@@ -42,6 +42,8 @@ fn moved(month: Month, start: i64, flow: Flow, by: i64) -> MonthFlow {
         month,
         start_minor: start,
         end_minor: start + by,
+        start_steady_minor: start,
+        end_steady_minor: start + by,
         paid: start > 0,
         pays: start + by > 0,
         ..MonthFlow::default()

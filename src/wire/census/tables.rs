@@ -10,11 +10,12 @@ use crate::engine::kpis::days::Days;
 use crate::engine::kpis::flows::Cell;
 use crate::engine::kpis::tables::{Dimension, Group, Tables};
 use crate::units::Day;
-use crate::units::calendar::{Length, Month, Period};
+use crate::units::calendar::{Length, Month};
 
-/// Movements by flow, their numbers, then acquired, returned, lost, gone and change of the opening MRR.
-type CellForm = ([i64; Flow::ALL.len()], [i64; Flow::ALL.len()], [i64; 5]);
-/// By length of period, the cells by first month.
+/// Movements by flow, their numbers, then acquired, returned, lost, gone, change of the opening MRR, and growth at steady
+/// rates.
+type CellForm = ([i64; Flow::ALL.len()], [i64; Flow::ALL.len()], [i64; 6]);
+/// By length of period, what each month adds to it.
 type GroupForm = [Vec<(u16, CellForm)>; Length::ALL.len()];
 
 #[derive(Serialize, Deserialize)]
@@ -64,8 +65,15 @@ fn group_form(group: &Group) -> GroupForm {
     Length::ALL.map(|length| {
         let cells = group.of(length).iter();
         let form = |cell: &Cell| {
-            let Cell { moved_minor, moved, acquired, returned, lost, gone_minor, opening_change_minor } = *cell;
-            (moved_minor, moved, [acquired, returned, lost, gone_minor, opening_change_minor])
+            let rest = [
+                cell.acquired,
+                cell.returned,
+                cell.lost,
+                cell.gone_minor,
+                cell.opening_change_minor,
+                cell.grown_steady_minor,
+            ];
+            (cell.moved_minor, cell.moved, rest)
         };
         cells.map(|(month, cell)| (month.number(), form(cell))).collect()
     })
@@ -75,9 +83,18 @@ fn group(form: GroupForm) -> Group {
     let mut group = Group::default();
     for (length, cells) in Length::ALL.into_iter().zip(form) {
         for (month, (moved_minor, moved, rest)) in cells {
-            let [acquired, returned, lost, gone_minor, opening_change_minor] = rest;
-            let cell = Cell { moved_minor, moved, acquired, returned, lost, gone_minor, opening_change_minor };
-            group.apply(Period { length, first: Month::from_number(month) }, &cell, 1);
+            let [acquired, returned, lost, gone_minor, opening_change_minor, grown_steady_minor] = rest;
+            let cell = Cell {
+                moved_minor,
+                moved,
+                acquired,
+                returned,
+                lost,
+                gone_minor,
+                opening_change_minor,
+                grown_steady_minor,
+            };
+            group.apply(length, Month::from_number(month), &cell, 1);
         }
     }
     group
