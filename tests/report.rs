@@ -112,71 +112,72 @@ fn kpis_are_told_against_their_targets_and_the_ledger_by_month() {
     check(
         "kpis --as-of 2026-05-01",
         &expect![[r#"
-        kpis of events.ndjson as of 2026-05-01 (UTC), amounts in USD, 8 accounts
+            kpis of events.ndjson as of the end of 2026-05-01 (UTC), amounts in USD, 8 accounts
 
-        KPIs
-             KPI                                               2026-05 so far  2026-04  2026-Q1    2025   target  progress  owner             data
-          *  nrr                  Net revenue retention               100.0 %  100.0 %   65.7 %       -  105.0 %     0.0 %  kim               the billing system
-             crr                  Customer retention rate             100.0 %  100.0 %  100.0 %       -                     customer success  subscription events
-             customer_churn_rate  Customer churn rate                   0.0 %    0.0 %    0.0 %       -    2.0 %   100.0 %  customer success  subscription events
-             mrr                  Monthly recurring revenue             6,600    6,600    6,600   3,500                     finance           subscription events
-             arr                  Annual recurring revenue             79,200   79,200   79,200  42,000                     finance           subscription events
-             grr                  Gross revenue retention             100.0 %  100.0 %   65.7 %       -                     customer success  subscription events
-             revenue_churn        Revenue churn                         0.0 %    0.6 %  157.1 %       -                     customer success  subscription events
-             net_revenue_churn    Net revenue churn                     0.0 %    0.6 %   34.3 %       -                     customer success  subscription events
-             arpa                 Average revenue per account           1,320    1,320    1,320   1,750                     finance           subscription events
-             ltv                  Customer lifetime value                   -        -        -       -                     finance           subscription events
-             lifetime             Average customer lifetime                 -        -        -       -                     customer success  subscription events
-             quick_ratio          Quick ratio                               -     1.00     1.55       -                     finance           subscription events
-             dau                  Daily active users                        0                                               product           usage events
-             wau                  Weekly active users                       0                                               product           usage events
-             mau                  Monthly active users                      0                                               product           usage events
-             stickiness           Stickiness                                -                                               product           usage events
-             onboarding_rate      Onboarding rate                       0.0 %                                               product           onboarding steps, usage, trials and subscriptions
-             seven_day_dropoff    Seven-day drop-off                  100.0 %                                               product           usage events
-             renewal_rate         Renewal rate                              -        -    0.0 %       -                     customer success  subscription events with term_ends_at
-             renewal_rate_value   Renewal rate by value                     -        -    0.0 %       -                     customer success  subscription events with term_ends_at
-             trial_conversion     Trial conversion                     50.0 %                             40.0 %   100.0 %  marketing         trial and subscription events
-             nps                  Net promoter score                        -                                               customer success  nps.responded
-             csat                 Customer satisfaction                     -                                               customer success  csat.responded
-             nps_response_rate    NPS response rate                         -                                               customer success  survey.sent, nps.responded
-             csat_response_rate   CSAT response rate                        -                                               customer success  survey.sent with survey csat, csat.responded
-          * in focus. - undefined: see docs/kpis.md. Targets are measured by the last complete month, or by the present.
-          Progress goes from where the KPI stood when the target was set; where that is not known, it tells how near it is.
+            KPIs
+                 KPI                                               2026-05 so far  2026-04  2026-Q1    2025   target  progress  owner             data
+              *  nrr                  Net revenue retention               100.0 %  100.0 %   65.7 %       -  105.0 %     0.0 %  kim               the billing system
+                 crr                  Customer retention rate             100.0 %  100.0 %  100.0 %       -                     customer success  subscription events
+                 customer_churn_rate  Customer churn rate                   0.0 %    0.0 %    0.0 %       -    2.0 %   100.0 %  customer success  subscription events
+                 mrr                  Monthly recurring revenue             6,600    6,600    6,600   3,500                     finance           subscription events
+                 arr                  Annual recurring revenue             79,200   79,200   79,200  42,000                     finance           subscription events
+                 grr                  Gross revenue retention             100.0 %  100.0 %   65.7 %       -                     customer success  subscription events
+                 revenue_churn        Revenue churn                         0.0 %    0.6 %  157.1 %       -                     customer success  subscription events
+                 net_revenue_churn    Net revenue churn                     0.0 %    0.6 %   34.3 %       -                     customer success  subscription events
+                 arpa                 Average revenue per account           1,320    1,320    1,320   1,750                     finance           subscription events
+                 ltv                  Customer lifetime value                   -        -        -       -                     finance           subscription events
+                 lifetime             Average customer lifetime                 -        -        -       -                     customer success  subscription events
+                 quick_ratio          Quick ratio                               -     1.00     1.55       -                     finance           subscription events
+                 dau                  Daily active users                        0                                               product           usage events
+                 wau                  Weekly active users                       0                                               product           usage events
+                 mau                  Monthly active users                      0                                               product           usage events
+                 stickiness           Stickiness                                -                                               product           usage events
+                 onboarding_rate      Onboarding rate                       0.0 %                                               product           onboarding steps, usage, trials and subscriptions
+                 seven_day_dropoff    Seven-day drop-off                  100.0 %                                               product           usage events
+                 renewal_rate         Renewal rate                              -        -    0.0 %       -                     customer success  subscription events with term_ends_at
+                 renewal_rate_value   Renewal rate by value                     -        -    0.0 %       -                     customer success  subscription events with term_ends_at
+                 trial_conversion     Trial conversion                     50.0 %                             40.0 %   100.0 %  marketing         trial and subscription events
+                 nps                  Net promoter score                        -                                               customer success  nps.responded
+                 csat                 Customer satisfaction                     -                                               customer success  csat.responded
+                 nps_response_rate    NPS response rate                         -                                               customer success  survey.sent, nps.responded
+                 csat_response_rate   CSAT response rate                        -                                               customer success  survey.sent with survey csat, csat.responded
+              * in focus. - undefined: see docs/kpis.md. Targets are measured by the last complete month, or by the present.
+              ltv and lifetime are told of complete periods only: the churn of a running one is not over.
+              Progress goes from where the KPI stood when the target was set; where that is not known, it tells how near it is.
 
-        MRR and customers by month
-          month    MRR at start    new  expansion  contraction  churned  reactivation   fx  MRR at end  customers  acquired  returned  lost  at end
-          2025-11             0  1,000          0            0        0             0    0       1,000          0         1         0     0       1
-          2025-12         1,000  2,000        500            0        0             0    0       3,500          1         1         0     0       2
-          2026-01         3,500  4,100        500          800        0             0    0       7,300          2         2         0     0       4
-          2026-02         7,300    100          0          500    1,200             0    0       5,700          4         1         0     1       4
-          2026-03         5,700      0          0            0    3,000         3,800  100       6,600          4         0         1     0       5
-          2026-04         6,600     40          0            0       40             0    0       6,600          5         0         0     0       5
-          2026-05         6,600      0          0            0        0             0    0       6,600          5         0         0     0       5
-          end = start + new + expansion + reactivation - contraction - churned + fx; the last month is still running.
+            MRR and customers by month
+              month    MRR at start    new  expansion  contraction  churned  reactivation   fx  MRR at end  customers  acquired  returned  lost  at end
+              2025-11             0  1,000          0            0        0             0    0       1,000          0         1         0     0       1
+              2025-12         1,000  2,000        500            0        0             0    0       3,500          1         1         0     0       2
+              2026-01         3,500  4,100        500          800        0             0    0       7,300          2         2         0     0       4
+              2026-02         7,300    100          0          500    1,200             0    0       5,700          4         1         0     1       4
+              2026-03         5,700      0          0            0    3,000         3,800  100       6,600          4         0         1     0       5
+              2026-04         6,600     40          0            0       40             0    0       6,600          5         0         0     0       5
+              2026-05         6,600      0          0            0        0             0    0       6,600          5         0         0     0       5
+              end = start + new + expansion + reactivation - contraction - churned + fx; the last month is still running.
 
-        Trials by whether a card was given
-          card     started  ended  converted  conversion  left since  of the converted
-          with           1      1          1     100.0 %           0             0.0 %
-          without        1      1          0       0.0 %           0                 -
-          unknown        0      0          0           -           0                 -
+            Trials by whether a card was given
+              card     started  ended  converted  conversion  left since  of the converted
+              with           1      1          1     100.0 %           0             0.0 %
+              without        1      1          0       0.0 %           0                 -
+              unknown        0      0          0           -           0                 -
 
-        Targets and their revisions
-          KPI                  from         target
-          customer_churn_rate                2.0 %  in force
-          nrr                  2026-01-01  100.0 %  was
-          nrr                  2026-04-01  105.0 %  in force
-          nrr                  2027-01-01  110.0 %  to come
-          trial_conversion                  40.0 %  in force
+            Targets and their revisions
+              KPI                  from         target
+              customer_churn_rate                2.0 %  in force
+              nrr                  2026-01-01  100.0 %  was
+              nrr                  2026-04-01  105.0 %  in force
+              nrr                  2027-01-01  110.0 %  to come
+              trial_conversion                  40.0 %  in force
 
-        What others reach: for comparison, never a threshold
-          KPI  of whom       theirs     ours  said by
-          nrr  peer_median  101.0 %  100.0 %  a survey of peers
+            What others reach: for comparison, never a threshold
+              KPI  of whom       theirs     ours  said by
+              nrr  peer_median  101.0 %  100.0 %  a survey of peers
 
-        What was left out or contradicted itself
-          what                  count  result
-          unknown_subscription      1  changes of a subscription that never started; one with an MRR starts it, an end leaves nothing
-    "#]],
+            What was left out or contradicted itself
+              what                  count  result
+              unknown_subscription      1  changes of a subscription that never started; one with an MRR starts it, an end leaves nothing
+        "#]],
     );
 }
 
@@ -185,7 +186,7 @@ fn cohorts_show_customers_and_revenue_side_by_side() {
     check(
         "cohorts --as-of 2026-05-01",
         &expect![[r#"
-            cohorts of events.ndjson as of 2026-05-01 (UTC), amounts in USD, 8 accounts
+            cohorts of events.ndjson as of the end of 2026-05-01 (UTC), amounts in USD, 8 accounts
 
             Customers/revenue by the month of the first payment
               cohort   joined  k0    MRR       k1       k2       k3       k4       k5  k6  k7  k8  k9  k10  k11  k12
@@ -321,7 +322,7 @@ fn segments_are_told_side_by_side_and_who_leaves() {
     check(
         "segments --as-of 2026-05-01",
         &expect![[r#"
-            segments of events.ndjson as of 2026-05-01 (UTC), amounts in USD, 8 accounts
+            segments of events.ndjson as of the end of 2026-05-01 (UTC), amounts in USD, 8 accounts
 
             Segments in 2026-Q1
               trait      segment   customers    MRR   of MRR      ARPA  churn      CRR      GRR      NRR  revenue churn  lifetime  LTV
@@ -389,20 +390,29 @@ fn a_date_is_told_as_of_its_end_in_the_configured_time_zone() {
     ] {
         fs::write(folder.join("zone.toml"), format!("[kpis]\ntime_zone = \"{zone}\"\n")).unwrap();
         let report = format!("report kpis --input night.ndjson --config zone.toml --as-of {as_of}");
-        writeln!(shown, "{as_of}: {}", succeed(&folder, &report).lines().next().unwrap()).unwrap();
+        let report = succeed(&folder, &report);
+        let mut lines = report.lines();
+        writeln!(shown, "{as_of}: {}", lines.next().unwrap()).unwrap();
+        // The periods that are told: what ends with the date is complete.
+        let titles = lines.find(|line| line.contains(" so far")).unwrap();
+        writeln!(shown, "{}", titles.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap();
     }
     expect![[r#"
-        2026-03-31: kpis of night.ndjson as of 2026-03-31 (UTC), amounts in USD, 2 accounts
-        2026-03-31: kpis of night.ndjson as of 2026-03-31 (Europe/Berlin), amounts in USD, 1 accounts
-        2026-04-01: kpis of night.ndjson as of 2026-04-01 (Europe/Berlin), amounts in USD, 2 accounts
+        2026-03-31: kpis of night.ndjson as of the end of 2026-03-31 (UTC), amounts in USD, 2 accounts
+        KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
+        2026-03-31: kpis of night.ndjson as of the end of 2026-03-31 (Europe/Berlin), amounts in USD, 1 accounts
+        KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
+        2026-04-01: kpis of night.ndjson as of the end of 2026-04-01 (Europe/Berlin), amounts in USD, 2 accounts
+        KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
         2026-03-31T22:00:00Z: kpis of night.ndjson as of 2026-04-01 (Europe/Berlin), amounts in USD, 1 accounts
+        KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
     "#]]
     .assert_eq(&shown);
 }
 
-/// The clock waits for late events: at a month's start accounts are a month ahead of it.
+/// Nothing more comes that a clock would have to wait for: every report counts the last event, and is as of it.
 #[test]
-fn a_report_is_told_at_the_start_of_a_month() {
+fn a_report_is_as_of_the_last_event() {
     let (_held, folder) = company();
     let start = |index: u8, time: &str, account: &str, mrr: i64| {
         let (id, kind) = (format!("e{index}"), "subscription.started");
@@ -415,7 +425,36 @@ fn a_report_is_told_at_the_start_of_a_month() {
     fs::write(folder.join("start.ndjson"), events).unwrap();
     for what in ["kpis", "cohorts", "segments", "profile", "features", "accounts"] {
         let shown = succeed(&folder, &format!("report {what} --input start.ndjson --config churnwatch.toml"));
-        assert!(shown.contains("as of 2026-02-28 (UTC)"), "{shown}");
+        assert!(shown.contains("as of 2026-03-01 (UTC)"), "{shown}");
+    }
+    let kpis = succeed(&folder, "report kpis --input start.ndjson --config churnwatch.toml --output json");
+    let kpis: Value = serde_json::from_str(&kpis).unwrap();
+    let rows = kpis["ledger"]["rows"].as_array().unwrap();
+    let [.., february, march] = rows.as_slice() else { panic!("{kpis}") };
+    assert_eq!((&february["month"], &february["mrr_end"]), (&"2026-02".into(), &110.0.into()));
+    assert_eq!(
+        (&march["month"], &march["mrr_end"], &march["customers_end"]),
+        (&"2026-03".into(), &180.0.into(), &2.0.into())
+    );
+}
+
+/// Every report that is made of events tells which of them it could not use.
+#[test]
+fn every_report_tells_what_was_left_out() {
+    let (_held, folder) = company();
+    let mut events = fs::read_to_string(folder.join("events.ndjson")).unwrap();
+    events += "no event\n";
+    events += r#"{"id":"odd","time":"2026-05-02T13:00:00Z","account_id":"acme","type":"weather.changed"}"#;
+    fs::write(folder.join("events.ndjson"), events + "\n").unwrap();
+    for what in ["kpis", "cohorts", "segments", "profile", "features", "accounts"] {
+        let output =
+            churnwatch(&folder, &format!("report {what} --input events.ndjson --config churnwatch.toml --output json"));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let rows = report["left_out"]["rows"].as_array().unwrap();
+        for left_out in ["rejected", "unknown_type"] {
+            let row = rows.iter().find(|row| row["what"] == left_out).unwrap_or_else(|| panic!("{what}: {rows:?}"));
+            assert_eq!(row["count"], 1.0, "{what} {left_out}");
+        }
     }
 }
 
@@ -434,7 +473,7 @@ fn programs_get_the_same_numbers_in_json_and_csv() {
     );
     let told = String::from_utf8(output.stderr).unwrap();
     for told_apart in
-        ["kpis of events.ndjson as of 2026-05-01 (UTC)", "\nkpis: KPIs\n", "\nleft_out: What was left out"]
+        ["kpis of events.ndjson as of the end of 2026-05-01 (UTC)", "\nkpis: KPIs\n", "\nleft_out: What was left out"]
     {
         assert!(told.contains(told_apart), "{told}");
     }
@@ -480,6 +519,7 @@ fn what_cannot_be_reported_is_said() {
         "report kpis --input missing.ndjson",
         "report kpis --input empty.ndjson",
         "report kpis --input events.ndjson --as-of yesterday",
+        "report kpis --input events.ndjson --as-of 1980-01-01",
         "report kpis --input events.ndjson --config bad.toml",
     ] {
         writeln!(shown, "{arguments}\n{}", said(arguments).trim_end()).unwrap();
@@ -511,7 +551,11 @@ fn what_cannot_be_reported_is_said() {
         report kpis --input empty.ndjson
         Some(1) churnwatch: empty.ndjson has 0 lines and no event; --source names the format of other events
         report kpis --input events.ndjson --as-of yesterday
-        Some(2) error: invalid value 'yesterday' for '--as-of <TIME>': is no time such as 2026-03-01T00:00:00Z or 2026-03-01
+        Some(2) error: invalid value 'yesterday' for '--as-of <TIME>': is no time such as 2026-03-01T00:00:00Z or 2026-03-01 between 1990-01-01 and 2100-01-01
+
+        For more information, try '--help'.
+        report kpis --input events.ndjson --as-of 1980-01-01
+        Some(2) error: invalid value '1980-01-01' for '--as-of <TIME>': is no time such as 2026-03-01T00:00:00Z or 2026-03-01 between 1990-01-01 and 2100-01-01
 
         For more information, try '--help'.
         report kpis --input events.ndjson --config bad.toml

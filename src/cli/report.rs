@@ -233,6 +233,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         of: input.display().to_string(),
         census: gathered.census,
         now: gathered.now,
+        month: gathered.month,
         refused: Some(refused),
         rules: config.rules.clone(),
     };
@@ -252,6 +253,8 @@ struct Report {
     census: Census,
     /// As of when.
     now: Timestamp,
+    /// The month that is then running: all periods that end before it are complete.
+    month: Month,
     /// What was read and is not in the census; `None` where nobody can tell.
     refused: Option<Refused>,
     /// The rules by which it was counted, as far as they matter for telling it.
@@ -259,9 +262,8 @@ struct Report {
 }
 
 fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
-    let Report { of, census, now, rules, .. } = report;
-    let zone = rules.kpis.time_zone;
-    let month = zone.month(*now);
+    let Report { of, census, now, month, rules, .. } = report;
+    let (zone, month) = (rules.kpis.time_zone, *month);
     census.check(month)?;
     let sums = Sums {
         report,
@@ -279,7 +281,9 @@ fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
         What::Features => features::tables(&sums),
         What::Accounts => accounts::tables(&sums)?,
     };
-    let day = day_text(zone.day(*now));
+    // What ended with a date is as of its end.
+    let end = if zone.day(now.plus(Span::from_ms(1))) > zone.day(*now) { "the end of " } else { "" };
+    let day = format!("{end}{}", day_text(zone.day(*now)));
     let (currency, name, accounts) = (rules.currency.code().to_owned(), zone.name(), census.accounts);
     let what = args.what.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     let head = format!("{what} of {of} as of {day} ({name}), amounts in {currency}, {accounts} accounts");
@@ -307,8 +311,15 @@ fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
 }
 
 fn moment(text: &str) -> Result<Moment, String> {
-    let moment = parse_day(text).map(Moment::Date).or_else(|| parse_instant(text).map(Moment::Instant));
-    moment.ok_or_else(|| "is no time such as 2026-03-01T00:00:00Z or 2026-03-01".to_owned())
+    let [first, last] = [Timestamp::MIN, Timestamp::MAX].map(Timestamp::day);
+    let moment = match parse_day(text) {
+        Some(day) => (first..=last).contains(&day).then_some(Moment::Date(day)),
+        None => parse_instant(text).map(Moment::Instant),
+    };
+    moment.ok_or_else(|| {
+        let [first, last] = [first, last].map(day_text);
+        format!("is no time such as 2026-03-01T00:00:00Z or 2026-03-01 between {first} and {last}")
+    })
 }
 
 fn month(text: &str) -> Result<Month, String> {

@@ -80,7 +80,7 @@ pub struct Replay {
     settings: Settings,
     layout: Layout,
     /// Where time is derived from events: the latest event time so far.
-    reached: Option<Timestamp>,
+    pub(super) reached: Option<Timestamp>,
     lanes: BTreeMap<PartitionIndex, Lane>,
     effects: Vec<Effect>,
     /// What new engines know of their fleet, where that is not the shipped record.

@@ -10,6 +10,7 @@ use super::replay::{Found, Stop};
 use super::rerun::{Log, Replayed};
 use crate::engine::census::Census;
 use crate::units::Timestamp;
+use crate::units::calendar::Month;
 
 /// What a log comes to.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Gathered {
     pub census: Census,
     /// As of when.
     pub now: Timestamp,
+    /// The month that is then running.
+    pub month: Month,
     /// The replay at its end.
     pub replayed: Replayed,
 }
@@ -40,17 +43,20 @@ pub fn gather(log: &Log, as_of: Option<AsOf>) -> Result<Gathered, LocalError> {
         }
         None => None,
     };
+    let zone = log.settings.rules.kpis.time_zone;
     let mut census = Census::default();
     let replayed = log.replay(gate, Found::default(), &mut |stop: &Stop<'_>| {
-        if let (Some(engine), Some(AsOf { now, .. })) = (stop.engine, as_of) {
-            census.merge(&Census::of(engine, now));
+        if let (Some(engine), Some(AsOf { now, before })) = (stop.engine, as_of) {
+            census.merge(&Census::in_month(engine, now, zone.month(before)));
         }
         ControlFlow::Continue(())
     })?;
-    let end = || replayed.replay.engines().filter_map(|engine| engine.partition().clock).max();
+    // Of plain events nothing more is to come that the clock would have to wait for; a dump is as of where its service stood.
+    let clock = || replayed.replay.engines().filter_map(|engine| engine.partition().clock).max();
+    let end = || replayed.replay.reached.or_else(clock);
     let now = as_of.map(|as_of| as_of.now).or_else(end).unwrap_or_default();
     if as_of.is_none() {
         replayed.replay.engines().for_each(|engine| census.merge(&Census::of(engine, now)));
     }
-    Ok(Gathered { census, now, replayed })
+    Ok(Gathered { census, now, month: zone.month(as_of.map_or(now, |as_of| as_of.before)), replayed })
 }

@@ -92,7 +92,7 @@ fn customers() -> Story {
 #[test]
 fn the_best_customers_are_told_from_the_rest_by_their_traits() {
     customers().check("profile --as-of 2026-07-24", &expect![[r#"
-        profile of events.ndjson as of 2026-07-24 (UTC), amounts in USD, 46 accounts
+        profile of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 46 accounts
 
         The best customers and the rest
           group  customers  MRR from
@@ -181,24 +181,25 @@ fn features_are_ranked_by_who_uses_them_lately() {
     story.check(
         "features --as-of 2026-07-24",
         &expect![[r#"
-        features of events.ndjson as of 2026-07-24 (UTC), amounts in USD, 9 accounts
+            features of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 9 accounts
 
-        Features most used by trial accounts
-          rank  feature  trial  of   share    from      to  paying  of    share    from       to
-             1  map          2   3  66.7 %  20.8 %  93.9 %       1   4   25.0 %   4.6 %   69.9 %
-             2  list         1   3  33.3 %   6.1 %  79.2 %       4   4  100.0 %  51.0 %  100.0 %
-          Trial: a trial that has not ended, was not converted, and nothing is paid.
+            Features most used by trial accounts
+              rank  feature  trial  of   share    from      to  paying  of    share    from       to
+                 1  map          2   3  66.7 %  20.8 %  93.9 %       1   4   25.0 %   4.6 %   69.9 %
+                 2  list         1   3  33.3 %   6.1 %  79.2 %       4   4  100.0 %  51.0 %  100.0 %
+              Trial: a trial that has not ended, was not converted, and nothing is paid.
 
-        Features most used by paying accounts
-          rank  feature  paying  of    share    from       to  trial  of   share    from      to
-             1  list          4   4  100.0 %  51.0 %  100.0 %      1   3  33.3 %   6.1 %  79.2 %
-             2  map           1   4   25.0 %   4.6 %   69.9 %      2   3  66.7 %  20.8 %  93.9 %
-          Used: this week so far or in the four before it. from, to: the 95 % score interval.
+            Features most used by paying accounts
+              rank  feature  paying  of    share    from       to  trial  of   share    from      to
+                 1  list          4   4  100.0 %  51.0 %  100.0 %      1   3  33.3 %   6.1 %  79.2 %
+                 2  map           1   4   25.0 %   4.6 %   69.9 %      2   3  66.7 %  20.8 %  93.9 %
+              Used: this week so far or in the four before it. from, to: the 95 % score interval.
 
-        What was left out or contradicted itself
-          what            count  result
-          paying_sampled      1  paying accounts of more than 128 features, known in part only
-    "#]],
+            What was left out or contradicted itself
+              what            count  result
+              paying_sampled      1  paying accounts of more than 128 features, known in part only
+              too_late            4  events too old for activity windows or for a timeline that has moved on
+        "#]],
     );
 }
 
@@ -222,7 +223,7 @@ fn cohorts() -> Story {
 #[test]
 fn the_strongest_accounts_of_a_cohort_are_those_likely_to_pay_most() {
     cohorts().check("accounts --as-of 2026-07-24 --top 3", &expect![[r#"
-        accounts of events.ndjson as of 2026-07-24 (UTC), amounts in USD, 5 accounts
+        accounts of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 5 accounts
 
         The strongest accounts by the month in which they first paid
           cohort   account  name          likely MRR    MRR   growth   risk  band     open alerts  users  last seen   owner
@@ -273,11 +274,11 @@ fn what_there_is_none_of_is_said() {
         table,as_of,time_zone,currency,cohort,account,name,likely_mrr,mrr,growth,risk,band,open_alerts,active_users,last_seen,owner
 
         table,as_of,time_zone,currency,cohort,joined,paying,shown,told
-        cohorts,2026-07-22T11:50:00.000Z,UTC,USD,2026-02,1,0,0,nobody of them pays any more
+        cohorts,2026-07-22T12:00:00.000Z,UTC,USD,2026-02,1,0,0,nobody of them pays any more
 
         table,as_of,time_zone,currency,what,count,result
-        left_out,2026-07-22T11:50:00.000Z,UTC,USD,other_cohorts,1,cohorts that are not shown; --cohort YYYY-MM shows one
-        left_out,2026-07-22T11:50:00.000Z,UTC,USD,gone,1,accounts of these cohorts that pay nothing now
+        left_out,2026-07-22T12:00:00.000Z,UTC,USD,other_cohorts,1,cohorts that are not shown; --cohort YYYY-MM shows one
+        left_out,2026-07-22T12:00:00.000Z,UTC,USD,gone,1,accounts of these cohorts that pay nothing now
         accounts of events.ndjson as of 2026-07-22 (UTC), amounts in USD, 5 accounts
         accounts: The strongest accounts by the month in which they first paid
           Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
@@ -310,7 +311,7 @@ fn what_there_is_none_of_is_said() {
           what  count  result
           nothing
         # profile --as-of 2026-02-01: Some(0)
-        profile of events.ndjson as of 2026-02-01 (UTC), amounts in USD, 4 accounts
+        profile of events.ndjson as of the end of 2026-02-01 (UTC), amounts in USD, 4 accounts
 
         The best customers and the rest
           group  customers  MRR from

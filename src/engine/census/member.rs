@@ -18,7 +18,7 @@ pub struct Member<'a> {
     pub rules: &'a Rules,
     /// As of when.
     pub now: Timestamp,
-    /// The month of `now` in the configured zone.
+    /// The month in the configured zone that is running.
     pub month: Month,
     /// When it first paid; `None` while it has not.
     pub activated: Option<Month>,
@@ -31,10 +31,9 @@ pub struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    /// `account` as of `now`.
+    /// `account` as of `now`, while `month` is running.
     #[must_use]
-    pub fn of(account: &'a Account, rules: &'a Rules, now: Timestamp) -> Member<'a> {
-        let month = rules.kpis.time_zone.month(now);
+    pub fn of(account: &'a Account, rules: &'a Rules, now: Timestamp, month: Month) -> Member<'a> {
         let valuation = rules.valuation();
         let book = account.billing.as_ref().map(|billing| billing.book(valuation));
         Member {

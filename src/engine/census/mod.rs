@@ -29,7 +29,7 @@ use super::rules::Rules;
 use super::store::Slot;
 use super::vocabulary::Vocabulary;
 use crate::units::Timestamp;
-use crate::units::calendar::Length;
+use crate::units::calendar::{Length, Month};
 
 /// What accounts come to.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -70,9 +70,9 @@ pub struct Found {
 }
 
 impl Found {
-    /// Counts `account` as of `now`.
-    pub fn count(&mut self, account: &Account, rules: &Rules, now: Timestamp) {
-        let member = Member::of(account, rules, now);
+    /// Counts `account` as of `now`, while `month` is running.
+    pub fn count(&mut self, account: &Account, rules: &Rules, now: Timestamp, month: Month) {
+        let member = Member::of(account, rules, now, month);
         for (length, leavers) in Length::ALL.into_iter().zip(&mut self.leavers) {
             leavers.count(&member, length.of(member.month).previous());
         }
@@ -98,7 +98,13 @@ impl Census {
     /// The census of `engine` as of `now`.
     #[must_use]
     pub fn of(engine: &Engine, now: Timestamp) -> Census {
-        let mut walk = Walk::new(engine, now);
+        Census::in_month(engine, now, engine.rules.kpis.time_zone.month(now))
+    }
+
+    /// The same while `month` is running: with the last moment of a month, the next one may be.
+    #[must_use]
+    pub fn in_month(engine: &Engine, now: Timestamp, month: Month) -> Census {
+        let mut walk = Walk { month, ..Walk::new(engine, now) };
         while !walk.go_on(engine, usize::MAX) {}
         walk.end(engine)
     }
@@ -120,6 +126,7 @@ impl Census {
 #[derive(Debug)]
 pub struct Walk {
     now: Timestamp,
+    month: Month,
     /// Slots walked over.
     walked: usize,
     /// Events accepted when it began.
@@ -131,7 +138,8 @@ impl Walk {
     /// At the beginning; accounts are counted as of `now`.
     #[must_use]
     pub fn new(engine: &Engine, now: Timestamp) -> Walk {
-        Walk { now, walked: 0, accepted: engine.counts.accepted, found: Found::default() }
+        let month = engine.rules.kpis.time_zone.month(now);
+        Walk { now, month, walked: 0, accepted: engine.counts.accepted, found: Found::default() }
     }
 
     /// Walks over the next `accounts_max` accounts at most; whether it has come to the end.
@@ -139,7 +147,7 @@ impl Walk {
         let end = self.walked.saturating_add(accounts_max).min(engine.store.len());
         let slots = (self.walked..end).filter_map(|index| u32::try_from(index).ok()).map(Slot::of);
         for account in slots.filter_map(|slot| engine.store.get(slot)) {
-            self.found.count(account, &engine.rules, self.now);
+            self.found.count(account, &engine.rules, self.now, self.month);
         }
         self.walked = end;
         self.walked == engine.store.len()
