@@ -178,7 +178,7 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "mrr", title: "Monthly recurring revenue", unit: Unit::Amount, better: Better::Higher, span: Span::Period,
         formula: "sum of the monthly amounts of all running subscriptions at the end",
-        edges: "Trials and paused subscriptions are 0, a year is twelve months; refunds are cash and no movement. At the rates of the month.",
+        edges: "Trials and paused subscriptions are 0, a year is twelve months; refunds are cash and no movement. At the rates of the month; the gauge is live and at the last rates.",
         source: BILLING, owner: FINANCE, metrics: MRR, panel: "MRR",
         value: |f| Some(f.whole_major(f.ledger.mrr_end_minor())),
     },
