@@ -163,13 +163,13 @@ enum Wanted {
     Open,
     /// Nothing would raise it, but its cause still stands.
     AsIs,
-    /// Its cause is gone, but its account is still in a band at risk.
+    /// Its cause is gone, or too weak for the risk that is left, but its account is still in a band at risk.
     Fading,
     Closed,
 }
 
 /// What `assessment` wants of the alert of type `kind` while the account is in `band`; `leading` is the signal that adds
-/// most to its risk.
+/// most to its risk. A band that the risk has left, and that only dwells, is no reason for an alert.
 fn wanted(kind: u8, band: Band, assessment: &Assessment, leading: Option<usize>, rules: &Rules) -> Wanted {
     let Some(index) = usize::from(kind).checked_sub(1) else {
         return match band {
@@ -179,11 +179,13 @@ fn wanted(kind: u8, band: Band, assessment: &Assessment, leading: Option<usize>,
         };
     };
     let strength = assessment.strength(index);
-    let leads = band >= Band::AtRisk && leading == Some(index);
-    let speaks = band >= Band::Watch && strength >= rules.alert_enter;
+    let stands = band_by(assessment.risk.get(), |band| rules.bands.exit(band)).min(band);
+    let leads = stands >= Band::AtRisk && leading == Some(index);
+    let speaks = stands >= Band::Watch && strength >= rules.alert_enter;
+    let dwells = band >= Band::AtRisk && stands < Band::AtRisk;
     if leads || speaks {
         Wanted::Open
-    } else if strength >= rules.alert_exit {
+    } else if strength >= rules.alert_exit && !dwells {
         Wanted::AsIs
     } else if band >= Band::AtRisk {
         Wanted::Fading
