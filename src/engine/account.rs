@@ -9,6 +9,7 @@ use super::event::{Event, Kind};
 use super::facts::Stamp;
 use super::facts::activity::{Activity, Taken};
 use super::facts::billing::{Billing, Booked, Failure, Ledger};
+use super::facts::comeback::Comeback;
 use super::facts::crowd::{CROWD_MAX, Crowd, Seen};
 use super::facts::limits::Limits;
 use super::facts::onboarding::Onboarding;
@@ -61,6 +62,8 @@ pub struct Standing {
     pub is_subscribed: bool,
     /// Whether every subscription has ended.
     pub has_left: bool,
+    /// Whether every subscription has ended or is paused.
+    pub rests: bool,
     /// Whether a payment has ever succeeded or failed.
     pub is_invoiced: bool,
     /// Whether a payment has failed since the last success.
@@ -83,6 +86,8 @@ pub struct Standing {
     pub limit_hit_at: Option<Timestamp>,
     /// The earliest and the latest NPS answer kept.
     pub answered: Option<(Timestamp, Timestamp)>,
+    /// Since when it is back, if it ever had left or was paused.
+    pub comeback: Comeback,
 }
 
 /// What has been judged of an account. Unlike facts, this is history: it depends on when the account was judged.
@@ -360,11 +365,13 @@ impl Account {
         self.standing = Standing {
             is_subscribed: ledger.is_some_and(|ledger| !ledger.subscriptions.is_empty()),
             has_left: ledger.is_some_and(Ledger::has_left),
+            rests: ledger.is_some_and(Ledger::rests),
             is_invoiced: billing.is_some_and(|billing| billing.paid_at.is_some() || !billing.failures.is_empty()),
             is_unpaid: billing.is_some_and(|billing| !billing.unpaid().is_empty()),
             is_contract_open: ledger.is_some_and(Ledger::is_open),
             mrr_minor: ledger.map_or(0, |ledger| ledger.mrr_minor),
             told: self.told(),
+            comeback: billing.map(Billing::comeback).unwrap_or_default(),
             ..self.standing
         };
     }
@@ -466,6 +473,7 @@ impl Account {
         close::item(&judgement.band);
         close::item(&standing.mrr_minor);
         close::item(&standing.answered);
+        close::item(&standing.comeback);
         close::item(&standing.is_unpaid);
     }
 

@@ -3,7 +3,8 @@
 //! Until enough outcomes have been seen, `risk = sigmoid(base + w14 e14 + w182 e182 + ws silence + sum of weight x
 //! strength)` with the default weights of the rules, where `e_h` tells how few active days are to be expected within the
 //! horizon by the gamma-Poisson rate with half-life `h`, and `silence` are the log-odds that the present silence goes on
-//! throughout it (see [`super::fleet::features::Scarcity`]). From then on the weights are those that the fleet has
+//! throughout it (see [`super::fleet::features::Scarcity`]); of an account that has a subscription and has never
+//! used anything nothing is known of these three, and they add nothing. From then on the weights are those that the fleet has
 //! learned ([`super::fleet::model::Model`]). Every term is kept, so that the risk decomposes exactly into contributions.
 
 use super::account::Account;
@@ -39,6 +40,7 @@ pub struct Assessment {
 /// Assesses `account` at `now`.
 #[must_use]
 pub fn assess(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Assessment {
+    let account = &*account.since_comeback(now);
     let scarcity = Scarcity::of(account, now, rules, fleet);
     let mut readings = [Reading::UNKNOWN; SIGNALS_MAX];
     for ((signal, settings), reading) in SIGNALS.iter().zip(&rules.signals).zip(&mut readings) {
@@ -51,7 +53,11 @@ pub fn assess(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -
     let (base, terms) = match learned {
         Some(model) => {
             let features = features::read(account, now, &scarcity, &readings, rules, fleet);
-            (model.intercept, model.terms(&features))
+            let mut terms = model.terms(&features);
+            if !scarcity.is_known {
+                features::leave_use_out(&mut terms);
+            }
+            (model.intercept, terms)
         }
         None => default_terms(&scarcity, &readings, population, rules),
     };
@@ -139,6 +145,7 @@ impl Assessment {
         fleet: &Fleet,
         partition: PartitionIndex,
     ) -> Vec<Evidence> {
+        let account = &*account.since_comeback(self.now);
         let mut speaking: Vec<usize> = (0..SIGNALS.len()).filter(|index| self.strength(*index) > 0.0).collect();
         speaking.sort_by(|a, b| self.logit(*b).total_cmp(&self.logit(*a)).then(a.cmp(b)));
         let told = speaking.into_iter().filter_map(|index| {
@@ -167,7 +174,8 @@ impl Assessment {
         is_alone: bool,
     ) -> Option<Evidence> {
         let [_, expected_days] = self.scarcity.expected_days;
-        if !account.activity.is_used() || (expected_days >= 1.0 && !is_alone) {
+        let is_told = self.scarcity.is_known && account.activity.is_used();
+        if !is_told || (expected_days >= 1.0 && !is_alone) {
             return None;
         }
         let quiet_days = account.activity.quiet_days(self.now);

@@ -15,6 +15,8 @@ use super::exclusions::Exclusions;
 use super::facts::billing::Billing;
 use super::facts::onboarding::Trial;
 use super::fleet::Fleet;
+use super::fleet::features::{FACTS, FEATURES};
+use super::fleet::model::{Model, TrackRecord};
 use super::input::{Input, Progress, Record};
 use super::rates::{Rate, Rates};
 use super::risk::assess;
@@ -676,8 +678,54 @@ fn the_health_of_an_account_that_left_says_what_it_paid() {
     // And so for whoever asks later.
     let account = engine.account("acme").unwrap();
     let later = Timestamp::clamped((DAY_0 + 200) * DAY_MS);
-    assert_eq!(engine.risk_at(account, later), engine.risk_at(account, Timestamp::clamped((DAY_0 + 40) * DAY_MS)));
+    assert_eq!(
+        engine.verdict_at(account, later),
+        engine.verdict_at(account, Timestamp::clamped((DAY_0 + 40) * DAY_MS))
+    );
     assert_eq!(engine.totals().segments.iter().map(|segment| segment.paying).sum::<u64>(), 0);
+}
+
+/// Of an account that has a subscription and never used anything use says nothing, by whichever weights.
+#[test]
+fn where_use_says_nothing_the_contract_alone_makes_the_risk() {
+    let rules = Rules::default();
+    let model = Model {
+        intercept: -2.0,
+        weights: [1.0; FEATURES],
+        means: [0.5; FEATURES],
+        scales: [1.0; FEATURES],
+        record: TrackRecord::default(),
+    };
+    let learned = Fleet { models: [Some(model.clone()), Some(model)], ..Fleet::default() };
+    let terms = |account: &Account, fleet: &Fleet| -> Vec<&'static str> {
+        let now = Timestamp::clamped((DAY_0 + 200) * DAY_MS);
+        let told = assess(account, now, &rules, fleet).contributions();
+        let mut told: Vec<&str> = told.into_iter().map(|one| one.term).filter(|term| FACTS.contains(term)).collect();
+        told.sort_unstable();
+        told
+    };
+    let mut account = Account::new("acme");
+    let terms_of = Terms {
+        subscription: "s".into(),
+        plan: None,
+        mrr: Some(Money { minor: 9_900, currency: Currency::USD }),
+        seats: None,
+        interval: None,
+        term_ends_at: None,
+        effective_at: None,
+        reason: None,
+    };
+    let event = Event {
+        id: "e".into(),
+        time: Timestamp::clamped(DAY_0 * DAY_MS),
+        account_id: "acme".into(),
+        user_id: None,
+        source: None,
+        kind: Kind::Subscription { change: SubscriptionChange::Started, terms: terms_of },
+    };
+    account.take(&event, 1, Offset(1), &rules);
+    assert_eq!(terms(&account, &Fleet::default()), Vec::<&str>::new());
+    assert_eq!(terms(&account, &learned), ["other_events", "price", "tenure"]);
 }
 
 /// A risk above the usual has a sentence, also where no signal speaks.

@@ -211,9 +211,10 @@ impl Story {
         self.event("acme", self.hour, kind);
     }
 
-    /// One line: `until 80`, `fail 1` (which attempt), `paid`, `use`, `start`, `cancel`, the last five also `at DAY` that has
-    /// passed; `ending 90`: the end is scheduled for that day; `daily 60`: used every day until then; `fill 61 79`: used on
-    /// these days, told now; `acknowledge`, `snooze 5`, `resolve settled`, `comment`, each also `of ID`.
+    /// One line: `until 80`, `fail 1` (which attempt), `paid`, `use`, `start`, `cancel`, `pause`, `resume`, all but the first
+    /// also `at DAY` that has passed; `ending 90`: the end is scheduled for that day; `daily 60`: used every day until then;
+    /// `fill 61 79`: used on these days, told now; `acknowledge`, `snooze 5`, `resolve settled`, `comment`, each also `of
+    /// ID`.
     fn line(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let money = Money { minor: 5_000, currency: Currency::USD };
@@ -243,6 +244,8 @@ impl Story {
             "use" => self.event("acme", at, Kind::SessionStarted { duration_s: None }),
             "start" => self.subscription(SubscriptionChange::Started, at, None),
             "cancel" => self.subscription(SubscriptionChange::Canceled, at, None),
+            "pause" => self.subscription(SubscriptionChange::Paused, at, None),
+            "resume" => self.subscription(SubscriptionChange::Resumed, at, None),
             "ending" => {
                 let end = Self::time(words[1].parse::<i64>().unwrap() * 24);
                 self.subscription(SubscriptionChange::CancelScheduled, at, Some(end));
@@ -384,6 +387,94 @@ fn what_happens_to_an_alert_at_one_instant_is_told_as_one() {
             day 12 00h escalated payment_failures #1 warning (unacknowledged) to head
             actions:
             quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
+    );
+}
+
+#[test]
+fn nothing_is_raised_for_a_band_that_only_dwells() {
+    let mut rules = Rules::clone(&rules());
+    for (signal, settings) in SIGNALS.iter().zip(&mut rules.signals) {
+        if signal.declaration.name == "contract_decline" {
+            (settings.enabled, settings.weight) = (true, 0.3);
+        }
+    }
+    // Once it is paid, the end that is scheduled adds most to a risk of 13 %.
+    check_under(
+        Arc::new(rules),
+        "start|until 10|fail 3|paid|ending 20|until 15",
+        &expect![[r#"
+            > start
+            > until 10
+            > fail 3
+            day 10 00h raised payment_failures #1 critical
+            > paid
+            > ending 20
+            > until 15
+            day 12 00h resolved payment_failures #1 warning (recovered), closed
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+              resolved recovered 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_customer_who_comes_back_was_not_silent_while_away() {
+    // Away for two months, and not back in use at once.
+    check_under(
+        Arc::new(Rules::default()),
+        "start|daily 60|cancel|until 120|start|until 123|daily 190",
+        &expect![[r#"
+            > start
+            > daily 60
+            > cancel
+            > until 120
+            > start
+            > until 123
+            > daily 190
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 1 foretold
+        "#]],
+    );
+    // The payment that failed before is no matter any more.
+    check_under(
+        Arc::new(Rules::default()),
+        "start|daily 60|fail 3|cancel|until 80|start|daily 100",
+        &expect![[r#"
+        > start
+        > daily 60
+        > fail 3
+        day 59 00h raised payment_failures #1 critical
+        > cancel
+        day 59 00h churned payment_failures #1 critical, closed
+        > until 80
+        > start
+        > daily 100
+        actions:
+        quality: 1 of 1 right, [1, 0, 0, 0] of 1 foretold
+    "#]],
+    );
+}
+
+#[test]
+fn a_paused_account_is_not_silent() {
+    check_under(
+        Arc::new(Rules::default()),
+        "start|daily 60|pause|until 120|resume|until 123|daily 190",
+        &expect![[r#"
+            > start
+            > daily 60
+            > pause
+            day 59 00h raised contract_decline #1 warning
+            > until 120
+            > resume
+            day 120 00h resolved contract_decline #1 warning (recovered), closed
+            > until 123
+            > daily 190
+            actions:
+            quality: 0 of 1 right, [0, 0, 0, 0] of 0 foretold
+              resolved recovered 1
         "#]],
     );
 }

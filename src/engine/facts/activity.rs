@@ -559,6 +559,23 @@ mod tests {
     }
 
     #[test]
+    fn an_account_that_comes_back_begins_anew() {
+        let days: Vec<u16> = (0..60).chain([103, 110, 111]).collect();
+        let activity = active_on(&days);
+        // Used since, on the day itself, and not at all.
+        for (back_on, as_if) in [(100, &[100, 103, 110, 111][..]), (103, &[103, 110, 111]), (120, &[120])] {
+            let (since, expected) = (activity.since(at(back_on)), active_on(as_if));
+            assert_eq!((since.last_day, since.days), (expected.last_day, expected.days), "{back_on}");
+            assert_eq!((since.active_days, since.volumes.len()), (expected.active_days, since.volumes_len()));
+            assert_eq!(since.rhythm(at(130)), expected.rhythm(at(130)), "{back_on}");
+            assert_eq!(since.last_at, expected.last_at);
+            assert_eq!(u32::try_from(as_if.len()).unwrap(), since.uses);
+        }
+        let unused = Activity::default();
+        assert_eq!(unused.since(at(100)), unused);
+    }
+
+    #[test]
     fn windows_count_whole_days_before_today() {
         let activity = active_on(&[0, 1, 2, 27, 28, 40]);
         assert_eq!(activity.volume(at(41), 0, 28), 3);

@@ -121,6 +121,16 @@ impl Crowd {
         }
     }
 
+    /// Forgets what was seen in the weeks before that of `day`.
+    pub(in crate::engine) fn forget_before(&mut self, day: Day) {
+        self.members.retain_mut(|member| {
+            let weeks = member.last_day.week() + 1;
+            let kept = weeks.saturating_sub(day.week()).min(WEEKS);
+            member.weeks &= (1 << kept) - 1;
+            member.weeks != 0
+        });
+    }
+
     /// Distinct members ever seen: exact up to [`CROWD_MAX`], estimated beyond.
     ///
     /// ```

@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod billing;
 pub mod book;
+pub mod comeback;
 pub mod crowd;
 pub mod limits;
 pub mod onboarding;

@@ -4,7 +4,7 @@
 //! help where outcomes can be learned from: the shape of the account's rhythm, its size, its place in its segment, and
 //! the strengths of the signals. Append only: the order is part of what has been learned.
 
-use super::{Fleet, curve};
+use super::{Fleet, Population, curve};
 use crate::engine::account::Account;
 use crate::engine::facts::activity::Evidence;
 use crate::engine::rules::Rules;
@@ -39,6 +39,12 @@ pub fn is_of_use(name: &str) -> bool {
     FACTS.contains(&name) && !NOT_OF_USE.contains(&name)
 }
 
+/// Takes out of `terms` what hangs on how the account uses the product: where that says nothing.
+pub fn leave_use_out(terms: &mut Features) {
+    let of_use = terms.iter_mut().zip(FACTS).filter(|(_, name)| is_of_use(name) || *name == "segment");
+    of_use.for_each(|(term, _)| *term = 0.0);
+}
+
 /// The first of [`FACTS`]: what carries the risk before anything has been learned.
 pub const SCARCITY_TERMS: usize = 3;
 
@@ -64,7 +70,10 @@ pub struct Scarcity {
     pub gaps: f64,
     /// [`FACTS`] 0 to 2: [`expected_activity`] of each rate, and the log-odds that the silence goes on throughout the
     /// horizon.
+    /// All are 0 where nothing is known.
     pub terms: [f64; SCARCITY_TERMS],
+    /// Whether use says anything of its leaving: not where an account has a subscription and has never used anything.
+    pub is_known: bool,
 }
 
 /// How much less an active day more counts where several are to be expected: an account expected on twenty days is
@@ -88,10 +97,12 @@ pub fn expected_activity(expected_days: f64) -> f64 {
 }
 
 impl Scarcity {
-    /// What is to be expected of `account` from `now` on.
+    /// What is to be expected of `account` from `now` on; while it rests, what was when the rest began.
     #[must_use]
     pub fn of(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Scarcity {
         let activity = &account.activity;
+        let rests_since = account.standing.comeback.rests_since;
+        let now = rests_since.map_or(now, |since| since.max(activity.last_at).min(now));
         let horizon_days = rules.horizon.days();
         let rhythm = activity.rhythm(now);
         let missing = fleet.calendar.missing(activity.first_at.min(now), now);
@@ -107,7 +118,10 @@ impl Scarcity {
         let gaps = rate_before * quiet;
         let stratum = curve::stratum(activity.active_days);
         let silence = fleet.curve.log_odds_of_silence(stratum, gaps, rate_before * horizon_days);
-        Scarcity { expected_days, gaps, terms: [soon, late, silence] }
+        let leaves_by_silence = Population::of(account, rules) == Population::Unsubscribed;
+        let is_known = leaves_by_silence || activity.is_used();
+        let terms = if is_known { [soon, late, silence] } else { [0.0; SCARCITY_TERMS] };
+        Scarcity { expected_days, gaps, terms, is_known }
     }
 
     /// The mean of the terms: the rank that needs no weights.

@@ -171,10 +171,10 @@ fn horizon_days(rules: &Rules) -> u16 {
     days
 }
 
-/// Whether the account had not left already, in the way of its population.
+/// Whether the account had not left already, in the way of its population, nor rests: it uses nothing then.
 fn is_observed(account: &Account, population: Population, day: Day, rules: &Rules) -> bool {
     match population {
-        Population::Subscribed => !account.has_left(),
+        Population::Subscribed => !account.standing.rests,
         Population::Unsubscribed => day.since(account.activity.last_day) < horizon_days(rules),
     }
 }
@@ -194,6 +194,7 @@ fn has_churned(account: &Account, population: Population, snapshot: Day, rules: 
 }
 
 fn row(hash: u64, account: &Account, population: Population, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Row {
+    let account = &*account.since_comeback(now);
     let assessment = risk::assess(account, now, rules, fleet);
     let values = features::read(account, now, &assessment.scarcity, &assessment.readings, rules, fleet);
     #[allow(clippy::cast_possible_truncation)] // seven digits are plenty

@@ -108,6 +108,9 @@ fn strengths(case: &Case<'_>, found: &Comparison) -> [f64; 2] {
 }
 
 fn read(case: &Case<'_>) -> Reading {
+    if case.account.standing.rests {
+        return Reading::UNKNOWN;
+    }
     match compare(case) {
         None => Reading::UNKNOWN,
         Some(found) if found.recent == 0 => Reading::QUIET,

@@ -64,6 +64,9 @@ fn quiet_fleet_days(case: &Case<'_>) -> f64 {
 }
 
 fn read(case: &Case<'_>) -> Reading {
+    if case.account.standing.rests {
+        return Reading::UNKNOWN;
+    }
     let quiet = quiet_fleet_days(case);
     let (start, least) = (case.parameter(SURVIVAL_START), case.parameter(QUIET_MIN));
     let (count, total) = gaps(case);

@@ -2,7 +2,8 @@
 //!
 //! A signal is one file here and one line in [`SIGNALS`]. It declares its name and parameters, from which configuration,
 //! validation and reference documentation follow; it reads the account's facts and says how strongly they speak for
-//! churn, or that it cannot know. Signals keep no state, see one account at a time and never each other.
+//! churn, or that it cannot know. Signals keep no state, see one account at a time and never each other. What reads a silence
+//! or a fall of use says nothing while the account rests: while each of its subscriptions has ended or is paused.
 
 mod breadth;
 mod champion_departure;

@@ -244,6 +244,9 @@ fn dispersion(case: &Case<'_>, begin: Day) -> f64 {
 }
 
 fn read(case: &Case<'_>) -> Reading {
+    if case.account.standing.rests {
+        return Reading::UNKNOWN;
+    }
     match find(case) {
         Finding::Unknown => Reading::UNKNOWN,
         Finding::Steady => Reading::QUIET,

@@ -1,6 +1,6 @@
 //! What was known of an account's use at an earlier moment, as far as the bitmap tells it.
 
-use super::Activity;
+use super::{Activity, BITMAP_DAYS, HORIZON};
 use crate::units::{Day, Timestamp};
 
 impl Activity {
@@ -40,5 +40,38 @@ impl Activity {
         let lost = then.volumes_len().saturating_sub(kept.len());
         then.volumes = std::iter::repeat_n(mean, lost).chain(kept.iter().copied()).collect();
         Some(then)
+    }
+
+    /// The activity of an account that came back at `at`, as if it had begun then: coming back counts as use. As it is
+    /// where it was never used before, or the bitmap does not reach back to then.
+    #[must_use]
+    pub fn since(&self, at: Timestamp) -> Activity {
+        let day = at.day();
+        let age = self.last_day.since(day);
+        if !self.is_used() || at <= self.first_at || age >= BITMAP_DAYS {
+            return self.clone();
+        }
+        let later = if self.last_day < day { 0 } else { self.days & ((1 << age) - 1) };
+        let mut back = Activity {
+            first_at: at,
+            last_at: self.last_at.max(at),
+            last_day: self.last_day.max(day),
+            first_day: day,
+            days: later | 1 << age,
+            folded: 0.0,
+            folded_day: Day::default(),
+            volumes: Vec::new(),
+            ..self.clone()
+        };
+        back.active_days = back.days.count_ones();
+        // Of the day it came back on the use is not told apart.
+        let told = (later & HORIZON).count_ones() as usize;
+        let volumes = self.volumes.get(self.volumes.len().saturating_sub(told)..).unwrap_or_default();
+        back.volumes = std::iter::repeat_n(1, back.volumes_len() - told).chain(volumes.iter().copied()).collect();
+        // How much is done at a time stays what it was.
+        let share = |sum: u64| sum.saturating_mul(back.active_days.into()) / u64::from(self.active_days);
+        (back.uses, back.magnitude) =
+            (u32::try_from(share(self.uses.into())).unwrap_or(u32::MAX), share(self.magnitude));
+        back
     }
 }
