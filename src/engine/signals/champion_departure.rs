@@ -4,7 +4,7 @@
 //! stands in: seen in most weeks, and in at least three quarters as many as anybody. A departure counts fully at first
 //! and fades over `memory_days`; another champion still there halves it, and colleagues who work on as they used to take
 //! off up to 45 %, so that it is worst when nobody else is engaged. Quiet is judged by the champion's own weeks:
-//! `(1 - p)^w` for `w` quiet weeks, where `p` is the share of weeks in which they used to be seen. A named champion whose
+//! `(1 - p)^w` for `w` quiet weeks in which others worked, where `p` is the share of weeks in which they used to be seen. A named champion whose
 //! use was never seen can depart, but not be quiet: of their use nothing is known.
 
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
@@ -143,10 +143,13 @@ fn colleagues(case: &Case<'_>, person: &Person) -> Colleagues {
 fn quiet<'a>(case: &Case<'a>, person: &'a Person) -> Option<Finding<'a>> {
     let seen = person.seen(&case.account.users)?;
     let today = case.now.day();
-    let weeks = u32::from(today.week().saturating_sub(seen.last_day.week())).saturating_sub(1);
-    if weeks == 0 || case.account.activity.quiet_days(case.now) > 14 {
+    let over = today.week().saturating_sub(seen.last_day.week()).saturating_sub(1).min(WEEKS);
+    if over == 0 || case.account.activity.quiet_days(case.now) > 14 {
         return None;
     }
+    // Weeks in which nobody worked tell nothing of one.
+    let is_worked = |ago: &u16| case.account.activity.active_days_within(case.now, today.weekday() + 7 * ago, 7) > 0;
+    let weeks = u32::try_from((0..over).filter(is_worked).count()).ok().filter(|weeks| *weeks > 0)?;
     // One week of doubt on either side, so that three weeks known do not make certainty.
     let known = u32::from(WEEKS).min(weeks_known(case, seen.last_day.week())).max(1);
     let share = f64::from(seen.weeks.count_ones()) / f64::from(known + 1);
@@ -222,6 +225,10 @@ mod tests {
                 ("order", "leaves 115 ann; role 0 ann champion"),
                 ("quiet", "role 0 ann champion; uses 0..85 every 1 ann; uses 0..120 every 1 bob"),
                 ("all quiet", "role 0 ann champion; uses 0..85 every 1 ann"),
+                (
+                    "all quiet, back",
+                    "role 0 ann champion; uses 0..85 every 1 ann; uses 0..85 every 1 bob; uses 118..120 every 1 bob",
+                ),
                 ("admin quiet", "role 0 ann admin; uses 0..85 every 1 ann; uses 0..120 every 1 bob"),
                 ("a member left", "role 0 ann champion; role 0 bob member; leaves 115 bob"),
                 (
@@ -255,6 +262,7 @@ mod tests {
                 order        0.92 Champion ann left 5 days ago; nobody else is engaged.
                 quiet        0.80 Champion ann has not been seen for 4 weeks while others work on.
                 all quiet    quiet
+                all quiet, back quiet
                 admin quiet  0.80 Champion ann has not been seen for 4 weeks while others work on.
                 a member left unknown
                 others work on 0.50 Champion ann left 5 days ago; 2 of usually 2 others are active.
