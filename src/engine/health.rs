@@ -68,7 +68,7 @@ pub fn tell(
         evidence: assessment.evidence(&account.as_it_stood(), rules, fleet, partition),
         mrr,
         revenue_at_risk: mrr.map(at_risk),
-        renewal_at: ledger.and_then(super::facts::billing::Ledger::renewal_at),
+        renewal_at: ledger.and_then(|ledger| ledger.renewal_after(assessment.now)),
         churned_at: account.has_left().then(|| ledger.and_then(|ledger| ledger.churned_at)).flatten(),
         unknown: assessment.unknown(rules),
     }

@@ -4,7 +4,7 @@
 
 use compact_str::CompactString;
 
-use super::billing::Change;
+use super::billing::{Change, Ledger};
 use crate::engine::event::{Interval, SubscriptionChange};
 use crate::units::{Currency, Money, Offset, Timestamp};
 
@@ -46,6 +46,15 @@ pub struct Foreign {
     pub full_minor: i64,
     /// [`Subscription::mrr_minor`], likewise.
     pub mrr_minor: i64,
+}
+
+impl Ledger {
+    /// The next end of a running term after `now`.
+    #[must_use]
+    pub fn renewal_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let running = self.subscriptions.iter().filter(|known| !known.ended);
+        running.filter_map(|known| known.term_ends_at).filter(|ends| *ends > now).min()
+    }
 }
 
 impl Subscription {
@@ -142,5 +151,20 @@ impl Subscription {
     pub fn full(&self, reporting: Currency) -> Money {
         let own = || Money { minor: self.full_minor, currency: reporting };
         self.foreign.as_ref().map_or_else(own, |known| Money { minor: known.full_minor, currency: known.currency })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_is_one_to_come_of_what_runs() {
+        let at = |day: i64| Timestamp::clamped(1_700_000_000_000 + day * crate::units::DAY_MS);
+        let ending = |day, ended| Subscription { term_ends_at: Some(at(day)), ended, ..Subscription::default() };
+        let ledger =
+            Ledger { subscriptions: vec![ending(10, false), ending(40, false), ending(30, true)], ..Ledger::default() };
+        let renewals = [5, 10, 39, 40].map(|now| ledger.renewal_after(at(now)));
+        assert_eq!(renewals, [Some(at(10)), Some(at(40)), Some(at(40)), None]);
     }
 }
