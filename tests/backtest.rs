@@ -130,7 +130,7 @@ fn oracle<'a>(
         reached = reached.max(event.time);
         step(Input::Event(event.clone()));
     }
-    let risk = |account| engine.risk_at(account, at).get().to_bits();
+    let risk = |account| engine.verdict_at(account, at).0.get().to_bits();
     let mut risks: Vec<_> = engine.accounts().map(|account| (at, account.id.to_string(), risk(account))).collect();
     risks.sort();
     risks
@@ -575,6 +575,31 @@ fn a_time_beyond_the_end_of_the_log_is_told() {
         "the log ends at 2020-05-28T09:00:00.000Z: what happened from then to 2021-01-01T00:00:00.000Z is not in it, and \
          counts as silence\n"
     );
+}
+
+#[test]
+fn of_an_account_that_has_left_what_was_told_last_is_explained() {
+    let directory = tempfile::tempdir().unwrap();
+    let event = |number: i64, rest: &str| {
+        format!("{{\"id\":\"e{number}\",\"time\":\"{}\",\"account_id\":\"gone\",{rest}}}\n", day(number))
+    };
+    let subscription =
+        "\"subscription\":\"s\",\"plan\":\"pro\",\"mrr\":9900,\"currency\":\"USD\",\"interval\":\"month\"";
+    let mut log = event(0, &format!("\"type\":\"subscription.started\",{subscription}"));
+    (1..60).for_each(|day| log += &event(day, "\"type\":\"feature.used\",\"feature\":\"f\",\"user_id\":\"ann\""));
+    log += &event(60, "\"type\":\"subscription.canceled\",\"subscription\":\"s\"");
+    (61..65).for_each(|day| log += &event(day, "\"type\":\"nps.responded\",\"user_id\":\"ann\",\"score\":0"));
+    fs::write(directory.path().join("log.ndjson"), log).unwrap();
+    let run = churnwatch(directory.path(), "run --input log.ndjson --alerts a --health h");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let healths = fs::read_to_string(directory.path().join("h")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(healths.lines().last().unwrap()).unwrap();
+    assert_eq!(told["churned_at"].as_str(), Some(day(60).to_string().as_str()));
+    for at in ["", "--at 2020-06-01"] {
+        let story = json(directory.path(), &format!("explain gone --input log.ndjson {at} --output json"));
+        assert_eq!(story["health"], told, "{at}");
+        assert!(story["terms"].as_array().unwrap().iter().all(|term| term["term"] != "nps" && term["term"] != "other"));
+    }
 }
 
 #[test]

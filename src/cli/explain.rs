@@ -116,6 +116,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         };
         judged = replay.engines().find_map(here);
     }
+    let judged = judged.map(|(health, last_use)| (as_told(health, &moments), last_use));
     let Some((health, last_use)) = judged else { bail!(unknown(args, replay, &moments)) };
     let place = |position: Option<Position>| position.map(|position| replay.place(position));
     let story = Story { terms: terms(&health, last_use, &place), health, moments };
@@ -129,6 +130,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         // Whoever read it has seen enough (`| head`).
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         printed => printed.map(|()| ExitCode::SUCCESS).context("cannot write the story"),
+    }
+}
+
+/// Of an account that has left the health that was published last: it stays as it was then. What it was made of cannot be
+/// found again from what is known since.
+fn as_told(health: Health, moments: &Moments) -> Health {
+    let published = moments.published().filter(|published| published.churned_at.is_some());
+    match published.filter(|published| published.churned_at == health.churned_at) {
+        Some(published) => published.clone(),
+        None => health,
     }
 }
 

@@ -436,6 +436,7 @@ impl Replay {
                     self.tell_desk(&change, record, found);
                 }
                 Effect::Health(health) => {
+                    found.moments.iter_mut().for_each(|moments| moments.see_health(&health));
                     if let Some(out) = &mut found.health {
                         health::encode_health(&health, out);
                         out.push(b'\n');
@@ -470,9 +471,7 @@ impl Replay {
 
 /// Notes an alert change where somebody wants to know of it.
 fn note_alert(change: &AlertChange, found: &mut Found) {
-    if let Some(moments) = &mut found.moments {
-        moments.see_alert(change);
-    }
+    found.moments.iter_mut().for_each(|moments| moments.see_alert(change));
     if let Some(raised) = found.raised.as_mut().filter(|_| change.transition == Transition::Raised) {
         raised.push(Raised {
             account_id: change.health.account_id.clone(),

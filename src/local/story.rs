@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::engine::effect::AlertChange;
+use crate::engine::effect::{AlertChange, Health};
 use crate::engine::event::{Event, Kind, LimitUse, Terms};
 use crate::units::{Day, Timestamp};
 
@@ -21,6 +21,7 @@ pub struct Moments {
     told: VecDeque<Moment>,
     left_out: u64,
     first: Option<Timestamp>,
+    published: Option<Health>,
 }
 
 /// Usage in one week.
@@ -61,6 +62,7 @@ impl Moments {
             told: VecDeque::new(),
             left_out: 0,
             first: None,
+            published: None,
         }
     }
 
@@ -87,6 +89,13 @@ impl Moments {
             let what = format!("alert {} {}", change.alert_type, change.transition.name());
             let risk = format!("risk {:.0} %", change.health.risk.get() * 100.0);
             self.tell(Moment { at: change.health.as_of, what: format!("{what}, {risk}"), line: None });
+        }
+    }
+
+    /// Notes a health that was published.
+    pub(super) fn see_health(&mut self, health: &Health) {
+        if health.account_id == self.account_id {
+            self.published = Some(health.clone());
         }
     }
 
@@ -118,6 +127,12 @@ impl Moments {
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.left_out
+    }
+
+    /// The health that was published last, if any was.
+    #[must_use]
+    pub fn published(&self) -> Option<&Health> {
+        self.published.as_ref()
     }
 
     /// Time of the first event; absent when there was none.

@@ -29,7 +29,8 @@ pub fn story(story: &Story, place: &dyn Fn(&Evidence) -> Option<Place>) -> Strin
 fn verdict(story: &Story, out: &mut String) {
     let health = &story.health;
     let name = health.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
-    let _ = writeln!(out, "{}{name} as of {}", health.account_id, health.as_of);
+    let frozen = if health.churned_at.is_some() { ", when it left" } else { "" };
+    let _ = writeln!(out, "{}{name} as of {}{frozen}", health.account_id, health.as_of);
     let _ = writeln!(
         out,
         "risk {:.1} %, band {}, segment {}",
