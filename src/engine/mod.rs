@@ -45,7 +45,7 @@ use account::{Account, Urgency};
 use alert::correction::{self, Without};
 use anticipated::Anticipated;
 pub use counts::Counts;
-use effect::{Effect, Health, Reject};
+use effect::{Band, Effect, Health, Reject};
 use event::{Event, Kind};
 use fleet::Fleet;
 use fleet::report::FleetReport;
@@ -462,10 +462,15 @@ impl Engine {
         health::tell(&judged, &assessment, &self.rules, &self.partition.fleet, self.partition.index)
     }
 
-    /// The risk of one of its accounts, likewise.
+    /// The risk of one of its accounts and the band that follows, likewise.
     #[must_use]
-    pub fn risk_at(&self, account: &Account, now: Timestamp) -> Ratio {
-        self.assess_at(account, now).risk
+    pub fn verdict_at(&self, account: &Account, now: Timestamp) -> (Ratio, Band) {
+        let assessment = self.assess_at(account, now);
+        let mut judgement = account.judgement.clone();
+        if !account.has_left() {
+            alert::settle_band(&mut judgement, &assessment, &self.rules.bands);
+        }
+        (assessment.risk, judgement.band)
     }
 
     fn assess_at(&self, account: &Account, now: Timestamp) -> Assessment {

@@ -8,7 +8,7 @@
 //! - **wrong** otherwise.
 //!
 //! Precision is the share of right ones among right and wrong; recall the share of the churned accounts that had a right
-//! alert; the lead is the time from the first right alert to the churn. Alerts on accounts without a label are counted
+//! alert, of those of which anything was ever told; the lead is the time from the first right alert to the churn. Alerts on accounts without a label are counted
 //! apart. Where an account churns later than the horizon after an alert, that alert was wrong.
 
 use std::collections::BTreeMap;
@@ -45,8 +45,10 @@ pub struct Quality {
     pub not_countable: u64,
     /// Alerts on accounts without a label.
     pub unlabelled: u64,
-    /// Accounts that churned.
+    /// Accounts that churned, but for [`Quality::unheard`].
     pub churned: u64,
+    /// Accounts that churned and of which nothing was ever told: nobody could have been warned of them.
+    pub unheard: u64,
     /// Those of them that had a right alert.
     pub warned: u64,
     /// Quarter, middle and three-quarter point of the leads in days: the value at the whole part of `share x (n - 1)`
@@ -87,12 +89,13 @@ fn share(part: u64, whole: u64) -> Option<Ratio> {
     (whole > 0).then(|| Ratio::clamped(part as f64 / whole as f64))
 }
 
-/// Judges `alerts`, in any order, against `labels` by account; `since` gives the time from which an account is known, if
-/// it ever is.
+/// Judges `alerts`, in any order, against `labels` by account; `since` gives the time from which an account is in use, if
+/// it ever is, and `occurs` whether anything was ever told of it.
 #[must_use]
 pub fn judge(
     labels: &BTreeMap<String, Label>,
     since: impl Fn(&str) -> Option<Timestamp>,
+    occurs: impl Fn(&str) -> bool,
     alerts: &[Raised],
     horizon: Span,
 ) -> Quality {
@@ -100,8 +103,10 @@ pub fn judge(
     for alert in alerts {
         times.entry(&alert.account_id).or_default().push(alert.at);
     }
-    let churned = labels.values().filter(|label| label.churned_at.is_some()).count();
-    let mut quality = Quality { churned: u64::try_from(churned).unwrap_or(u64::MAX), ..Quality::default() };
+    let mut quality = Quality::default();
+    for (account, _) in labels.iter().filter(|(_, label)| label.churned_at.is_some()) {
+        if occurs(account) { quality.churned += 1 } else { quality.unheard += 1 }
+    }
     let mut leads = Vec::new();
     for (account, mut times) in times {
         let Some(label) = labels.get(account) else {
@@ -204,7 +209,7 @@ mod tests {
         let label = Label { churned_at: churn.map(day), observed_until: churn.map_or(day(100), day) };
         let labels = BTreeMap::from([("a".to_owned(), label)]);
         let alerts: Vec<Raised> = alerts.iter().map(|at| raised("a", *at)).collect();
-        let quality = judge(&labels, |_| None, &alerts, Span::from_days(28));
+        let quality = judge(&labels, |_| None, |_| true, &alerts, Span::from_days(28));
         expected.assert_eq(&told(&quality));
     }
 
@@ -254,19 +259,20 @@ mod tests {
 
     #[test]
     fn leads_have_quartiles_and_labels_make_the_recall() {
-        let labels = (0..8).map(|number: u16| {
-            let churned_at = (number < 6).then(|| day(60));
+        let labels = (0..8).chain([1_000]).map(|number: u16| {
+            let churned_at = (number != 6 && number != 7).then(|| day(60));
             (format!("a{number}"), Label { churned_at, observed_until: day(60) })
         });
         let alerts: [(&str, u16); 6] = [("a0", 59), ("a1", 50), ("a2", 45), ("a3", 40), ("a6", 20), ("b", 20)];
         let alerts: Vec<Raised> = alerts.iter().map(|(account, at)| raised(account, *at)).collect();
-        let since = |account: &str| (account != "a7").then(|| day(10));
-        let quality = judge(&labels.collect(), since, &alerts, Span::from_days(28));
+        let since = |account: &str| (account != "a7" && account != "a1000").then(|| day(10));
+        let quality = judge(&labels.collect(), since, |account| account != "a1000", &alerts, Span::from_days(28));
         // Six that churn are known for 50 days each; of one that stays, 22 of its 50 days can be judged.
         assert_eq!(quality.chance, Some(Ratio::clamped(6.0 * 28.0 / (6.0 * 50.0 + 22.0))));
         expect!["4 right, 1 wrong, 1 unlabelled, warned 4 of 6, lead 1 10 15"].assert_eq(&told(&quality));
         assert_eq!(quality.precision(), Some(Ratio::clamped(0.8)));
-        assert_eq!(quality.recall(), Some(Ratio::clamped(4.0 / 6.0)));
+        // One that nobody ever told anything of could not be warned of.
+        assert_eq!((quality.recall(), quality.unheard), (Some(Ratio::clamped(4.0 / 6.0)), 1));
         assert_eq!(Quality::default().precision(), None);
     }
 }

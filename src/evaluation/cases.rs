@@ -30,8 +30,10 @@ pub struct Row {
     pub account_id: CompactString,
     /// Its risk at the cut-off.
     pub risk: Ratio,
-    /// Its band as it stood.
+    /// Its band then.
     pub band: Band,
+    /// Whether every subscription had ended by then: its risk is that of when it left.
+    pub has_left: bool,
 }
 
 /// A question: the risk of this account as of then.
@@ -179,6 +181,7 @@ mod tests {
             account_id: (*account).into(),
             risk: Ratio::clamped(*risk),
             band: Band::Healthy,
+            has_left: false,
         };
         Sheet { at: day(at), rows: rows.iter().map(row).collect() }
     }

@@ -54,6 +54,7 @@ impl Difference {
 }
 
 /// The accounts about which `base` and `other`, sheets of the same cut-offs, differ: the largest change of risk first.
+/// Those that had left are no question any more.
 #[must_use]
 pub fn differences(base: &[Sheet], other: &[Sheet]) -> Vec<Difference> {
     let verdict = |row: &Row| Verdict { risk: row.risk, band: row.band };
@@ -61,7 +62,7 @@ pub fn differences(base: &[Sheet], other: &[Sheet]) -> Vec<Difference> {
         .iter()
         .zip(other)
         .flat_map(|(base, other)| {
-            base.rows.iter().filter_map(move |row| {
+            base.rows.iter().filter(|row| !row.has_left).filter_map(move |row| {
                 let against = other.row(&row.account_id)?;
                 let account_id = row.account_id.clone();
                 Some(Difference { at: base.at, account_id, base: verdict(row), other: verdict(against) })
@@ -136,6 +137,7 @@ mod tests {
                     account_id: (*account).into(),
                     risk: Ratio::clamped(*risk),
                     band: *band,
+                    has_left: *account == "gone",
                 })
                 .collect(),
         };
@@ -144,12 +146,14 @@ mod tests {
             ("b", 0.5, Band::AtRisk),
             ("c", 0.3, Band::Watch),
             ("d", 0.2, Band::Healthy),
+            ("gone", 0.2, Band::Healthy),
         ]);
         let other = sheet(&[
             ("a", 0.2, Band::Healthy),
             ("b", 0.1, Band::Healthy),
             ("c", 0.3, Band::AtRisk),
             ("d", 0.2004, Band::Healthy),
+            ("gone", 0.9, Band::Critical),
         ]);
         let found = differences(&[base], &[other]);
         let order: Vec<&str> = found.iter().map(|found| found.account_id.as_str()).collect();

@@ -64,5 +64,6 @@ fn by_cutoff(pairs: &[Pair]) -> BTreeMap<Timestamp, Vec<&str>> {
 }
 
 fn row(engine: &Engine, account: &Account, at: Timestamp) -> Row {
-    Row { account_id: account.id.clone(), risk: engine.risk_at(account, at), band: account.judgement.band }
+    let (risk, band) = engine.verdict_at(account, at);
+    Row { account_id: account.id.clone(), risk, band, has_left: account.left_at().is_some_and(|left_at| left_at <= at) }
 }

@@ -4,7 +4,7 @@
 //! passed over. Files may be compressed. A file with a row that cannot be understood is refused as a whole, with every
 //! such row: figures from half of the labels would look like figures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,9 @@ pub fn labels(path: &Path) -> Result<BTreeMap<String, Label>, TableError> {
         |[account, churn, last]| {
             let churned_at = if churn.is_empty() { None } else { Some(instant("churn_time", churn)?) };
             let label = Label { churned_at, observed_until: instant("last_observed", last)? };
+            if churned_at.is_some_and(|at| at > label.observed_until) {
+                return Err(format!("churn_time `{churn}` is after last_observed `{last}`"));
+            }
             match labels.insert(named(account)?, label) {
                 Some(before) if before != label => Err(format!("account `{account}` is labelled before, differently")),
                 _ => Ok(()),
@@ -91,7 +94,7 @@ pub fn cutoffs(path: &Path) -> Result<Vec<Timestamp>, TableError> {
 
 /// Reads pairs: `account,as_of` and, where the outcome is known, `label`: 1 for churned within the horizon, 0 for stayed.
 pub fn pairs(path: &Path) -> Result<Vec<Pair>, TableError> {
-    let (mut pairs, mut labelled) = (Vec::new(), BTreeMap::new());
+    let (mut pairs, mut known) = (Vec::new(), BTreeSet::new());
     read(path, &["account", "as_of", "label"], &["account", "as_of"], |[account, as_of, label]| {
         let churned = match label.parse::<f64>() {
             _ if label.is_empty() => None,
@@ -100,10 +103,8 @@ pub fn pairs(path: &Path) -> Result<Vec<Pair>, TableError> {
             _ => return Err(format!("label `{label}` is neither 0 nor 1")),
         };
         let pair = Pair { account_id: named(account)?, as_of: instant("as_of", as_of)?, churned };
-        if let Some(churned) = churned
-            && labelled.insert((pair.account_id.clone(), pair.as_of), churned).is_some_and(|before| before != churned)
-        {
-            return Err(format!("account `{account}` at {as_of} is labelled before, differently"));
+        if !known.insert((pair.account_id.clone(), pair.as_of)) {
+            return Err(format!("account `{account}` at {as_of} is asked for before"));
         }
         pairs.push(pair);
         Ok(())
@@ -269,6 +270,13 @@ mod tests {
                 "/table.csv has no column last_observed: the first row names others; add it, or leave that row out and give account, churn_time, last_observed in this order"
             ],
         );
+        check(
+            "labels",
+            "a,2026-03-02,2026-03-01\nb,2026-03-01,2026-03-01\n",
+            &expect![
+                "/table.csv: line 1: churn_time `2026-03-02` is after last_observed `2026-03-01`; correct or remove these rows"
+            ],
+        );
         check("labels", "label,,2026-03-01\n", &expect!["label None 2026-03-01T00:00:00.000Z"]);
         check("pairs", "label,2026-03-01\n", &expect!["label 2026-03-01T00:00:00.000Z None"]);
         check(
@@ -287,7 +295,7 @@ mod tests {
             "pairs",
             "a,2026-01-01,1\na,2026-01-01T00:00:00Z,0\na,2026-01-01,1\na,2026-01-01\n",
             &expect![
-                "/table.csv: line 2: account `a` at 2026-01-01T00:00:00Z is labelled before, differently; line 3: account `a` at 2026-01-01 is labelled before, differently; correct or remove these rows"
+                "/table.csv: line 2: account `a` at 2026-01-01T00:00:00Z is asked for before; line 3: account `a` at 2026-01-01 is asked for before; line 4: account `a` at 2026-01-01 is asked for before; correct or remove these rows"
             ],
         );
         check(

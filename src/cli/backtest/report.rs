@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::seconds;
+use crate::engine::account::Account;
 use crate::evaluation::alerts::{Load, Quality, Raised, judge};
 use crate::evaluation::bootstrap::Interval;
 use crate::evaluation::cases::{Cases, Pair};
@@ -94,14 +95,21 @@ impl Run {
             evaluation,
             scored: answers.sheets.iter().map(|sheet| sheet.rows.len()).collect(),
             raised: answers.raised.len(),
-            quality: (!labels.is_empty()).then(|| judge(labels, |id| since(answers, id), &answers.raised, horizon)),
+            quality: (!labels.is_empty()).then(|| {
+                let occurs = |id: &str| account(answers, id).is_some();
+                judge(labels, |id| since(answers, id), occurs, &answers.raised, horizon)
+            }),
         }
     }
 }
 
+fn account<'a>(answers: &'a Answers, account_id: &str) -> Option<&'a Account> {
+    answers.replayed.replay.engines().find_map(|engine| engine.account(account_id))
+}
+
 /// Since when the account is in use.
 fn since(answers: &Answers, account_id: &str) -> Option<Timestamp> {
-    let account = answers.replayed.replay.engines().find_map(|engine| engine.account(account_id))?;
+    let account = account(answers, account_id)?;
     account.activity.is_used().then_some(account.activity.first_at)
 }
 
@@ -152,6 +160,9 @@ impl Report {
         notes.extend(counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
         if let Some(quality) = self.run.quality.as_ref().filter(|quality| quality.unlabelled > 0) {
             notes.push(format!("{} alerts are of accounts without a label: not judged", quality.unlabelled));
+        }
+        if let Some(quality) = self.run.quality.as_ref().filter(|quality| quality.unheard > 0) {
+            notes.push(format!("{} churned accounts never occur in the log: recall is without them", quality.unheard));
         }
         notes
     }
@@ -207,7 +218,7 @@ impl Run {
             "alerts": self.quality.as_ref().map(|quality| json!({
                 "right": quality.right, "wrong": quality.wrong, "folded": quality.folded,
                 "not_countable": quality.not_countable, "unlabelled": quality.unlabelled,
-                "churned": quality.churned, "warned": quality.warned,
+                "churned": quality.churned, "churned_without_events": quality.unheard, "warned": quality.warned,
                 "precision": quality.precision().map(Ratio::get),
                 "recall": quality.recall().map(Ratio::get),
                 "precision_of_chance": quality.chance.map(Ratio::get),
