@@ -6,8 +6,9 @@
 //!
 //! A week has as many places for an owner as the budget says. A new alert takes a free one and goes out at once; when none
 //! is free it takes that of the alert with the lowest revenue at risk, if its own is higher, and the other goes back to
-//! the digest. So the places end with the highest, and yet never more than twice the budget goes out. An alert in the
-//! digest tries again when it escalates or wakes. Every further change of an alert that has gone out goes out too.
+//! the digest. When twice the budget has gone out in a week, no more does until the next, however much is at risk: what
+//! came early took the places, since nobody knew what was to come. An alert in the digest tries again when it escalates or
+//! wakes. Every further change of an alert that has gone out goes out too.
 //!
 //! What is old when it becomes known does not go out: once nothing old has come for [`QUIET`], each owner gets one digest
 //! of what is open. Invariant: what goes out depends on the changes, the order they are taken in and when each became

@@ -40,7 +40,10 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "rules.silence_guard",
         "When a whole partition goes quiet, a source is out rather than everybody gone: nobody is judged for being silent then.",
     ),
-    ("rules.alerts", "Alerts that a single signal raises, whatever the band."),
+    (
+        "rules.alerts",
+        "Alerts that a single signal raises where the risk is that of `watch` or above; below it none is raised.",
+    ),
 ];
 
 /// The keys.
@@ -279,7 +282,11 @@ pub(super) fn keys() -> Vec<Key> {
             "For no longer than this: then the silence is believed.",
             |c| &mut c.rules.guard.hold_max,
         ),
-        level("rules.alerts.enter", "A signal this strong raises an alert.", |c| &mut c.rules.alert_enter),
+        level(
+            "rules.alerts.enter",
+            "A signal this strong raises an alert of its own while its account is on watch. In `at_risk` and `critical` the signal that adds most to the risk does, however strong.",
+            |c| &mut c.rules.alert_enter,
+        ),
         level(
             "rules.alerts.exit",
             "The alert closes when its signal is weaker than this and the account is below `at_risk`.",
