@@ -70,6 +70,8 @@ pub struct Standing {
     pub is_unpaid: bool,
     /// Whether its contract may speak: its end is scheduled, it is paused, it has shrunk, or its renewal is a decision.
     pub is_contract_open: bool,
+    /// Whether it has ever been told what a subscription pays, at a rate that is known.
+    pub is_priced: bool,
     /// Its MRR in minor units of the reporting currency.
     pub mrr_minor: i64,
     /// Hash of everything that is told of it beside risk and MRR; changes when any of it does.
@@ -296,7 +298,7 @@ impl Account {
             Kind::PaymentFailed { amount, attempt, .. } => self.billing.get_or_insert_default().failed(Failure {
                 stamp,
                 attempt: attempt.unwrap_or(0),
-                amount_minor: amount.minor,
+                amount_minor: rules.valuation().latest(*amount).filter(|minor| *minor != 0),
                 offset,
             }),
             Kind::AccountUpdated(traits) => self.profile.get_or_insert_default().take(stamp, traits),
@@ -369,6 +371,7 @@ impl Account {
             is_invoiced: billing.is_some_and(|billing| billing.paid_at.is_some() || !billing.failures.is_empty()),
             is_unpaid: billing.is_some_and(|billing| !billing.unpaid().is_empty()),
             is_contract_open: ledger.is_some_and(Ledger::is_open),
+            is_priced: billing.is_some_and(Billing::is_priced),
             mrr_minor: ledger.map_or(0, |ledger| ledger.mrr_minor),
             told: self.told(),
             comeback: billing.map(Billing::comeback).unwrap_or_default(),
@@ -421,10 +424,11 @@ impl Account {
         clock.map_or(latest_at, |clock| clock.max(latest_at.min(clock.plus(rules.ahead()))))
     }
 
-    /// Its MRR in minor units of the reporting currency; `None` when it has no known subscription.
+    /// Its MRR in minor units of the reporting currency; `None` when it has no known subscription, or when none has ever
+    /// told an MRR that has a rate.
     #[must_use]
     pub fn mrr_minor(&self) -> Option<i64> {
-        self.standing.is_subscribed.then_some(self.standing.mrr_minor)
+        self.standing.is_priced.then_some(self.standing.mrr_minor)
     }
 
     /// Whether it has left: every subscription it had has ended.

@@ -264,7 +264,8 @@ pub struct Health {
     pub contributions: Vec<Contribution>,
     /// Evidence of the signals that speak, strongest contribution first.
     pub evidence: Vec<Evidence>,
-    /// Monthly recurring revenue; absent when the account has no known subscription.
+    /// Monthly recurring revenue; absent when the account has no known subscription, or none whose price
+    /// has a rate.
     pub mrr: Option<Money>,
     /// `risk x mrr`.
     pub revenue_at_risk: Option<Money>,

@@ -269,6 +269,7 @@ fn summarise(replay: &Replay, ending: Ending, elapsed: Duration) -> Summary {
         accounts: replay.engines().map(crate::engine::Engine::accounts_len).sum(),
         duplicates: replay.engines().map(|engine| engine.counts().duplicates).sum(),
         too_late: replay.engines().map(|engine| engine.counts().too_late).sum(),
+        unpriced: replay.engines().map(|engine| engine.counts().unpriced).sum(),
         alert_actions: action::sum(replay.engines().map(|engine| engine.counts().alert_actions)),
         clock: replay.engines().map(|engine| engine.partition().clock).min().flatten(),
         views: replay.engines().map(|engine| (engine.partition().index, PartitionView::of(engine))).collect(),

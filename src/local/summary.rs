@@ -57,6 +57,8 @@ pub struct Summary {
     pub duplicates: u64,
     /// Events too old for the activity windows.
     pub too_late: u64,
+    /// Events whose MRR has no rate to the reporting currency, and was left out.
+    pub unpriced: u64,
     /// What people did with alerts, by action and result.
     pub alert_actions: ActionCounts,
     /// How far the clock came, in the partition that is furthest behind; absent when time never began to run.
@@ -119,6 +121,7 @@ impl Summary {
             "events": self.tally.events,
             "duplicates": self.duplicates,
             "too_late": self.too_late,
+            "unpriced": self.unpriced,
             "rejected": self.tally.rejected,
             "unknown_types": self.tally.unknown_types,
             "accounts": self.accounts,
@@ -169,7 +172,12 @@ impl fmt::Display for Summary {
                 write!(f, " ({advice})")?;
             }
         }
-        for (name, count) in [("duplicates", self.duplicates), ("too late for the activity windows", self.too_late)] {
+        let left_out = [
+            ("duplicates", self.duplicates),
+            ("too late for the activity windows", self.too_late),
+            ("MRR without a rate to the reporting currency, left out", self.unpriced),
+        ];
+        for (name, count) in left_out {
             if count > 0 {
                 write!(f, "\n{name}: {count}")?;
             }
@@ -204,6 +212,7 @@ mod tests {
             accounts: 3,
             duplicates: 1,
             too_late: 0,
+            unpriced: 2,
             alert_actions: [[1, 0, 2, 0, 0], [0; 5], [0; 5], [0; 5]],
             clock: Timestamp::from_ms(1_772_409_600_000),
             views: Vec::new(),
@@ -220,6 +229,7 @@ mod tests {
             alert action acknowledged taken: 1
             alert action acknowledged unknown_alert: 2 (no alert of that account has that id; send `alert_id` and `account_id` as the alert's own record has them)
             duplicates: 1
+            MRR without a rate to the reporting currency, left out: 2
             unknown type page.viewed: 1
             rejected not_json: 2"#]]
         .assert_eq(&sample().to_string());
@@ -227,7 +237,7 @@ mod tests {
 
     #[test]
     fn json_has_the_same_figures() {
-        expect![[r#"{"accounts":3,"alert_actions":[{"action":"acknowledged","count":1,"result":"taken"},{"action":"acknowledged","count":2,"result":"unknown_alert"}],"alerts":[{"count":1,"transition":"raised","type":"churn_risk"}],"clock":"2026-03-02T00:00:00.000Z","complete":true,"duplicates":1,"events":9,"events_per_second":18.0,"lines":12,"rejected":{"not_json":2},"seconds":0.5,"too_late":0,"unknown_types":{"page.viewed":1}}"#]]
+        expect![[r#"{"accounts":3,"alert_actions":[{"action":"acknowledged","count":1,"result":"taken"},{"action":"acknowledged","count":2,"result":"unknown_alert"}],"alerts":[{"count":1,"transition":"raised","type":"churn_risk"}],"clock":"2026-03-02T00:00:00.000Z","complete":true,"duplicates":1,"events":9,"events_per_second":18.0,"lines":12,"rejected":{"not_json":2},"seconds":0.5,"too_late":0,"unknown_types":{"page.viewed":1},"unpriced":2}"#]]
         .assert_eq(&sample().to_json().to_string());
     }
 

@@ -63,7 +63,8 @@ pub(super) struct StoryForm<'a> {
     contributions: Vec<ContributionForm>,
     /// What the signals saw, strongest contribution first.
     evidence: Vec<EvidenceForm<'a>>,
-    /// Monthly recurring revenue; absent when the account has no known subscription.
+    /// Monthly recurring revenue; absent when the account has no known subscription, or none whose price
+    /// has a rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     mrr: Option<MoneyForm>,
     /// `risk` times `mrr`.

@@ -77,7 +77,7 @@ impl Found {
             leavers.count(&member, length.of(member.month).previous());
         }
         self.pays_minor += member.pays_latest_minor;
-        self.billed += u64::from(account.mrr_minor().is_some());
+        self.billed += u64::from(account.standing.is_subscribed);
         self.traits.count(&member);
         self.adoption.count(&member);
         self.strongest.count(&member);

@@ -85,8 +85,9 @@ pub struct Failure {
     pub stamp: Stamp,
     /// The attempt, from 1; 0 where not told.
     pub attempt: u32,
-    /// The amount in minor units of the currency it was to be paid in.
-    pub amount_minor: i64,
+    /// The amount in minor units of the reporting currency, at the latest rate known when it came; absent where there was
+    /// none. A payment of nothing has none.
+    pub amount_minor: Option<i64>,
     /// The record that told it.
     pub offset: Offset,
 }
@@ -283,6 +284,13 @@ impl Billing {
         self.failures.retain(|failure| failure.stamp.time < time);
         self.paid_at = self.paid_at.filter(|paid_at| *paid_at < time);
         self.derive();
+    }
+
+    /// Whether it was ever told what a subscription pays, and that has a worth: an MRR of 0 that was told is one.
+    #[must_use]
+    pub fn is_priced(&self) -> bool {
+        let is_told = || self.changes.iter().any(|change| change.mrr_minor.is_some());
+        self.ledger.has_paid() || !self.ledger.subscriptions.is_empty() && (self.folded.is_some() || is_told())
     }
 
     /// Payments failed since the last successful one, oldest first.
@@ -575,6 +583,34 @@ mod tests {
         let seat_loss = seat_loss.map(|fall| (fall.at, fall.before, fall.after));
         assert_eq!(seat_loss, Some((parse("3 change a", 0).0.time, 100, 86)));
         assert_eq!(billing.changes.len(), 2 + DETAILS_MAX);
+    }
+
+    /// An account whose price has no rate has no MRR to tell; one that is told to pay nothing pays 0.
+    #[test]
+    fn what_has_no_rate_is_no_price() {
+        let mrr_of = |script: &str, letters: &str| {
+            let mut account = crate::engine::account::Account::new("acme");
+            for (number, (stamp, change, mut terms)) in (0_u64..).zip(events(script)) {
+                let currency = Currency::parse(letters).unwrap();
+                terms.mrr = terms.mrr.map(|mrr| Money { currency, ..mrr });
+                let event = crate::engine::event::Event {
+                    id: number.to_string().into(),
+                    time: stamp.time,
+                    account_id: "acme".into(),
+                    user_id: None,
+                    source: None,
+                    kind: crate::engine::event::Kind::Subscription { change, terms },
+                };
+                account.take(&event, number, Offset(0), &Rules::default());
+            }
+            account.mrr_minor()
+        };
+        assert_eq!(mrr_of("1 start a 900", "USD"), Some(900));
+        assert_eq!(mrr_of("1 start a 900", "EUR"), None);
+        assert_eq!(mrr_of("1 start a", "USD"), None);
+        assert_eq!(mrr_of("1 start a 0", "USD"), Some(0));
+        assert_eq!(mrr_of("1 start a 900\n2 pause a", "USD"), Some(0));
+        assert_eq!(mrr_of("", "USD"), None);
     }
 
     #[test]

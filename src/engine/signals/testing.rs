@@ -3,9 +3,9 @@
 //! Steps, separated by `;`: `uses FROM..TO every N [USER]`, `features FROM..TO COUNT`, `drop FROM..TO` (leaves out uses
 //! scripted before), `role DAY USER ROLE`, `leaves DAY USER`, `nps DAY USER SCORE`, `limit DAY NAME`, `start DAY MRR`,
 //! `change DAY MRR`, `renew DAY MRR` (each with `[SUBSCRIPTION [INTERVAL]]`), `schedule DAY END`, `pause DAY`, `resume DAY`,
-//! `cancel DAY`, `seats DAY SEATS`, `ends DAY END SUBSCRIPTION`, `paid DAY`, `failed DAY [ATTEMPT]`, `trial DAY`,
-//! `step DAY NAME [done]`, `ticket DAY ID [SEVERITY [TOPIC]]`, `tickets FROM..TO every N` (each closed at once),
-//! `closed DAY ID`, `csat DAY USER SCORE`, `asked DAY`, `plan DAY FEATURES`. Every script is run forwards, disordered and with each
+//! `cancel DAY`, `seats DAY SEATS`, `ends DAY END SUBSCRIPTION`, `paid DAY`, `failed DAY [ATTEMPT [MINOR [CURRENCY]]]` (USD, EUR at 1.25, else without a rate), `trial DAY`,
+//! `step DAY NAME [done]`, `ticket DAY ID [SEVERITY [TOPIC]]`, `tickets FROM..TO every N` (each closed at once), `opens FROM..TO COUNT [TOPIC]` (so many tickets every day),
+//! `closed DAY ID`, `csat DAY USER SCORE`, `asked DAY [SURVEYS]`, `answers DAY COUNT` (NPS of 9), `rounds FROM..TO SURVEYS` (every day), `plan DAY FEATURES`. Every script is run forwards, disordered and with each
 //! event twice: the reading must be the same.
 
 use std::fmt::Write;
@@ -19,6 +19,7 @@ use crate::engine::event::{
     Event, Interval, Kind, LimitUse, PlanFeatures, Role, SubscriptionChange, Survey, Terms, Traits,
 };
 use crate::engine::fleet::calendar::{Calendar, DayWeight};
+use crate::engine::rates::Rates;
 use crate::engine::rules::Rules;
 use crate::units::{Currency, DAY_MS, HOUR_MS, Money, Offset, Span, Timestamp, stable_hash};
 
@@ -51,7 +52,8 @@ pub fn check_in(calendar: &Calendar, signal: &str, scripts: &[(&str, &str)], exp
 }
 
 fn judge<'a>(calendar: &Calendar, signal: &str, events: impl Iterator<Item = &'a Event<'static>>) -> String {
-    let rules = Rules { dedup_window: Span::from_days(400), ..Rules::default() };
+    let rates = Rates::constant(Currency::parse("EUR").unwrap(), 1.25);
+    let rules = Rules { dedup_window: Span::from_days(400), rates, ..Rules::default() };
     let mut account = Account::new("acme");
     let mut seen = std::collections::BTreeSet::new();
     for event in events {
@@ -96,12 +98,13 @@ fn events(script: &str) -> Vec<Event<'static>> {
         let days: Vec<i64> = match words[0] {
             "uses" | "tickets" => range(words[1]).step_by(words[3].parse().unwrap()).collect(),
             "features" => range(words[1]).step_by(2).collect(),
+            "rounds" | "opens" => range(words[1]).collect(),
             _ => vec![words[1].parse().unwrap()],
         };
         for day in days {
-            for (kind, user) in kinds(&words, day) {
+            for (index, (kind, user)) in kinds(&words, day).into_iter().enumerate() {
                 events.push(Event {
-                    id: format!("{step}/{day}/{kind:?}").into(),
+                    id: format!("{step}/{day}/{index}/{kind:?}").into(),
                     time: at(day, 10),
                     account_id: "acme".into(),
                     user_id: user.map(|user| user.to_owned().into()),
@@ -187,9 +190,22 @@ fn kinds<'a>(words: &[&'a str], day: i64) -> Vec<(Kind<'static>, Option<&'a str>
             let opened = Kind::TicketOpened { ticket: ticket.clone().into(), severity: None, topic: None };
             vec![(opened, None), (Kind::TicketClosed { ticket: ticket.into() }, None)]
         }
+        "opens" => {
+            let topic = words.get(3).map(|topic| (*topic).to_owned().into());
+            let opened = |index: u32| Kind::TicketOpened {
+                ticket: format!("{day}-{index}").into(),
+                severity: None,
+                topic: topic.clone(),
+            };
+            (0..words[2].parse().unwrap()).map(|index| (opened(index), None)).collect()
+        }
         "closed" => vec![(Kind::TicketClosed { ticket: words[2].to_owned().into() }, None)],
         "csat" => vec![(Kind::CsatResponded { score: words[3].parse().unwrap() }, Some(words[2]))],
-        "asked" => vec![(Kind::SurveySent { survey: Survey::Nps }, None)],
+        "asked" | "rounds" => {
+            let surveys = words.get(2).map_or(1, |surveys| surveys.parse().unwrap());
+            vec![(Kind::SurveySent { survey: Survey::Nps }, None); surveys]
+        }
+        "answers" => vec![(Kind::NpsResponded { score: 9 }, None); words[2].parse().unwrap()],
         "plan" => {
             let plan_features = Some(PlanFeatures::Count(words[2].parse().unwrap()));
             vec![(Kind::AccountUpdated(Traits { plan_features, ..Traits::default() }), None)]
@@ -197,6 +213,9 @@ fn kinds<'a>(words: &[&'a str], day: i64) -> Vec<(Kind<'static>, Option<&'a str>
         "paid" => vec![(Kind::InvoicePaid { amount }, None)],
         "failed" => {
             let attempt = words.get(2).map(|attempt| attempt.parse().unwrap());
+            let minor = words.get(3).map_or(amount.minor, |minor| minor.parse().unwrap());
+            let currency = words.get(4).map_or(Currency::USD, |letters| Currency::parse(letters).unwrap());
+            let amount = Money { minor, currency };
             vec![(Kind::PaymentFailed { amount, attempt, next_attempt_at: None }, None)]
         }
         other => panic!("unknown step {other}"),

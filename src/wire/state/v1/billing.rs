@@ -21,7 +21,9 @@ pub struct BillingForm {
 
 impl BillingForm {
     pub fn of(billing: &Billing) -> BillingForm {
-        let failure = |known: &Failure| (stamp_form(known.stamp), known.attempt, known.amount_minor, known.offset.0);
+        // An amount of 0 stands for none.
+        let amount = |known: &Failure| known.amount_minor.unwrap_or(0);
+        let failure = |known: &Failure| (stamp_form(known.stamp), known.attempt, amount(known), known.offset.0);
         BillingForm {
             folded: billing.folded.as_ref().map(|folded| (LedgerForm::of(&folded.ledger), stamp_form(folded.until))),
             changes: billing.changes.iter().map(ChangeForm::of).collect(),
@@ -33,6 +35,7 @@ impl BillingForm {
 
     pub fn into_billing(self) -> Result<Billing, StateError> {
         let failure = |(at, attempt, amount_minor, offset)| {
+            let amount_minor = Some(amount_minor).filter(|minor| *minor != 0);
             Ok(Failure { stamp: stamp(at)?, attempt, amount_minor, offset: Offset(offset) })
         };
         let folded = match self.folded {
