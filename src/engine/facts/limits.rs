@@ -53,6 +53,12 @@ impl Limits {
         }
     }
 
+    /// Whether hits after `from` may have been forgotten, since as many as are kept came after it.
+    #[must_use]
+    pub fn may_have_forgotten_after(&self, from: Timestamp) -> bool {
+        self.hits.len() >= HITS_MAX && self.hits.first().is_some_and(|oldest| oldest.time > from)
+    }
+
     /// Hits later than `from`; exact up to [`HITS_MAX`].
     #[must_use]
     pub fn hits_after(&self, from: Timestamp) -> usize {

@@ -4,10 +4,12 @@
 //! more likely to buy than to leave: there the same evidence counts a third, and the sentence says that it is an
 //! opportunity. Growth is that of the last two weeks over the account's own eight weeks before, as far as it is known for
 //! so long, in fleet days; with few visits on either side it is drawn towards none (`(recent + 2) / (usual + 2)`, in days
-//! with use); the hits themselves are no growth. Who is about to buy does so within weeks: the longer the hits have gone on without an upgrade, the more they
+//! with use); the hits themselves are no growth, and where there were more of them in that time than are kept, growth cannot
+//! be told and counts as none. Who is about to buy does so within weeks: the longer the hits have gone on without an upgrade, the more they
 //! are friction, whatever usage does.
 
 use super::{Case, Declaration, PARAMETERS_MAX, Parameter, Reading, Signal, Telling, counted, percent, ramp};
+use crate::engine::facts::limits::Limits;
 use crate::units::Day;
 
 pub(super) const SIGNAL: Signal = Signal {
@@ -60,14 +62,15 @@ const USUAL_DAYS_MIN: f64 = 14.0;
 const PATIENCE_DAYS: f64 = 14.0;
 const FRICTION_DAYS: f64 = 28.0;
 
-/// Hits within the window and since the last rise of revenue.
-fn hits(case: &Case<'_>) -> usize {
-    let Some(limits) = &case.account.limits else { return 0 };
+/// Hits within the window and since the last rise of revenue, and whether there may have been more.
+fn hits(case: &Case<'_>) -> (usize, bool) {
+    let Some(limits) = &case.account.limits else { return (0, false) };
     let upgraded = case.account.billing.as_ref().and_then(|billing| billing.ledger.expanded_at);
-    limits.hits_after(case.now.minus(case.span(WINDOW)).max(upgraded.unwrap_or_default()))
+    let from = case.now.minus(case.span(WINDOW)).max(upgraded.unwrap_or_default());
+    (limits.hits_after(from), limits.may_have_forgotten_after(from))
 }
 
-/// The factor by which usage has grown lately; 1 where nothing is known.
+/// The factor by which usage has grown lately; 1 where it cannot be told.
 #[allow(clippy::cast_precision_loss)] // counts of events
 fn growth(case: &Case<'_>) -> f64 {
     let (activity, today) = (&case.account.activity, case.now.day());
@@ -77,7 +80,9 @@ fn growth(case: &Case<'_>) -> f64 {
     let begin = first.max(back(RECENT_DAYS + USUAL_DAYS));
     let recent_from = back(RECENT_DAYS);
     let usual_days = case.calendar.at(recent_from) - case.calendar.at(begin);
-    if !activity.is_used() || usual_days < USUAL_DAYS_MIN {
+    let is_forgotten = |limits: &Limits| limits.may_have_forgotten_after(begin.start());
+    let are_hits_unknown = case.account.limits.as_deref().is_some_and(is_forgotten);
+    if !activity.is_used() || usual_days < USUAL_DAYS_MIN || are_hits_unknown {
         return 1.0;
     }
     let days = recent_from.since(begin);
@@ -137,7 +142,7 @@ fn read(case: &Case<'_>) -> Reading {
     if !are_recent || !may_speak(standing.limit_hits, case.parameters) {
         return Reading::QUIET;
     }
-    let strength = strength_of(hits(case) as f64, case.parameters);
+    let strength = strength_of(hits(case).0 as f64, case.parameters);
     if strength <= 0.0 {
         return Reading::QUIET;
     }
@@ -147,9 +152,8 @@ fn read(case: &Case<'_>) -> Reading {
 
 #[allow(clippy::cast_precision_loss)] // at most HITS_MAX
 fn tell(case: &Case<'_>) -> Telling {
-    let (hits, growth) = (hits(case), growth(case));
+    let ((hits, has_more), growth) = (hits(case), growth(case));
     let latest = case.account.limits.as_ref().and_then(|limits| limits.latest.as_ref());
-    let limit = latest.map_or("of the plan", |hit| hit.limit.as_str());
     let outlook = if growth >= GROWTH {
         "usage grows: an opportunity, a larger plan would help".to_owned()
     } else if growth <= DECLINE {
@@ -166,9 +170,11 @@ fn tell(case: &Case<'_>) -> Telling {
     for (name, value) in [("used", latest.and_then(|hit| hit.used)), ("allowed", latest.and_then(|hit| hit.allowed))] {
         numbers.extend(value.map(|value| (name, value)));
     }
+    let which = latest.map_or_else(String::new, |hit| format!(", the latest being {}", hit.limit));
     Telling {
         sentence: format!(
-            "Limit {limit} hit {} in {} days; {outlook}.",
+            "Plan limits hit {}{} in {} days{which}; {outlook}.",
+            if has_more { "at least " } else { "" },
             counted(hits as u64, "time"),
             case.days(WINDOW)
         ),
@@ -181,6 +187,25 @@ fn tell(case: &Case<'_>) -> Telling {
 mod tests {
     use super::super::testing::check;
     use expect_test::expect;
+
+    /// Of more hits than are kept it is not known how many of the uses they were.
+    #[test]
+    fn a_storm_of_hits_is_no_growth() {
+        let storm = |hits: u32| {
+            let hits = (0..hits).map(|hit| format!("limit 118 api-{hit:02}")).collect::<Vec<_>>();
+            format!("uses 0..120 every 1; {}", hits.join("; "))
+        };
+        let [fifteen, kept, more] = [15, 16, 40].map(storm);
+        check(
+            "limit_hits",
+            &[("fifteen", &fifteen), ("as many as are kept", &kept), ("more", &more)],
+            &expect![[r#"
+                fifteen      0.56 Plan limits hit 15 times in 14 days, the latest being api-07; no upgrade since.
+                as many as are kept 0.56 Plan limits hit at least 16 times in 14 days, the latest being api-07; no upgrade since.
+                more         0.56 Plan limits hit at least 16 times in 14 days, the latest being api-35; no upgrade since.
+            "#]],
+        );
+    }
 
     #[test]
     fn fires_on_repeated_hits_without_an_upgrade() {
@@ -200,6 +225,7 @@ mod tests {
                     "for a month",
                     "uses 60..92 every 2; uses 90..120 every 1; limit 93 seats; limit 97 seats; limit 101 seats; limit 106 seats; limit 112 seats; limit 113 seats; limit 114 seats; limit 116 seats",
                 ),
+                ("two limits", "uses 0..120 every 1; limit 112 api; limit 113 api; limit 114 seats; limit 116 seats"),
                 ("young", "uses 90..120 every 2; limit 112 seats; limit 113 seats; limit 114 seats; limit 116 seats"),
                 ("old", "limit 10 seats; limit 11 seats; limit 12 seats; limit 13 seats"),
                 (
@@ -211,13 +237,14 @@ mod tests {
                 none         unknown
                 one          quiet
                 two          quiet
-                many         0.42 Limit seats hit 5 times in 14 days; no upgrade since.
+                many         0.42 Plan limits hit 5 times in 14 days, the latest being seats; no upgrade since.
                 upgraded     quiet
-                falling      0.75 Limit seats hit 5 times in 14 days; no upgrade since, and usage fell 88 %.
-                for a month  0.48 Limit seats hit 4 times in 14 days; usage grows: an opportunity, a larger plan would help.
-                young        0.22 Limit seats hit 4 times in 14 days; no upgrade since.
+                falling      0.75 Plan limits hit 5 times in 14 days, the latest being seats; no upgrade since, and usage fell 88 %.
+                for a month  0.48 Plan limits hit 4 times in 14 days, the latest being seats; usage grows: an opportunity, a larger plan would help.
+                two limits   0.28 Plan limits hit 4 times in 14 days, the latest being seats; no upgrade since.
+                young        0.22 Plan limits hit 4 times in 14 days, the latest being seats; no upgrade since.
                 old          quiet
-                growing      0.17 Limit seats hit 4 times in 14 days; usage grows: an opportunity, a larger plan would help.
+                growing      0.17 Plan limits hit 4 times in 14 days, the latest being seats; usage grows: an opportunity, a larger plan would help.
             "#]],
         );
     }
