@@ -1,20 +1,27 @@
 //! Support tickets: when they were opened, closed and opened again, how bad and about what.
 //!
 //! The latest [`ENTRIES_MAX`] openings and closings one by one: what became of a ticket is put together by whoever asks,
-//! so that a closing may arrive before its opening. And how many were opened in each of the last [`WEEKS`] weeks.
+//! so that a closing may arrive before its opening. Before these the first openings of tickets that are open still, the
+//! oldest [`LEFT_OPEN_MAX`]; a closing that comes before its opening, and both after as many others as are kept, is not
+//! remembered. And how many were opened in each of the last [`WEEKS`] weeks.
 
 use super::Stamp;
-use crate::units::{Offset, Timestamp};
+use crate::units::{Offset, Span, Timestamp};
 
-/// Openings and closings kept.
+/// Latest openings and closings kept.
 pub const ENTRIES_MAX: usize = 20;
+/// Openings kept before them, of tickets that are open still.
+pub const LEFT_OPEN_MAX: usize = 4;
+/// A ticket of which nothing was heard for so long is forgotten, whether closed or not.
+pub const FORGOTTEN: Span = Span::from_days(180);
 /// Weeks of which the openings are counted, the latest included.
 pub const WEEKS: usize = 14;
 
 /// The support tickets of an account.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Tickets {
-    /// The latest openings and closings, oldest first, at most [`ENTRIES_MAX`].
+    /// The latest openings and closings, at most [`ENTRIES_MAX`], behind at most [`LEFT_OPEN_MAX`] earlier openings; oldest
+    /// first.
     pub entries: Vec<Entry>,
     /// Openings by week, at `week % WEEKS`, for the weeks up to `last_week`; 255 stands for that many and more.
     pub by_week: [u8; WEEKS],
@@ -127,10 +134,42 @@ impl Tickets {
     /// Whether it was news; what is kept and told again is none.
     fn take(&mut self, entry: Entry) -> bool {
         let is_new = super::insert_new(&mut self.entries, entry, Entry::place);
-        if is_new && self.entries.len() > ENTRIES_MAX {
-            self.entries.remove(0);
+        if is_new {
+            self.bound();
         }
         is_new
+    }
+
+    /// Lets go what is not among the latest, except how long tickets have been open.
+    fn bound(&mut self) {
+        let Some((earlier, latest)) = self.split().filter(|(earlier, _)| !earlier.is_empty()) else { return };
+        let heard_of = latest.last().map_or(Timestamp::default(), |entry| entry.stamp.time).minus(FORGOTTEN);
+        let is_left_open = |(index, entry): &(usize, &Entry)| {
+            let (before, after) = earlier.split_at_checked(*index).unwrap_or_default();
+            let own = |other: &&Entry| other.ticket == entry.ticket;
+            let mut later = after.iter().chain(latest).filter(own);
+            entry.what != What::Closed
+                && entry.stamp.time > heard_of
+                && !before.iter().any(|other| own(&other))
+                && !later.any(|other| other.what == What::Closed)
+        };
+        let left_open = earlier.iter().enumerate().filter(is_left_open).map(|(_, entry)| *entry).take(LEFT_OPEN_MAX);
+        let left_open: Vec<Entry> = left_open.collect();
+        let count = earlier.len();
+        self.entries.splice(..count, left_open);
+    }
+
+    /// The entries before the latest, and these.
+    fn split(&self) -> Option<(&[Entry], &[Entry])> {
+        self.entries.split_at_checked(self.entries.len().saturating_sub(ENTRIES_MAX))
+    }
+
+    /// Whether openings and closings after `from` may have been forgotten, since as many as are kept came after it.
+    #[must_use]
+    pub fn may_have_forgotten_after(&self, from: Timestamp) -> bool {
+        self.split().is_some_and(|(_, latest)| {
+            latest.len() >= ENTRIES_MAX && latest.first().is_some_and(|oldest| oldest.stamp.time > from)
+        })
     }
 
     /// Counts an opening in `week`, where that is not too long ago.
@@ -228,10 +267,20 @@ mod tests {
             backwards.opened(day, None, 0, stamp(day.into()), Offset(day.into()));
         }
         assert_eq!(forwards, backwards);
-        assert_eq!(forwards.entries.len(), ENTRIES_MAX);
-        assert_eq!(forwards.openings().next().map(|(at, ..)| at), Some(stamp(40).time));
+        let opened: Vec<Timestamp> = forwards.openings().map(|(at, ..)| at).collect();
+        let expected: Vec<Timestamp> = (0..4).chain(40..60).map(|day| stamp(day).time).collect();
+        assert_eq!(opened, expected, "how long the oldest have been open is not forgotten");
         let week = stamp(59).time.day().week();
         assert_eq!((forwards.opened_in(week, 1, 4), forwards.opened_in(week, 0, 14)), (28, 60));
         assert_eq!(forwards.opened_in(week + 10, 0, 4), 0);
+        assert!(forwards.may_have_forgotten_after(stamp(39).time));
+        assert!(!forwards.may_have_forgotten_after(stamp(40).time));
+        for day in 0..3 {
+            forwards.closed(day, stamp(60 + i64::from(day)), Offset(90));
+        }
+        let oldest = |tickets: &Tickets| tickets.openings().next().map(|(at, ..)| at);
+        assert_eq!(oldest(&forwards), Some(stamp(3).time));
+        (0..30).for_each(|day| forwards.opened(9, None, 0, stamp(200 + day), Offset(91)));
+        assert_eq!(oldest(&forwards), Some(stamp(200).time), "what nobody has heard of for long is forgotten");
     }
 }

@@ -1,13 +1,14 @@
 //! S10, support issues: more tickets than the account usually has, bad ones, the same again, or one left open.
 //!
-//! Openings of this week and the three before against the account's own rate in the ten weeks before those, by the
+//! Openings of the last four weeks against the account's own rate in the ten weeks before those, by the
 //! negative-binomial tail: a gamma prior of one ticket in two months (half a ticket in thirty days), updated by the
-//! openings before and the time in which they came. Severity, repetition and tickets left open add to it; none of them alone is enough for an alert, and what has
+//! openings before and the time in which they came. Openings are counted by the week; where each one of the last four weeks
+//! is kept, these are counted by the day, else what is told is the least that there were. Severity, repetition and tickets left open add to it; none of them alone is enough for an alert, and what has
 //! been solved counts less.
 
 use super::statistics::negative_binomial_at_least;
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp};
-use crate::engine::facts::tickets::{Grade, Ticket, Tickets, What};
+use crate::engine::facts::tickets::{FORGOTTEN, Grade, Ticket, Tickets, What};
 use crate::units::{Offset, Span, Timestamp};
 
 pub(super) const SIGNAL: Signal = Signal {
@@ -38,18 +39,17 @@ pub(super) const SIGNAL: Signal = Signal {
 
 const CHANCE_MAX: usize = 0;
 const OPEN: usize = 1;
-/// What is recent: this week so far and the weeks before it.
+/// What is recent.
 const RECENT_WEEKS: u16 = 4;
+const RECENT_DAYS: u16 = 7 * RECENT_WEEKS;
 const RECENT: Span = Span::from_days(28);
-/// The weeks before, of which the openings are counted.
-const BEFORE_WEEKS: u16 = 10;
+/// The weeks in which openings are counted, the present one included.
+const COUNTED_WEEKS: u16 = 14;
 /// The prior rate: this many tickets in this many days.
 const PRIOR_TICKETS: f64 = 0.5;
 const PRIOR_DAYS: f64 = 30.0;
 /// Tickets left open for so many times `open_days` count fully.
 const OPEN_FULL: f64 = 3.0;
-/// A ticket from before the tickets of this time is forgotten, whether closed or not.
-const FORGOTTEN: Span = Span::from_days(180);
 /// Strength of more tickets than usual.
 const MANY: f64 = 0.5;
 /// Strength of three urgent ones.
@@ -64,12 +64,16 @@ const SOLVED: f64 = 0.4;
 struct Findings {
     /// Openings lately, and how many are usual in that time.
     recent: u32,
+    /// Whether there may have been more of them than are kept one by one.
+    has_more: bool,
     usual: f64,
     chance: f64,
     /// Urgent ones lately, high ones counting half.
     severe: f64,
     /// Openings lately of a ticket that had been opened before, or the third and further of one topic.
     again: u32,
+    /// The same with the second of a topic: what is told where there is a third.
+    repeated: u32,
     /// Share of the tickets opened lately that have been closed, in [0, 1].
     solved: f64,
     /// Days that the oldest open ticket has been open.
@@ -82,9 +86,19 @@ fn find(case: &Case<'_>, tickets: &Tickets) -> Findings {
     let from = case.now.minus(RECENT);
     let lately = |at: Timestamp| at > from && at <= case.now;
     let week = case.now.day().week();
-    let recent = tickets.opened_in(week, 0, RECENT_WEEKS);
-    let before = tickets.opened_in(week, RECENT_WEEKS, BEFORE_WEEKS);
-    let usual = usual(case, before);
+    let kept = count(tickets.openings().filter(|(at, ..)| lately(*at)));
+    let has_more = tickets.may_have_forgotten_after(from);
+    let (recent, before, before_days) = if has_more {
+        // Of the week in which the last four begin it is not known which openings belong to them.
+        let begun = RECENT_WEEKS + 1;
+        let before = tickets.opened_in(week, begun, COUNTED_WEEKS - begun);
+        (tickets.opened_in(week, 0, RECENT_WEEKS).max(kept), before, 7 * (COUNTED_WEEKS - begun))
+    } else {
+        let all = tickets.opened_in(week, 0, COUNTED_WEEKS);
+        let days = 7 * (COUNTED_WEEKS - 1) + case.now.day().weekday() + 1;
+        (kept, all.saturating_sub(kept), days - RECENT_DAYS)
+    };
+    let usual = usual(case, before, before_days);
     let severe = tickets.openings().filter(|(at, ..)| lately(*at)).fold(0.0, |sum, (_, grade, _)| {
         sum + match grade {
             Grade::Urgent => 1.0,
@@ -98,22 +112,25 @@ fn find(case: &Case<'_>, tickets: &Tickets) -> Findings {
     let is_kept = |known: &&Ticket| known.opened_at <= case.now && known.reopened_at > case.now.minus(FORGOTTEN);
     let open = || list.iter().filter(|known| !known.is_closed).filter(is_kept).map(|known| known.opened_at);
     let due = open().map(|opened_at| opened_at.plus(case.span(OPEN))).filter(|due| *due > case.now).min();
+    let topics = topics(tickets, from, case.now);
     Findings {
         recent,
+        has_more,
         usual,
         chance: negative_binomial_at_least(recent, PRIOR_TICKETS + f64::from(before), usual),
         severe,
-        again: reopened + same_topic(tickets, from, case.now),
+        again: reopened + topics.iter().map(|openings| openings.saturating_sub(2)).sum::<u32>(),
+        repeated: reopened + topics.iter().map(|openings| openings.saturating_sub(1)).sum::<u32>(),
         solved: share_closed(list.iter().filter(|known| lately(known.reopened_at))),
         open_days: open().min().map_or(0.0, |opened_at| case.now.since(opened_at).days()),
         due,
     }
 }
 
-/// How many openings the account's own rate lets expect lately: the posterior mean.
-fn usual(case: &Case<'_>, before: u32) -> f64 {
+/// How many openings the account's own rate lets expect lately: the posterior mean after so many in so many days.
+fn usual(case: &Case<'_>, before: u32, before_days: u16) -> f64 {
     let known = case.account.activity.known_for(case.now).days() - RECENT.days();
-    let known_days = known.clamp(0.0, f64::from(BEFORE_WEEKS) * 7.0);
+    let known_days = known.clamp(0.0, before_days.into());
     (PRIOR_TICKETS + f64::from(before)) / (PRIOR_DAYS + known_days) * RECENT.days()
 }
 
@@ -122,15 +139,15 @@ fn share_closed<'t>(tickets: impl Iterator<Item = &'t Ticket> + Clone) -> f64 {
     if all == 0 { 0.0 } else { f64::from(count(tickets.filter(|known| known.is_closed))) / f64::from(all) }
 }
 
-/// Openings lately beyond the second about one topic.
-fn same_topic(tickets: &Tickets, from: Timestamp, now: Timestamp) -> u32 {
+/// How many openings lately were about one topic, of each that was told.
+fn topics(tickets: &Tickets, from: Timestamp, now: Timestamp) -> Vec<u32> {
     let mut topics: Vec<u32> = tickets
         .openings()
         .filter(|(at, _, topic)| *at > from && *at <= now && *topic != 0)
         .map(|(.., topic)| topic)
         .collect();
     topics.sort_unstable();
-    topics.chunk_by(|one, next| one == next).map(|same| count(same.iter()).saturating_sub(2)).sum()
+    topics.chunk_by(|one, next| one == next).map(|same| count(same.iter())).collect()
 }
 
 fn count(items: impl Iterator) -> u32 {
@@ -164,13 +181,14 @@ fn read(case: &Case<'_>) -> Reading {
 fn tell(case: &Case<'_>) -> Telling {
     let Some(tickets) = case.account.tickets.as_deref() else { return Telling::nothing() };
     let found = find(case, tickets);
-    let mut sentences =
-        vec![format!("{} in four weeks, {:.1} were usual", counted(found.recent, "ticket"), found.usual)];
+    let at_least = if found.has_more { "at least " } else { "" };
+    let tickets_told = counted(found.recent, "ticket");
+    let mut sentences = vec![format!("{at_least}{tickets_told} in four weeks, {:.1} were usual", found.usual)];
     if found.severe >= 1.0 {
         sentences.push("severe ones among them".to_owned());
     }
     if found.again > 0 {
-        sentences.push(format!("{} again about the same", found.again));
+        sentences.push(format!("{at_least}{} again about the same", found.repeated));
     }
     if found.open_days > case.parameter(OPEN) {
         sentences.push(format!("one open for {}", counted(found.open_days as u64, "day")));
@@ -181,7 +199,7 @@ fn tell(case: &Case<'_>) -> Telling {
             ("tickets", f64::from(found.recent)),
             ("usual_tickets", found.usual),
             ("severe_tickets", found.severe),
-            ("repeated_tickets", f64::from(found.again)),
+            ("repeated_tickets", f64::from(if found.again > 0 { found.repeated } else { 0 })),
             ("open_days", found.open_days.floor()),
         ],
         offset: latest_opening(tickets),
@@ -219,6 +237,10 @@ mod tests {
                     "same topic",
                     "uses 0..120 every 1; ticket 100 t1 low sync; closed 101 t1; ticket 106 t2 low sync; closed 107 t2; ticket 112 t3 low sync; closed 113 t3; ticket 116 t4 low sync; closed 117 t4",
                 ),
+                ("one a day", "uses 0..120 every 1; opens 93..121 1"),
+                ("a storm", "uses 0..120 every 1; opens 100..115 2 sync"),
+                ("three of one topic", "uses 0..120 every 1; opens 112..115 1 sync"),
+                ("open behind many", "uses 0..120 every 1; ticket 80 t0; tickets 81..120 every 1"),
                 ("left open", "uses 0..120 every 1; ticket 70 t1"),
                 ("edge of open", "uses 0..120 every 1; ticket 106 t1"),
                 ("closed at last", "uses 0..120 every 1; ticket 70 t1; closed 119 t1"),
@@ -236,7 +258,11 @@ mod tests {
                 as ever      quiet
                 severe       0.26 2 tickets in four weeks, 0.1 were usual; severe ones among them.
                 reopened     0.19 2 tickets in four weeks, 0.1 were usual; 1 again about the same.
-                same topic   0.45 4 tickets in four weeks, 0.1 were usual; 2 again about the same.
+                same topic   0.45 4 tickets in four weeks, 0.1 were usual; 3 again about the same.
+                one a day    0.57 At least 27 tickets in four weeks, 0.2 were usual; one open for 27 days.
+                a storm      0.70 At least 30 tickets in four weeks, 0.2 were usual; at least 23 again about the same; one open for 20 days.
+                three of one topic 0.53 3 tickets in four weeks, 0.1 were usual; 2 again about the same.
+                open behind many 0.50 At least 26 tickets in four weeks, 2.3 were usual; one open for 40 days.
                 left open    0.30 0 tickets in four weeks, 0.4 were usual; one open for 50 days.
                 edge of open 0.00 1 ticket in four weeks, 0.1 were usual; one open for 14 days.
                 closed at last quiet
