@@ -96,13 +96,19 @@ impl Voice {
         }
     }
 
-    /// Whether anything of it may speak for churn: a detractor, a score below the one before, a rating, a survey left
-    /// unanswered by who has answered before.
+    /// How many surveys went out on `day`, of all kinds; one where only the day is known.
+    #[must_use]
+    pub fn sent_on(&self, day: Day) -> u32 {
+        let own = self.sent.iter().filter(|sent| sent.day == day);
+        own.map(|sent| u32::from(sent.count)).sum::<u32>().max(1)
+    }
+
+    /// Whether anything of it may speak for churn: a detractor, a score below the one before, a rating, a survey that may be
+    /// left unanswered.
     #[must_use]
     pub fn is_outspoken(&self) -> bool {
-        let last_answer = self.answers.iter().map(|answer| answer.stamp.time.day()).max();
         !self.ratings.is_empty()
-            || last_answer.is_some() && self.asked.last().copied() > last_answer
+            || !self.asked.is_empty()
             || latest(&self.answers)
                 .any(|(answer, before)| answer.is_detractor() || before.is_some_and(|known| known.score > answer.score))
     }

@@ -5,12 +5,14 @@
 //! half an answer of nobody ([`DOUBT`]), so that one voice is not taken for all. Reichheld's classes: detractors 0-6,
 //! passives 7-8, promoters 9-10 (*The One Number You Need to Grow*, 2003).
 //!
-//! Silence is judged against the account's own readiness to answer: with `a` survey rounds answered and `b` not, the
-//! chance that the next `k` stay unanswered is the beta-binomial predictive `prod (b + 1 + i) / (a + b + 2 + i)`. Who has
-//! never answered says nothing by not answering.
+//! Silence is judged against the account's own readiness to answer: of the surveys since the last answer (else of the last
+//! day on which some went out), so few answers have the lower tail of the beta-binomial distribution, with the share
+//! answered before as its mean. Many surveys before count as [`READINESS_MAX`], since they come in waves of which one may
+//! go astray. Who has never answered says little by not answering: there, one in five is expected to.
 
+use super::statistics::beta_binomial_at_most;
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp};
-use crate::engine::facts::voice::{Answer, Voice, latest};
+use crate::engine::facts::voice::{ANSWERS_MAX, ASKED_MAX, Answer, RATINGS_MAX, Voice, latest};
 use crate::units::{Day, Offset, Timestamp};
 
 pub(super) const SIGNAL: Signal = Signal {
@@ -56,6 +58,13 @@ const UNANSWERED: f64 = 0.4;
 /// Silence that the account's readiness explains with this chance begins to count, and counts fully.
 const SILENCE_START: f64 = 0.3;
 const SILENCE_FULL: f64 = 0.03;
+/// As how many surveys those before count at most.
+const READINESS_MAX: f64 = 12.0;
+/// Shapes of the readiness of who has never answered, and of who has, where it is not known how many went out then.
+const NEVER_ANSWERED: [f64; 2] = [0.5, 2.0];
+const ANSWERED_ONCE: [f64; 2] = [1.0, 2.0];
+/// More surveys on a day than this are no more evidence.
+const ASKED_A_DAY_MAX: u32 = 100;
 
 /// What the answers say, each part weighted by age.
 #[derive(Default)]
@@ -111,43 +120,99 @@ fn answers(case: &Case<'_>, voice: &Voice) -> Answers {
     sum
 }
 
-/// Survey rounds without an answer since the last one that had one.
+/// How the surveys of late were answered, against the account's own readiness before.
 struct Silence {
-    rounds: u32,
+    /// Surveys that went out since the last answer, or in the latest round, and how many of them were answered.
+    asked: u32,
+    answered: u32,
+    /// Whether there may have been more than are kept.
+    has_more: bool,
+    /// Whether it has ever answered, as far as is kept.
+    has_answered: bool,
+    /// Probability of so few answers.
     chance: f64,
     /// When the next round counts as unanswered.
     due: Option<Timestamp>,
 }
 
-fn silence(case: &Case<'_>, voice: &Voice) -> Silence {
-    let wait = case.days(ANSWER);
-    let today = case.now.day();
-    let given = || voice.answers.iter().chain(&voice.ratings).map(|answer| answer.stamp.time.day());
-    let is_answered = |asked: Day| given().any(|day| day >= asked && day.since(asked) <= wait);
-    let last_answer = given().max();
-    let is_over = |asked: &Day| asked.number().saturating_add(wait) < today.number();
-    let (mut answered, mut unanswered, mut rounds) = (0_u32, 0_u32, 0_u32);
-    for asked in voice.asked.iter().filter(|asked| is_over(asked)) {
-        if last_answer.is_none_or(|day| *asked > day) {
-            rounds += 1;
-        } else if is_answered(*asked) {
-            answered += 1;
-        } else {
-            unanswered += 1;
+/// One day on which surveys went out long enough ago.
+struct Round {
+    day: Day,
+    asked: u32,
+    answered: u32,
+}
+
+/// The days on which surveys went out, with the answers that came in time and before the next ones went out; ascending.
+/// After the last of them no answer is too late.
+fn rounds(case: &Case<'_>, voice: &Voice) -> Vec<Round> {
+    let (wait, today) = (case.days(ANSWER), case.now.day());
+    let is_over = |asked: &&Day| asked.number().saturating_add(wait) < today.number();
+    let mut rounds: Vec<Round> = Vec::new();
+    for day in voice.asked.iter().filter(is_over) {
+        let asked = voice.sent_on(*day).min(ASKED_A_DAY_MAX);
+        rounds.push(Round { day: *day, asked, answered: 0 });
+    }
+    for day in given(voice) {
+        let next = rounds.partition_point(|round| round.day <= day);
+        let is_last = next == rounds.len();
+        let round = next.checked_sub(1).and_then(|index| rounds.get_mut(index));
+        if let Some(round) = round.filter(|round| is_last || day.since(round.day) <= wait) {
+            round.answered += 1;
         }
     }
-    let due = voice
-        .asked
-        .last()
-        .filter(|asked| !is_over(asked))
-        .map(|asked| Day::new(asked.number().saturating_add(wait).saturating_add(1)).start());
-    let (answered, unanswered) = (f64::from(answered), f64::from(unanswered));
-    let chance = if answered > 0.0 {
-        (0..rounds).map(f64::from).map(|i| (unanswered + 1.0 + i) / (answered + unanswered + 2.0 + i)).product()
-    } else {
-        1.0
+    rounds
+}
+
+/// The days of all answers kept.
+fn given(voice: &Voice) -> impl Iterator<Item = Day> + '_ {
+    voice.answers.iter().chain(&voice.ratings).map(|answer| answer.stamp.time.day())
+}
+
+/// From when on answers are known: where as many as are kept are there, from the oldest of them.
+fn answers_known_from(voice: &Voice) -> Option<Day> {
+    let oldest = |list: &[Answer], max: usize| {
+        let times = list.iter().map(|answer| answer.stamp.time.day());
+        if list.len() >= max { times.min() } else { None }
     };
-    Silence { rounds, chance, due }
+    oldest(&voice.answers, ANSWERS_MAX).max(oldest(&voice.ratings, RATINGS_MAX))
+}
+
+fn silence(case: &Case<'_>, voice: &Voice) -> Silence {
+    let rounds = rounds(case, voice);
+    let last_answer = given(voice).max();
+    // What nobody has answered since, or else the latest round.
+    let silent_from = rounds.partition_point(|round| last_answer.is_some_and(|day| round.day <= day));
+    let (before, recent) = rounds.split_at_checked(silent_from.min(rounds.len().saturating_sub(1))).unwrap_or_default();
+    let asked = recent.iter().map(|round| round.asked).sum();
+    let answered = recent.iter().map(|round| round.answered).sum::<u32>().min(asked);
+    let known_from = answers_known_from(voice);
+    let is_known = |round: &&Round| known_from.is_none_or(|day| round.day >= day);
+    // More answers than are kept may have come.
+    let is_cut = answered > 0 && !recent.iter().all(|round| is_known(&round));
+    let known = || before.iter().filter(is_known);
+    let asked_before: u32 = known().map(|round| round.asked).sum();
+    let answered_before: u32 = known().map(|round| round.answered).sum::<u32>().min(asked_before);
+    let has_answered = last_answer.is_some();
+    let [success, failure] = if asked_before > 0 && has_answered {
+        let share = f64::from(answered_before) / f64::from(asked_before);
+        let weight = f64::from(asked_before).min(READINESS_MAX);
+        [1.0 + weight * share, 1.0 + weight * (1.0 - share)]
+    } else if has_answered {
+        ANSWERED_ONCE
+    } else {
+        NEVER_ANSWERED
+    };
+    let chance = if is_cut { 1.0 } else { beta_binomial_at_most(answered, asked, success, failure) };
+    let last = voice.asked.last().filter(|asked| rounds.last().is_none_or(|round| round.day < **asked));
+    let due = last.map(|asked| Day::new(asked.number().saturating_add(case.days(ANSWER)).saturating_add(1)).start());
+    Silence {
+        asked,
+        answered,
+        has_more: before.is_empty() && voice.asked.len() >= ASKED_MAX,
+        has_answered,
+        chance,
+        due,
+    }
 }
 
 fn read(case: &Case<'_>) -> Reading {
@@ -165,7 +230,7 @@ fn read(case: &Case<'_>) -> Reading {
     let Some(voice) = case.account.voice.as_deref() else { return Reading::UNKNOWN };
     let said = answers(case, voice);
     let silence = silence(case, voice);
-    let reading = if said.weights < FADED && silence.chance >= 1.0 {
+    let reading = if said.weights < FADED && unanswered(&silence) <= 0.0 {
         Reading::UNKNOWN
     } else {
         Reading::of(all_of([said.detractors(), said.falling(), unanswered(&silence)]))
@@ -214,9 +279,14 @@ fn tell(case: &Case<'_>) -> Telling {
         numbers.push(("fallen_points", mean));
     }
     if unanswered(&silence) > 0.0 {
-        sentences
-            .push(format!("{} in a row without an answer, which is unusual here", counted(silence.rounds, "survey")));
-        numbers.push(("surveys_unanswered", f64::from(silence.rounds)));
+        let Silence { asked, answered, has_more, has_answered, .. } = silence;
+        let surveys = format!("{}{}", if has_more { "at least " } else { "" }, counted(asked, "survey"));
+        sentences.push(match (has_answered, answered) {
+            (false, _) => format!("{surveys}, and never an answer"),
+            (true, 0) => format!("{surveys} in a row without an answer, which is unusual here"),
+            (true, _) => format!("{answered} of {surveys} answered, which is unusual here"),
+        });
+        numbers.push(("surveys_unanswered", f64::from(asked - answered)));
     }
     Telling { sentence: super::sentence(&sentences), numbers, offset }
 }
@@ -249,6 +319,11 @@ mod tests {
                 ("not yet", "asked 10; nps 12 ann 9; asked 30; nps 31 ann 9; asked 50; nps 52 ann 8; asked 106"),
                 ("answers late", "asked 10; nps 12 ann 9; asked 30; nps 31 ann 9; asked 60; asked 80; nps 118 ann 9"),
                 ("never does", "asked 10; asked 30; asked 50; asked 70; asked 90"),
+                ("never, of many", "asked 10 40; asked 90 40"),
+                ("all, then none", "asked 10 20; answers 12 20; asked 90 40"),
+                ("all, then few", "asked 10 20; answers 12 19; asked 90 40; nps 91 ann 9"),
+                ("ever few", "asked 10 40; answers 12 4; asked 50 40; answers 52 3; asked 90 40; answers 92 2"),
+                ("forgotten rounds", "answers 12 20; rounds 60..90 2"),
                 ("none", "uses 0..120 every 1"),
             ],
             &expect![[r#"
@@ -267,6 +342,11 @@ mod tests {
                 not yet      quiet
                 answers late quiet
                 never does   unknown
+                never, of many 0.12 80 surveys, and never an answer.
+                all, then none 0.32 40 surveys in a row without an answer, which is unusual here.
+                all, then few 0.20 1 of 40 surveys answered, which is unusual here.
+                ever few     0.04 2 of 40 surveys answered, which is unusual here.
+                forgotten rounds 0.24 At least 24 surveys in a row without an answer, which is unusual here.
                 none         unknown
             "#]],
         );

@@ -167,6 +167,36 @@ pub fn negative_binomial_at_least(count: u32, shape: f64, mean: f64) -> f64 {
     (1.0 - below).clamp(0.0, 1.0)
 }
 
+/// Probability of at most `count` successes in `trials` where the chance of one is beta-distributed with the shapes
+/// `success` and `failure`: the lower tail of the beta-binomial distribution.
+///
+/// It is the predictive distribution where the chance is known only from so many successes and failures. After three of
+/// three surveys answered (uniform prior: shapes 4 and 1) three in a row unanswered have probability 0.029; after none known,
+/// 0.25.
+///
+/// ```
+/// use churnwatch::engine::signals::statistics::beta_binomial_at_most;
+/// assert!((beta_binomial_at_most(0, 3, 4.0, 1.0) - 0.0286).abs() < 0.0001);
+/// assert!((beta_binomial_at_most(0, 3, 1.0, 1.0) - 0.25).abs() < 1e-12);
+/// ```
+///
+/// Source: Johnson, Kemp and Kotz, *Univariate Discrete Distributions*, chapter 6.
+#[must_use]
+pub fn beta_binomial_at_most(count: u32, trials: u32, success: f64, failure: f64) -> f64 {
+    if count >= trials {
+        return 1.0;
+    }
+    let at = |index: u32| (failure + f64::from(index)) / (success + failure + f64::from(index));
+    let mut term: f64 = (0..trials).map(at).product();
+    let mut sum = term;
+    for k in 0..count {
+        let (done, left) = (f64::from(k), f64::from(trials - k));
+        term *= left / (done + 1.0) * (success + done) / (failure + left - 1.0);
+        sum += term;
+    }
+    sum.clamp(0.0, 1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +221,18 @@ mod tests {
         let poisson = 1.0 - poisson_at_most(3.0, 0.5);
         assert!((negative_binomial_at_least(4, 5_000.0, 0.5) - poisson).abs() < 1e-5);
         assert!(negative_binomial_at_least(4, 50.0, 0.5) < negative_binomial_at_least(4, 0.5, 0.5));
+    }
+
+    #[test]
+    fn few_trials_leave_many_failures_unsurprising() {
+        // A uniform chance makes every count as likely as any other.
+        for count in 0..=10 {
+            let expected = f64::from(count + 1) / 11.0;
+            assert!((beta_binomial_at_most(count, 10, 1.0, 1.0) - expected).abs() < 1e-12);
+        }
+        // A well known chance is nearly binomial: P(at most 2 of 10 at 0.3) = 0.3828.
+        assert!((beta_binomial_at_most(2, 10, 30_000.0, 70_000.0) - 0.3828).abs() < 1e-3);
+        assert!((beta_binomial_at_most(0, 0, 1.0, 1.0) - 1.0).abs() < 1e-12);
     }
 
     #[test]
