@@ -2,7 +2,8 @@
 //! nothing speaks for it.
 //!
 //! A scheduled end counts fully once it lies within `notice_days`, and partly before. A downgrade or loss of seats
-//! counts by the share lost since before it began and fades over `memory_days`; made good, it is gone. A renewal counts
+//! counts by the share lost since before it began, one by more than half the more the less it leaves, and fades over
+//! `memory_days`; made good, it is gone. A renewal counts
 //! only where it is a decision (billed by quarter or year) and where usage of the last four weeks has fallen below
 //! the account's own, beyond chance (Poisson tail); an expansion or a promoter speaks for it.
 
@@ -53,11 +54,13 @@ const RENEWAL: usize = 2;
 const FAR_END: f64 = 0.2;
 /// A pause of everything.
 const PAUSE: f64 = 0.5;
-/// A downgrade by half or more.
+/// A downgrade by half, and one that leaves next to nothing.
 const DOWNGRADE: f64 = 0.35;
-/// Shares lost that begin to count and that count fully.
+const COLLAPSE: f64 = 0.6;
+/// Shares lost that begin to count, that count as a downgrade by half, and that count fully.
 const LOSS_START: f64 = 0.05;
-const LOSS_FULL: f64 = 0.5;
+const LOSS_HALF: f64 = 0.5;
+const LOSS_FULL: f64 = 0.9;
 /// A renewal tomorrow for which nothing speaks.
 const RENEWAL_STRENGTH: f64 = 0.3;
 /// A fall of usage that chance explains more often than this does not count against a renewal.
@@ -90,7 +93,9 @@ fn find<'a>(case: &Case<'a>) -> Option<Findings<'a>> {
     let fall = falls.into_iter().filter_map(|(fall, what)| {
         let fall = fall?;
         let fresh = 1.0 - case.now.since(fall.at).days().max(0.0) / case.parameter(MEMORY);
-        let strength = DOWNGRADE * fresh * ramp(fall.share(), LOSS_START, LOSS_FULL);
+        let lost = DOWNGRADE * ramp(fall.share(), LOSS_START, LOSS_HALF)
+            + (COLLAPSE - DOWNGRADE) * ramp(fall.share(), LOSS_HALF, LOSS_FULL);
+        let strength = fresh * lost;
         (strength > 0.0).then_some((fall, what, strength))
     });
     Some(Findings {
@@ -216,6 +221,12 @@ mod tests {
                 ("paused", "start 0 100; pause 110"),
                 ("resumed", "start 0 100; pause 110; resume 115"),
                 ("downgrade", "start 0 100; change 115 50"),
+                ("by 60 %", "start 0 100; change 120 40"),
+                ("by 75 %", "start 0 100; change 120 25"),
+                ("by 90 %", "start 0 100; change 120 10"),
+                ("by 99 %", "start 0 1000; change 120 10"),
+                ("drip", "start 0 100; change 60 70; change 75 50; change 90 30; change 115 16"),
+                ("seats by 60 %", "start 0 100; seats 0 100; seats 120 40"),
                 ("small cut", "start 0 100; change 115 96"),
                 ("in steps", "start 0 100; change 80 80; change 115 60"),
                 ("made good", "start 0 100; change 105 50; change 115 100"),
@@ -241,6 +252,12 @@ mod tests {
                 paused       0.50 The subscription is paused.
                 resumed      quiet
                 downgrade    0.33 Revenue fell 50 %.
+                by 60 %      0.41 Revenue fell 60 %.
+                by 75 %      0.51 Revenue fell 75 %.
+                by 90 %      0.60 Revenue fell 90 %.
+                by 99 %      0.60 Revenue fell 99 %.
+                drip         0.53 Revenue fell 84 %.
+                seats by 60 % 0.41 Seats fell 60 %.
                 small cut    quiet
                 in steps     0.26 Revenue fell 40 %.
                 made good    quiet
