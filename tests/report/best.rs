@@ -228,8 +228,8 @@ fn the_strongest_accounts_of_a_cohort_are_those_likely_to_pay_most() {
         The strongest accounts by the month in which they first paid
           cohort   account  name          likely MRR    MRR   growth   risk  band     open alerts  users  last seen   owner
           2026-01  south    South & Sons    1,161.88  1,200  100.0 %  3.2 %  healthy                   1  2026-07-22  kim
-          2026-01  quiet                    1,155.80  1,210    0.0 %  4.5 %  healthy                   0  2026-03-22  customer-success
-          2026-01  north                      859.69    900    0.0 %  4.5 %  healthy                   1  2026-07-22  customer-success
+          2026-01  quiet                    1,133.80  1,210    0.0 %  6.3 %  healthy                   0  2026-03-22  customer-success
+          2026-01  north                      843.32    900    0.0 %  6.3 %  healthy                   1  2026-07-22  customer-success
           Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
           growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest 30 days.
 
