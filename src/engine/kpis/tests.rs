@@ -947,6 +947,21 @@ impl<'e> Naive<'e> {
         sum
     }
 
+    /// Whether an account, at one instant, gives up what it pays in one currency and takes on more in another. To the product
+    /// that is an exchange, by which the new currency is worth what the old one was: no matter of this model's.
+    fn exchanges(&self) -> bool {
+        self.events.values().any(|events| {
+            let mut state = Plain::new();
+            events.chunk_by(|one, next| one.time == next.time).any(|instant| {
+                let before = Self::sums(&state);
+                Self::apply_all(&mut state, instant);
+                let moved = |(currency, minor): (Currency, i64)| minor - before.get(&currency).copied().unwrap_or(0);
+                let moved: Vec<i64> = Self::sums(&state).into_iter().map(moved).collect();
+                moved.iter().any(|minor| *minor < 0) && moved.iter().any(|minor| *minor > 0)
+            })
+        })
+    }
+
     fn at(&self, period: Period) -> Standing {
         let mut standing = Standing::default();
         for events in self.events.values() {
@@ -1004,7 +1019,8 @@ fn agrees_with_the_model(
             period = period.next();
         }
     }
-    for (activated, group) in tables.cohorts.iter().filter(|_| !switches) {
+    let is_comparable = !switches && !naive.exchanges();
+    for (activated, group) in tables.cohorts.iter().filter(|_| is_comparable) {
         for (k, (_, minor)) in (0..).zip(group.ends(*activated, 30)) {
             prop_assert_eq!(minor, naive.stays(*activated, activated.plus(k)), "{} k{}", activated, k);
         }
