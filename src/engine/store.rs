@@ -9,8 +9,10 @@ use super::Journal;
 use super::account::Account;
 use super::index::{Fingerprint, Index};
 
+/// Bytes of a chunk: one of the sizes in which the allocator hands out memory, so that nothing is lost to rounding up.
+const CHUNK_BYTES: usize = 112 << 10;
 /// Accounts in one chunk.
-const CHUNK: usize = 256;
+const CHUNK: usize = CHUNK_BYTES / size_of::<Account>();
 /// Accounts brought close at a time: enough reads to overlap, few enough to stay in the first cache.
 pub const ANTICIPATED_MAX: usize = 64;
 
