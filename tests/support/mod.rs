@@ -323,9 +323,17 @@ impl Service {
         self.child.id()
     }
 
-    /// How it ended, if it has.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
+    /// Waits until the process ends by itself; panics with its log when it lives on.
+    #[track_caller]
+    pub fn wait_end(&mut self, what: &str) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < SOON, "waited in vain for {what}; the service's log:\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Whether it still runs.
