@@ -368,7 +368,7 @@ impl Account {
         close::item(&judgement.band);
         close::item(&standing.mrr_minor);
         close::item(&standing.answered);
-        close::item(&standing.comeback);
+        close::item(&standing.has_rested);
         close::item(&standing.is_unpaid);
     }
 

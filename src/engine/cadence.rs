@@ -103,7 +103,7 @@ fn room(risk: f64, band: Band, bands: &BandRules) -> f64 {
 pub fn patience_days(account: &Account) -> u8 {
     let due_day = account.judgement.due.map_or(0, |due| due.day().number());
     // The silence of an account that is back began when it came back.
-    let back_on = account.standing.comeback.rested_until.map_or(0, |at| at.day().number());
+    let back_on = account.comeback().rested_until.map_or(0, |at| at.day().number());
     let silent_since = account.activity.last_day.number().max(back_on);
     u8::try_from(due_day.saturating_sub(silent_since).max(1)).unwrap_or(u8::MAX)
 }

@@ -5,7 +5,6 @@
 use super::Account;
 use crate::engine::event::Kind;
 use crate::engine::facts::billing::{Billing, Ledger};
-use crate::engine::facts::comeback::Comeback;
 use crate::engine::facts::people::Person;
 use crate::engine::facts::voice::Voice;
 use crate::units::{Timestamp, stable_hash};
@@ -44,8 +43,8 @@ pub struct Standing {
     pub limit_hit_at: Option<Timestamp>,
     /// The earliest and the latest NPS answer kept.
     pub answered: Option<(Timestamp, Timestamp)>,
-    /// Since when it is back, if it ever had left or was paused.
-    pub comeback: Comeback,
+    /// Whether it rests, or is back from a rest.
+    pub has_rested: bool,
 }
 
 impl Account {
@@ -100,7 +99,7 @@ impl Account {
             is_priced: billing.is_some_and(Billing::is_priced),
             mrr_minor: ledger.map_or(0, |ledger| ledger.mrr_minor),
             told: self.told(),
-            comeback: billing.map(Billing::comeback).unwrap_or_default(),
+            has_rested: billing.is_some_and(|billing| billing.comeback.is_some()),
             ..self.standing
         };
     }

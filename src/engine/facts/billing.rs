@@ -5,8 +5,10 @@
 //! a starting point that no later event corrects.
 
 use compact_str::CompactString;
+use smallvec::SmallVec;
 
 use super::book::{Book, Bookkeeper};
+use super::comeback::Comeback;
 use super::subscription::Subscription;
 use super::{Stamp, onboarding::keep_earliest, profile::clip};
 use crate::engine::event::{Interval, SubscriptionChange, Terms};
@@ -34,6 +36,8 @@ pub struct Billing {
     pub changes: Vec<Change>,
     /// What they lead to; derived.
     pub ledger: Ledger,
+    /// Since when the account rests, or is back, if it ever rested; derived.
+    pub comeback: Option<Box<Comeback>>,
     /// The earliest change of a subscription that was ever told.
     pub first_at: Option<Timestamp>,
     /// The latest successful payment.
@@ -95,8 +99,8 @@ pub struct Failure {
 /// Where the subscriptions stand and how the account's MRR has moved.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Ledger {
-    /// The subscriptions by order of appearance, at most [`SUBSCRIPTIONS_MAX`].
-    pub subscriptions: Vec<Subscription>,
+    /// The subscriptions by order of appearance, at most [`SUBSCRIPTIONS_MAX`]; most accounts have one.
+    pub subscriptions: SmallVec<[Subscription; 1]>,
     /// The account's MRR in minor units of the reporting currency.
     pub mrr_minor: i64,
     /// Amounts moved, by [`Movement`].
@@ -108,9 +112,9 @@ pub struct Ledger {
     /// When its MRR last rose.
     pub expanded_at: Option<Timestamp>,
     /// Its latest fall in MRR that left something, until it is made good.
-    pub contraction: Option<Fall>,
+    pub contraction: Option<Box<Fall>>,
     /// Its latest loss of seats that left some, until it is made good.
-    pub seat_loss: Option<Fall>,
+    pub seat_loss: Option<Box<Fall>>,
 }
 
 /// How something an account pays for became less; falls that follow each other closely are one.
@@ -244,6 +248,7 @@ impl Billing {
         let mut ledger = self.folded.as_ref().map(|folded| folded.ledger.clone()).unwrap_or_default();
         self.instants().for_each(|instant| ledger.apply(instant));
         self.ledger = ledger;
+        self.comeback = self.last_rest().map(Box::new);
     }
 
     /// The account's ledger by month: derived anew, since it is asked for rarely and would take room.
@@ -348,8 +353,7 @@ impl Ledger {
             }
             let mut subscription = Subscription { id: change.subscription, ..Subscription::default() };
             subscription.apply(change);
-            let end = self.subscriptions.len();
-            super::insert(&mut self.subscriptions, end, subscription);
+            self.subscriptions.push(subscription);
         }
     }
 
@@ -437,12 +441,12 @@ impl Ledger {
 
 impl Fall {
     /// Brings a fall in step with a change from `before` to `after`. What ends altogether is no fall, but an end.
-    fn follow(fall: &mut Option<Fall>, before: i64, after: i64, change: &Change) {
+    fn follow(fall: &mut Option<Box<Fall>>, before: i64, after: i64, change: &Change) {
         let at = change.stamp.time;
         if after < before && after > 0 {
-            let recent = fall.filter(|known| at.since(known.at) <= FALLS_WITHIN);
+            let recent = fall.as_ref().filter(|known| at.since(known.at) <= FALLS_WITHIN);
             let before = recent.map_or(before, |known| known.before.max(before));
-            *fall = Some(Fall { at, before, after, offset: change.offset });
+            *fall = Some(Box::new(Fall { at, before, after, offset: change.offset }));
         } else if let Some(known) = fall.as_mut().filter(|_| after > before) {
             known.after = after;
             if known.after >= known.before {

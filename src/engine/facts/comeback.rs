@@ -8,10 +8,11 @@ use std::borrow::Cow;
 
 use super::Stamp;
 use super::billing::{Billing, Ledger};
-use super::people::Person;
+use super::people::{People, Person};
+use super::voice::Voice;
 use crate::engine::account::Account;
 use crate::engine::totals::Movement;
-use crate::units::{Span, Timestamp};
+use crate::units::{Day, Span, Timestamp};
 
 /// Shorter rests are none: one subscription in place of another, told in two steps.
 const REST_MIN: Span = Span::from_days(7);
@@ -44,15 +45,14 @@ impl Comeback {
 }
 
 impl Billing {
-    /// Since when the account rests, or is back.
-    #[must_use]
-    pub fn comeback(&self) -> Comeback {
-        let mut comeback = Comeback::default();
-        // As nearly always: it runs, and nothing has ever been taken up again.
+    /// Since when the account rests, or is back; `None` where it never rested, as nearly always.
+    pub(super) fn last_rest(&self) -> Option<Comeback> {
+        // It runs, and nothing has ever been taken up again.
         let is_back = self.ledger.moved.get(Movement::Reactivation as usize).is_some_and(|count| *count > 0);
         if !is_back && !self.ledger.rests() {
-            return comeback;
+            return None;
         }
+        let mut comeback = Comeback::default();
         let mut ledger = self.folded.as_ref().map(|folded| folded.ledger.clone()).unwrap_or_default();
         comeback.rests_since = ledger.churned_at.filter(|_| ledger.rests());
         let mut left_at = ledger.churned_at.filter(|_| ledger.has_left());
@@ -62,7 +62,7 @@ impl Billing {
             follow(&mut comeback.rests_since, ledger.rests(), now, &mut comeback.rested_until);
             follow(&mut left_at, ledger.has_left(), now, &mut comeback.returned_at);
         }
-        comeback
+        (comeback != Comeback::default()).then_some(comeback)
     }
 }
 
@@ -89,12 +89,20 @@ impl Ledger {
 }
 
 impl Account {
+    /// Since when it rests, or is back.
+    #[must_use]
+    pub fn comeback(&self) -> Comeback {
+        let billing = self.billing.as_deref().filter(|_| self.standing.has_rested);
+        billing.and_then(|billing| billing.comeback.as_deref().copied()).unwrap_or_default()
+    }
+
     /// The account as it is to be judged at `now`: once it is back, by its use since the end of its rest, and, where it
     /// had left, by what it said and owed since. Otherwise, as nearly always, as it is.
     #[must_use]
     pub fn since_comeback(&self, now: Timestamp) -> Cow<'_, Account> {
-        let comeback = self.standing.comeback;
-        let (shown, returned_at) = (comeback.shows_at(now), comeback.returned_before(now));
+        let comeback = self.comeback();
+        let shown = comeback.shows_at(now);
+        let returned_at = comeback.returned_before(now).filter(|at| Before(*at).is_remembered(self));
         if shown.is_none() && returned_at.is_none() {
             return Cow::Borrowed(self);
         }
@@ -105,29 +113,56 @@ impl Account {
             back.features.forget_before(at.day());
         }
         if let Some(at) = returned_at {
-            back.settle_before(at);
+            Before(at).settle(&mut back);
         }
         back.derive();
         Cow::Owned(back)
     }
+}
 
-    /// Forgets what it owed and said before `at`, and who had gone by then.
-    fn settle_before(&mut self, at: Timestamp) {
-        let is_since = |stamp: Stamp| stamp.time >= at;
-        if let Some(billing) = &mut self.billing {
-            billing.failures.retain(|failure| is_since(failure.stamp));
+/// What was before this moment, at which an account became a customer again: what it owed and said, and who had gone.
+#[derive(Clone, Copy)]
+struct Before(Timestamp);
+
+impl Before {
+    fn holds(self, stamp: Stamp) -> bool {
+        stamp.time < self.0
+    }
+
+    fn holds_day(self, day: Day) -> bool {
+        day < self.0.day()
+    }
+
+    fn holds_departure(self, person: &Person) -> bool {
+        let deactivated = || person.deactivated.filter(|gone| person.present < Some(*gone));
+        person.departed().or_else(deactivated).is_some_and(|gone| self.holds(gone))
+    }
+
+    /// Whether `account` knows anything of it.
+    fn is_remembered(self, account: &Account) -> bool {
+        let owes = |billing: &Billing| billing.failures.iter().any(|failure| self.holds(failure.stamp));
+        let said = |voice: &Voice| {
+            voice.answers.iter().chain(&voice.ratings).any(|answer| self.holds(answer.stamp))
+                || voice.asked.iter().any(|day| self.holds_day(*day))
+        };
+        let lost = |people: &People| people.list.iter().any(|person| self.holds_departure(person));
+        account.billing.as_deref().is_some_and(owes)
+            || account.voice.as_deref().is_some_and(said)
+            || account.people.as_deref().is_some_and(lost)
+    }
+
+    /// Has `account` forget it.
+    fn settle(self, account: &mut Account) {
+        if let Some(billing) = &mut account.billing {
+            billing.failures.retain(|failure| !self.holds(failure.stamp));
         }
-        if let Some(voice) = &mut self.voice {
-            voice.answers.retain(|answer| is_since(answer.stamp));
-            voice.ratings.retain(|rating| is_since(rating.stamp));
-            voice.asked.retain(|day| *day >= at.day());
+        if let Some(voice) = &mut account.voice {
+            voice.answers.retain(|answer| !self.holds(answer.stamp));
+            voice.ratings.retain(|rating| !self.holds(rating.stamp));
+            voice.asked.retain(|day| !self.holds_day(*day));
         }
-        if let Some(people) = &mut self.people {
-            let has_gone = |person: &Person| {
-                let gone = person.departed().or(person.deactivated.filter(|gone| person.present < Some(*gone)));
-                gone.is_some_and(|gone| !is_since(gone))
-            };
-            people.list.retain(|person| !has_gone(person));
+        if let Some(people) = &mut account.people {
+            people.list.retain(|person| !self.holds_departure(person));
         }
     }
 }

@@ -31,13 +31,13 @@ pub struct Stamp {
 }
 
 /// The least by which a list grows, in bytes: less would only mean to move it more often.
-const GROWTH_MIN: usize = 32;
+const GROWTH_MIN: usize = 16;
 
-/// Inserts `item` at `index`, growing by half: these lists begin with one and stay short, and there is one of each for
+/// Inserts `item` at `index`, growing by a quarter: these lists begin with one and stay short, and there is one of each for
 /// every account.
 pub(in crate::engine) fn insert<T>(list: &mut Vec<T>, index: usize, item: T) {
     if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 2).max(GROWTH_MIN / size_of::<T>().max(1)).max(1));
+        list.reserve_exact((list.len() / 4).max(GROWTH_MIN / size_of::<T>().max(1)).max(1));
     }
     list.insert(index, item);
 }

@@ -162,8 +162,10 @@ mod tests {
     fn a_renewal_is_one_to_come_of_what_runs() {
         let at = |day: i64| Timestamp::clamped(1_700_000_000_000 + day * crate::units::DAY_MS);
         let ending = |day, ended| Subscription { term_ends_at: Some(at(day)), ended, ..Subscription::default() };
-        let ledger =
-            Ledger { subscriptions: vec![ending(10, false), ending(40, false), ending(30, true)], ..Ledger::default() };
+        let ledger = Ledger {
+            subscriptions: [ending(10, false), ending(40, false), ending(30, true)].into_iter().collect(),
+            ..Ledger::default()
+        };
         let renewals = [5, 10, 39, 40].map(|now| ledger.renewal_after(at(now)));
         assert_eq!(renewals, [Some(at(10)), Some(at(40)), Some(at(40)), None]);
     }

@@ -101,7 +101,7 @@ impl Scarcity {
     #[must_use]
     pub fn of(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Scarcity {
         let activity = &account.activity;
-        let rests_since = account.standing.comeback.rests_since;
+        let rests_since = account.comeback().rests_since;
         let now = rests_since.map_or(now, |since| since.max(activity.last_at).min(now));
         let horizon_days = rules.horizon.days();
         let rhythm = activity.rhythm(now);

@@ -89,9 +89,9 @@ fn find<'a>(case: &Case<'a>) -> Option<Findings<'a>> {
         (known, share(known) * if is_near { 1.0 } else { FAR_END })
     });
     let paused = running().filter(|known| known.paused.is_some()).map(|known| (known, share(known) * PAUSE));
-    let falls = [(ledger.contraction, "revenue"), (ledger.seat_loss, "seats")];
+    let falls = [(&ledger.contraction, "revenue"), (&ledger.seat_loss, "seats")];
     let fall = falls.into_iter().filter_map(|(fall, what)| {
-        let fall = fall?;
+        let fall = **fall.as_ref()?;
         let fresh = 1.0 - case.now.since(fall.at).days().max(0.0) / case.parameter(MEMORY);
         let lost = DOWNGRADE * ramp(fall.share(), LOSS_START, LOSS_HALF)
             + (COLLAPSE - DOWNGRADE) * ramp(fall.share(), LOSS_HALF, LOSS_FULL);

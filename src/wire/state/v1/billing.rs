@@ -48,6 +48,7 @@ impl BillingForm {
             folded,
             changes: self.changes.into_iter().map(ChangeForm::into_change).collect::<Result<_, _>>()?,
             ledger: Ledger::default(),
+            comeback: None,
             first_at: maybe_time(self.first_ms)?,
             paid_at: maybe_time(self.paid_ms)?,
             failures: self.failures.into_iter().map(failure).collect::<Result<_, _>>()?,
@@ -81,8 +82,8 @@ impl LedgerForm {
             moved: ledger.moved,
             churned_ms: ledger.churned_at.map(Timestamp::ms),
             expanded_ms: ledger.expanded_at.map(Timestamp::ms),
-            contraction: ledger.contraction.map(fall_form),
-            seat_loss: ledger.seat_loss.map(fall_form),
+            contraction: ledger.contraction.as_deref().map(fall_form),
+            seat_loss: ledger.seat_loss.as_deref().map(fall_form),
         }
     }
 
@@ -101,12 +102,12 @@ impl LedgerForm {
     }
 }
 
-fn fall_form(fall: Fall) -> FallForm {
+fn fall_form(fall: &Fall) -> FallForm {
     (fall.at.ms(), fall.before, fall.after, fall.offset.0)
 }
 
-fn fall((at, before, after, offset): FallForm) -> Result<Fall, StateError> {
-    Ok(Fall { at: time(at)?, before, after, offset: Offset(offset) })
+fn fall((at, before, after, offset): FallForm) -> Result<Box<Fall>, StateError> {
+    Ok(Box::new(Fall { at: time(at)?, before, after, offset: Offset(offset) }))
 }
 
 #[derive(Serialize, Deserialize)]
