@@ -10,7 +10,7 @@ use super::effect::Band;
 use super::risk::Assessment;
 use super::rules::{BandRules, Rules};
 use super::timers;
-use crate::units::{Span, Timestamp};
+use crate::units::{Day, Span, Timestamp};
 
 /// Who is at risk and has been silent for longer than this changes slowly.
 const LONG_QUIET_DAYS: u16 = 28;
@@ -99,13 +99,13 @@ fn room(risk: f64, band: Band, bands: &BandRules) -> f64 {
     }
 }
 
-/// How many days after the last activity the account is due.
-pub fn patience_days(account: &Account) -> u8 {
-    let due_day = account.judgement.due.map_or(0, |due| due.day().number());
-    // The silence of an account that is back began when it came back.
-    let back_on = account.comeback().rested_until.map_or(0, |at| at.day().number());
-    let silent_since = account.activity.last_day.number().max(back_on);
-    u8::try_from(due_day.saturating_sub(silent_since).max(1)).unwrap_or(u8::MAX)
+/// How many days after the last activity the account that has just been judged at `now` is due.
+pub fn patience_days(account: &Account, now: Timestamp) -> u8 {
+    let due_day = account.judgement.due.map_or_else(Day::default, Timestamp::day);
+    // Of an account that was never used it is known from now on that it is silent; of one that is back, since it came back.
+    let silent_since = if account.activity.is_used() { account.activity.last_day } else { now.day() };
+    let back_on = account.comeback().rested_until.map_or_else(Day::default, Timestamp::day);
+    u8::try_from(due_day.since(silent_since.max(back_on)).max(1)).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]

@@ -269,7 +269,7 @@ impl Engine {
         if !is_put_off(later) {
             return;
         }
-        // What a contract comes to has its date, however active the account is.
+        // What a contract or a champion comes to has its date, however active the account is.
         let dated = risk::appointment(account, now, &self.rules, &self.partition.fleet);
         let later = dated.map_or(later, |dated| dated.min(later));
         if is_put_off(later) {
@@ -364,7 +364,7 @@ impl Engine {
             }
         }
         account.judgement.due = if left { None } else { Some(cadence::next_look(account, &assessment, rules)) };
-        account.judgement.patience_days = cadence::patience_days(account);
+        account.judgement.patience_days = cadence::patience_days(account, now);
         account.judgement.content_days = cadence::content_days(account, &assessment, rules);
         let next = health::publishable(account, &assessment);
         let outdated = account.judgement.published.is_none_or(|published| published.is_outdated_by(&next, rules));
