@@ -189,6 +189,12 @@ impl Day {
         (self.0 + 3) / 7
     }
 
+    /// The Monday of a week counted from 1970; the first day for the week before that.
+    #[must_use]
+    pub const fn monday(week: u16) -> Day {
+        Day(week.saturating_mul(7).saturating_sub(3))
+    }
+
     /// Day of the week, 0 = Monday ... 6 = Sunday.
     #[must_use]
     pub const fn weekday(self) -> u16 {

@@ -12,7 +12,7 @@ use super::effect::{Contribution, Evidence};
 use super::fleet::features::{self, FACTS, FEATURES, Features, Scarcity};
 use super::fleet::{Fleet, Population};
 use super::rules::{Learning, Rules};
-use super::signals::{CONTRACT, Case, Reading, SIGNALS, SIGNALS_MAX};
+use super::signals::{Case, Reading, SIGNALS, SIGNALS_MAX};
 use crate::units::{PartitionIndex, Position, Ratio, Timestamp};
 
 /// Contributions smaller than this are not listed.
@@ -66,12 +66,13 @@ pub fn assess(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -
     Assessment { now, risk: Ratio::clamped(sigmoid(logit)), scarcity, readings, base, terms }
 }
 
-/// When what is known of the account's contract changes by the calendar alone.
+/// When what is known of the account changes however active it is: what its contract or its champion comes to.
 #[must_use]
 pub fn appointment(account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Option<Timestamp> {
-    let (signal, settings) = (SIGNALS.get(CONTRACT)?, rules.signals.get(CONTRACT)?);
-    let is_asked = settings.enabled && account.standing.is_contract_open;
-    is_asked.then(|| (signal.read)(&case(account, now, rules, settings, fleet)).next_due).flatten()
+    let dated = SIGNALS.iter().zip(&rules.signals).filter(|(signal, settings)| {
+        settings.enabled && signal.has_dates.is_some_and(|has_dates| has_dates(&account.standing))
+    });
+    dated.filter_map(|(signal, settings)| (signal.read)(&case(account, now, rules, settings, fleet)).next_due).min()
 }
 
 /// Base and terms by the default weights.

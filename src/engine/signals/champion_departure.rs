@@ -10,8 +10,9 @@
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
 use crate::engine::event::Role;
 use crate::engine::facts::Stamp;
-use crate::engine::facts::crowd::{Crowd, WEEKS};
+use crate::engine::facts::crowd::{Crowd, Member, WEEKS};
 use crate::engine::facts::people::Person;
+use crate::units::{Day, Timestamp};
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
@@ -37,6 +38,7 @@ pub(super) const SIGNAL: Signal = Signal {
     },
     read,
     tell,
+    has_dates: Some(|standing| standing.has_key_people),
 };
 
 const MEMORY: usize = 0;
@@ -51,14 +53,27 @@ const INFERRED: f64 = 0.8;
 const COLLEAGUES: f64 = 0.45;
 /// Quiet is weaker evidence than a departure.
 const QUIET_STRENGTH_MAX: f64 = 0.8;
+/// Where nobody has been active for longer, it is the account that is quiet.
+const OTHERS_QUIET_DAYS_MAX: u16 = 14;
 /// This week so far and the one before; three such pairs before those.
 const LATELY: u16 = 0b11;
 const BEFORE: [u16; 3] = [0b1100, 0b11_0000, 0b1100_0000];
 
 enum Finding<'a> {
-    Departed { person: &'a Person, days: f64, strength: f64 },
-    Quiet { person: &'a Person, weeks: u32, strength: f64 },
-    Present,
+    Departed {
+        person: &'a Person,
+        days: f64,
+        strength: f64,
+    },
+    Quiet {
+        person: &'a Person,
+        weeks: u32,
+        strength: f64,
+    },
+    /// Seen lately enough; from when on that is so no more, unless the person is seen again.
+    Present {
+        until: Option<Timestamp>,
+    },
     Unknown,
 }
 
@@ -89,9 +104,12 @@ fn find<'a>(case: &Case<'a>) -> Finding<'a> {
         admins.max_by_key(|person| (weeks_seen(person, &case.account.users), person.hash))
     };
     match champion {
-        None if departed.is_some() => Finding::Present,
-        Some(person) if person.seen(&case.account.users).is_some() => quiet(case, person).unwrap_or(Finding::Present),
-        _ => Finding::Unknown,
+        None if departed.is_some() => Finding::Present { until: None },
+        Some(person) => match person.seen(&case.account.users) {
+            Some(seen) => quiet(case, person, seen),
+            None => Finding::Unknown,
+        },
+        None => Finding::Unknown,
     }
 }
 
@@ -139,24 +157,29 @@ fn colleagues(case: &Case<'_>, person: &Person) -> Colleagues {
     Colleagues { active, usual, engaged }
 }
 
-/// A finding when the person is quiet beyond their own rhythm while others are active.
-fn quiet<'a>(case: &Case<'a>, person: &'a Person) -> Option<Finding<'a>> {
-    let seen = person.seen(&case.account.users)?;
-    let today = case.now.day();
-    let over = today.week().saturating_sub(seen.last_day.week()).saturating_sub(1).min(WEEKS);
-    if over == 0 || case.account.activity.quiet_days(case.now) > 14 {
-        return None;
-    }
-    // Weeks in which nobody worked tell nothing of one.
-    let is_worked = |ago: &u16| case.account.activity.active_days_within(case.now, today.weekday() + 7 * ago, 7) > 0;
-    let weeks = u32::try_from((0..over).filter(is_worked).count()).ok().filter(|weeks| *weeks > 0)?;
+/// Whether the person, last `seen` so, is quiet beyond their own rhythm while others are active.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)] // weeks of a year or two
+fn quiet<'a>(case: &Case<'a>, person: &'a Person, seen: Member) -> Finding<'a> {
+    let last_week = seen.last_day.week();
     // One week of doubt on either side, so that three weeks known do not make certainty.
-    let known = u32::from(WEEKS).min(weeks_known(case, seen.last_day.week())).max(1);
+    let known = u32::from(WEEKS).min(weeks_known(case, last_week)).max(1);
     let share = f64::from(seen.weeks.count_ones()) / f64::from(known + 1);
-    let chance = libm::pow(1.0 - share.min(0.95), f64::from(weeks));
+    let missing = 1.0 - share.min(0.95);
     let chance_max = case.parameter(QUIET_CHANCE_MAX);
+    // Weeks in which nobody worked tell nothing of one.
+    let today = case.now.day();
+    let is_worked = |ago: &u16| case.account.activity.active_days_within(case.now, today.weekday() + 7 * ago, 7) > 0;
+    let over = today.week().saturating_sub(last_week).saturating_sub(1).min(WEEKS);
+    let weeks = (0..over).filter(is_worked).count();
+    let chance = libm::pow(missing, weeks as f64);
     let belief = ramp(-libm::log(chance), -libm::log(chance_max), -libm::log(chance_max / 10.0));
-    (belief > 0.0).then_some(Finding::Quiet { person, weeks, strength: belief * QUIET_STRENGTH_MAX })
+    if belief > 0.0 && case.account.activity.quiet_days(case.now) <= OTHERS_QUIET_DAYS_MAX {
+        return Finding::Quiet { person, weeks: weeks as u32, strength: belief * QUIET_STRENGTH_MAX };
+    }
+    // If others work on in every week.
+    let enough = (libm::log(chance_max) / libm::log(missing)).floor() as u16 + 1;
+    let over_by = last_week.saturating_add(enough.max(over + 1)).saturating_add(1);
+    Finding::Present { until: Some(Day::monday(over_by).start()) }
 }
 
 /// Weeks from the account's first event to `last_week`, both included.
@@ -166,8 +189,10 @@ fn weeks_known(case: &Case<'_>, last_week: u16) -> u32 {
 
 fn read(case: &Case<'_>) -> Reading {
     match find(case) {
-        Finding::Departed { strength, .. } | Finding::Quiet { strength, .. } => Reading::of(strength),
-        Finding::Present => Reading::QUIET,
+        Finding::Departed { strength, .. } => Reading::of(strength),
+        // Another week makes it worse.
+        Finding::Quiet { strength, .. } => Reading::of(strength).until(Day::monday(case.now.day().week() + 1).start()),
+        Finding::Present { until } => until.map_or(Reading::QUIET, |until| Reading::QUIET.until(until)),
         Finding::Unknown => Reading::UNKNOWN,
     }
 }
@@ -202,7 +227,7 @@ fn tell(case: &Case<'_>) -> Telling {
             numbers: vec![("quiet_weeks", f64::from(weeks))],
             offset: Some(person.offset),
         },
-        Finding::Present | Finding::Unknown => Telling::nothing(),
+        Finding::Present { .. } | Finding::Unknown => Telling::nothing(),
     }
 }
 

@@ -45,6 +45,7 @@ pub(super) const SIGNAL: Signal = Signal {
     },
     read,
     tell,
+    has_dates: Some(|standing| standing.is_contract_open),
 };
 
 const NOTICE: usize = 0;

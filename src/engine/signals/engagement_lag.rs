@@ -49,6 +49,7 @@ pub(super) const SIGNAL: Signal = Signal {
     },
     read,
     tell,
+    has_dates: None,
 };
 
 const SURVIVAL_START: usize = 0;

@@ -18,7 +18,7 @@ pub mod statistics;
 mod support_issues;
 mod usage_frequency;
 
-use super::account::Account;
+use super::account::{Account, Standing};
 use super::fleet::calendar::Calendar;
 use super::rules::{Rules, SignalRules};
 use crate::units::{Money, Offset, Ratio, Span, Timestamp};
@@ -42,9 +42,6 @@ pub static SIGNALS: &[Signal] = &[
     support_issues::SIGNAL,
 ];
 
-/// Which of them reads the contract: it knows dates that activity does not put off.
-pub const CONTRACT: usize = 7;
-
 /// Which of them reads the hits of plan limits.
 const LIMIT_HITS: usize = 4;
 
@@ -63,6 +60,8 @@ pub struct Signal {
     pub read: fn(&Case<'_>) -> Reading,
     /// Explains a reading that speaks; called when something is published.
     pub tell: fn(&Case<'_>) -> Telling,
+    /// Of which accounts it may know dates that their activity does not put off; `None`: of none.
+    pub has_dates: Option<fn(&Standing) -> bool>,
 }
 
 /// What a signal says about itself.

@@ -39,6 +39,7 @@ pub(super) const SIGNAL: Signal = Signal {
     },
     read,
     tell,
+    has_dates: None,
 };
 
 const HALF_LIFE: usize = 0;

@@ -2,8 +2,9 @@
 //!
 //! Two findings. **Stalled**: steps of onboarding were done, the last one not, and the pause since the latest is longer
 //! than the account's own pace explains. **Dropped off**: no activity after day seven, judged against the active days of
-//! the first week. Both by the predictive survival `(1 + gap / total)^(-count)` of a gamma-Poisson rate, with one
-//! step (two active days) a week as the prior, so that who began slowly is not accused early.
+//! the first week; of an account that was used, what was found of that when onboarding was over stands until it comes
+//! back. Both by the predictive survival `(1 + gap / total)^(-count)` of a gamma-Poisson rate, with one step (two active
+//! days) a week as the prior, so that who began slowly is not accused early.
 
 use super::statistics::{gap_at, gap_survival};
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp};
@@ -38,7 +39,7 @@ pub(super) const SIGNAL: Signal = Signal {
             },
             Parameter {
                 name: "onboarding_days_max",
-                summary: "An account that signed up longer ago than this is no longer being onboarded.",
+                summary: "An account that signed up longer ago than this is no longer being onboarded; one that was used in its first week only has never been.",
                 default: 90.0,
                 min: 14.0,
                 max: 365.0,
@@ -47,6 +48,7 @@ pub(super) const SIGNAL: Signal = Signal {
     },
     read,
     tell,
+    has_dates: None,
 };
 
 const MILESTONE: usize = 0;
@@ -80,8 +82,8 @@ impl Pause {
         now.since(self.since).days().max(0.0)
     }
 
-    fn belief(&self, case: &Case<'_>) -> f64 {
-        let survival = gap_survival(self.days(case.now), self.count, self.total).max(1e-300);
+    fn belief(&self, case: &Case<'_>, onboarding_ends: Timestamp) -> f64 {
+        let survival = gap_survival(self.days(case.now.min(onboarding_ends)), self.count, self.total).max(1e-300);
         let [start, full] = [SURVIVAL_START, SURVIVAL_FULL].map(|index| -libm::log(case.parameter(index)));
         ramp(-libm::log(survival), start, full)
     }
@@ -96,6 +98,7 @@ impl Pause {
 
 struct Findings {
     signed_up: Timestamp,
+    onboarding_ends: Timestamp,
     stalled: Option<Pause>,
     dropped_off: Option<Pause>,
 }
@@ -110,33 +113,39 @@ fn find(case: &Case<'_>) -> Option<Findings> {
         account.billing.as_deref().and_then(|billing| billing.first_at),
     ];
     let signed_up = told.into_iter().flatten().min()?.min(account.activity.first_at);
-    if case.now.since(signed_up) > case.span(ONBOARDING_MAX) || onboarding.is_some_and(|known| known.done_at.is_some())
-    {
+    let first_week_ends = signed_up.plus(FIRST_WEEK);
+    let (is_used, is_early) = (account.activity.is_used(), account.activity.last_at < first_week_ends);
+    let onboarding_ends = signed_up.plus(case.span(ONBOARDING_MAX));
+    let is_over = case.now > onboarding_ends;
+    // What an old customer did before its use was ever told is not known: nothing is not the same as no more.
+    if (is_over && !(is_used && is_early)) || onboarding.is_some_and(|known| known.done_at.is_some()) {
         return None;
     }
-    let stalled = onboarding.and_then(|known| {
+    let stalled = onboarding.filter(|_| !is_over).and_then(|known| {
         let latest = known.latest.as_ref()?.stamp.time;
         let done = u32::try_from(known.steps.len()).unwrap_or(u32::MAX);
         let taken = latest.since(signed_up).days().max(0.0);
         Some(Pause { since: latest, count: f64::from(done) + PRIOR_STEPS, total: taken + PRIOR_DAYS, done })
     });
-    let first_week_ends = signed_up.plus(FIRST_WEEK);
-    let dropped_off = (!account.activity.is_used() || account.activity.last_at < first_week_ends).then(|| {
+    let dropped_off = (!is_used || is_early).then(|| {
         let done = account.activity.days.count_ones();
         let (count, total) = (f64::from(done) + PRIOR_ACTIVE_DAYS, FIRST_WEEK.days() + PRIOR_DAYS);
         Pause { since: first_week_ends, count, total, done }
     });
-    Some(Findings { signed_up, stalled, dropped_off })
+    Some(Findings { signed_up, onboarding_ends, stalled, dropped_off })
 }
 
 fn is_past(case: &Case<'_>) -> bool {
-    // Who has been active for longer than this needs no look at how it began.
-    case.account.activity.is_used() && case.now.since(case.account.activity.first_at) > case.span(ONBOARDING_MAX)
+    // Who has been active for longer than this, and came back after a week, needs no look at how it began.
+    let activity = &case.account.activity;
+    activity.is_used()
+        && case.now.since(activity.first_at) > case.span(ONBOARDING_MAX)
+        && activity.last_at >= activity.first_at.plus(FIRST_WEEK)
 }
 
 fn strengths(case: &Case<'_>, found: &Findings) -> [f64; 2] {
-    let [stalled, dropped_off] =
-        [&found.stalled, &found.dropped_off].map(|pause| pause.as_ref().map_or(0.0, |pause| pause.belief(case)));
+    let [stalled, dropped_off] = [&found.stalled, &found.dropped_off]
+        .map(|pause| pause.as_ref().map_or(0.0, |pause| pause.belief(case, found.onboarding_ends)));
     [stalled * STALLED, dropped_off * DROPPED_OFF]
 }
 
@@ -217,6 +226,8 @@ mod tests {
                 ("never used", "start 60 100"),
                 ("both", "trial 80; step 80 a; step 81 b; uses 80..85 every 1"),
                 ("long ago", "trial 10; step 10 a; uses 10..14 every 1"),
+                ("long ago, came back", "trial 10; step 10 a; uses 10..14 every 1; uses 30..31 every 1"),
+                ("never used, long ago", "start 5 100"),
             ],
             &expect![[r#"
                 no sign-up   unknown
@@ -233,7 +244,9 @@ mod tests {
                 came back    quiet
                 never used   0.19 Signed up 60 days ago; no activity after day seven, 0 active days before.
                 both         0.91 Signed up 40 days ago; onboarding stopped after 2 steps (b) 39 days ago; no activity after day seven, 5 active days before.
-                long ago     quiet
+                long ago     0.70 Signed up 110 days ago; no activity after day seven, 4 active days before.
+                long ago, came back quiet
+                never used, long ago quiet
             "#]],
         );
     }

@@ -22,6 +22,7 @@ pub(super) const SIGNAL: Signal = Signal {
     },
     read,
     tell,
+    has_dates: None,
 };
 
 const FIRST: usize = 0;

@@ -35,6 +35,7 @@ pub(super) const SIGNAL: Signal = Signal {
     },
     read,
     tell,
+    has_dates: None,
 };
 
 const CHANCE_MAX: usize = 0;

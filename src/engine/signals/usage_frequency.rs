@@ -51,6 +51,7 @@ pub(super) const SIGNAL: Signal = Signal {
     },
     read,
     tell,
+    has_dates: None,
 };
 
 const FALL_START: usize = 0;
