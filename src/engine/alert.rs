@@ -149,7 +149,7 @@ pub fn settle_alerts(
         alert.kind != CHURN_RISK && (alert.open.is_some() || resolved)
     };
     let wanted = match wanted(CHURN_RISK, judgement.band, assessment, leading, rules) {
-        Wanted::Open if judgement.alerts.iter().any(speaks_for_it) => Wanted::AsIs,
+        Wanted::Open(stands) if judgement.alerts.iter().any(speaks_for_it) => Wanted::AsIs(stands),
         wanted => wanted,
     };
     judgement.settle(CHURN_RISK, wanted, assessment.now, rules, quality, changes);
@@ -157,12 +157,12 @@ pub fn settle_alerts(
     outcome::mature(judgement, activity, assessment.now, rules, quality, changes);
 }
 
-/// What an assessment wants of an alert.
+/// What an assessment wants of an alert; the band is the one that the risk holds the account in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
-    Open,
+    Open(Band),
     /// Nothing would raise it, but its cause still stands.
-    AsIs,
+    AsIs(Band),
     /// Its cause is gone, or too weak for the risk that is left, but its account is still in a band at risk.
     Fading,
     Closed,
@@ -171,22 +171,22 @@ enum Wanted {
 /// What `assessment` wants of the alert of type `kind` while the account is in `band`; `leading` is the signal that adds
 /// most to its risk. A band that the risk has left, and that only dwells, is no reason for an alert.
 fn wanted(kind: u8, band: Band, assessment: &Assessment, leading: Option<usize>, rules: &Rules) -> Wanted {
+    let stands = band_by(assessment.risk.get(), |band| rules.bands.exit(band)).min(band);
     let Some(index) = usize::from(kind).checked_sub(1) else {
         return match band {
             Band::Healthy | Band::Watch => Wanted::Closed,
-            _ if assessment.risk.get() >= rules.bands.at_risk.exit => Wanted::Open,
+            _ if stands >= Band::AtRisk => Wanted::Open(stands),
             _ => Wanted::Fading,
         };
     };
     let strength = assessment.strength(index);
-    let stands = band_by(assessment.risk.get(), |band| rules.bands.exit(band)).min(band);
     let leads = stands >= Band::AtRisk && leading == Some(index);
     let speaks = stands >= Band::Watch && strength >= rules.alert_enter;
     let dwells = band >= Band::AtRisk && stands < Band::AtRisk;
     if leads || speaks {
-        Wanted::Open
+        Wanted::Open(stands)
     } else if strength >= rules.alert_exit && !dwells {
-        Wanted::AsIs
+        Wanted::AsIs(stands)
     } else if band >= Band::AtRisk {
         Wanted::Fading
     } else {
@@ -222,7 +222,7 @@ impl Judgement {
     /// How loud an alert of an account in this band is.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        if self.band == Band::Critical { Severity::Critical } else { Severity::Warning }
+        Severity::of(self.band)
     }
 
     fn settle(
@@ -236,16 +236,16 @@ impl Judgement {
     ) {
         let (severity, is_calm) = (self.severity(), self.band < Band::AtRisk);
         let Some(alert) = self.alerts.iter_mut().rev().find(|alert| alert.kind == kind) else {
-            if wanted == Wanted::Open {
-                self.raise(AlertState::raised(kind, 1, severity, now), changes);
+            if let Wanted::Open(stands) = wanted {
+                self.raise(AlertState::raised(kind, 1, Severity::of(stands), now), changes);
             }
             return;
         };
         match (alert.open, wanted) {
-            (None, Wanted::Open)
+            (None, Wanted::Open(stands))
                 if alert.closed_by == ClosedBy::LateData || now.since(alert.closed_at) >= cooldown(kind, rules) =>
             {
-                let next = AlertState::raised(kind, alert.episode.saturating_add(1), severity, now);
+                let next = AlertState::raised(kind, alert.episode.saturating_add(1), Severity::of(stands), now);
                 self.raise(next, changes);
             }
             (None, _) => {}
@@ -254,7 +254,7 @@ impl Judgement {
                 alert.reason_number = quality.resolved(kind, REASON_RECOVERED);
                 changes.push(Change::of(alert, Transition::Resolved).because(REASON_RECOVERED));
             }
-            (Some(_), Wanted::AsIs) if is_calm && now.since(alert.raised_at) >= rules.horizon => {
+            (Some(_), Wanted::AsIs(_)) if is_calm && now.since(alert.raised_at) >= rules.horizon => {
                 // Nothing would raise it any more, and what it warned of has not happened: `outcome` tells so.
                 alert.close(now, ClosedBy::Recovery);
                 if alert.is_settled {
@@ -268,7 +268,11 @@ impl Judgement {
                     changes.push(Change::of(alert, Transition::Eased));
                 }
             }
-            (Some(known), _) => alert.go_on(known, severity, now, rules, changes),
+            (Some(known), Wanted::Open(stands) | Wanted::AsIs(stands)) => {
+                // A band that only dwells keeps an alert as loud as it is, and makes none louder.
+                let severity = severity.min(known).max(Severity::of(stands));
+                alert.go_on(known, severity, stands, now, rules, changes);
+            }
         }
     }
 
@@ -286,6 +290,13 @@ impl Judgement {
         }
         let end = self.alerts.len();
         super::facts::insert(&mut self.alerts, end, next);
+    }
+}
+
+impl Severity {
+    /// That of an alert of an account in `band`.
+    fn of(band: Band) -> Severity {
+        if band == Band::Critical { Severity::Critical } else { Severity::Warning }
     }
 }
 
@@ -315,7 +326,15 @@ impl AlertState {
 
     /// One more look at an open alert whose cause still stands: it wakes, is overdue, gets worse or better. One of these is
     /// told.
-    fn go_on(&mut self, known: Severity, severity: Severity, now: Timestamp, rules: &Rules, changes: &mut Vec<Change>) {
+    fn go_on(
+        &mut self,
+        known: Severity,
+        severity: Severity,
+        stands: Band,
+        now: Timestamp,
+        rules: &Rules,
+        changes: &mut Vec<Change>,
+    ) {
         self.open = Some(severity);
         if let Some(until) = self.snoozed_until {
             // Asleep, nothing is told but its end.
@@ -325,7 +344,8 @@ impl AlertState {
             }
             return;
         }
-        if overdue_at(self, rules).is_some_and(|due| due <= now) {
+        // Where the risk is gone nobody else needs to know; where it comes back, they do.
+        if stands >= Band::Watch && overdue_at(self, rules).is_some_and(|due| due <= now) {
             // Told whatever the severity did at the same moment: it names who else is to know, and the severity is in it.
             self.is_overdue = true;
             changes.push(Change::of(self, Transition::Escalated).because(REASON_UNACKNOWLEDGED));

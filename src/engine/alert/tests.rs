@@ -12,7 +12,7 @@ use super::settle_band;
 use crate::engine::account::{Account, Judgement};
 use crate::engine::alert::{EPISODES_MAX, alert_id};
 use crate::engine::effect::{AlertChange, Effect, Health, Transition};
-use crate::engine::event::{AlertAction, Event, Kind, SubscriptionChange, Terms};
+use crate::engine::event::{AlertAction, Event, Kind, Role, SubscriptionChange, Terms};
 use crate::engine::input::{Input, Progress, Record};
 use crate::engine::playbook::{Conditions, Play, PlayStep, Playbook, Playbooks};
 use crate::engine::risk::assess;
@@ -417,6 +417,105 @@ fn nothing_is_raised_for_a_band_that_only_dwells() {
               resolved recovered 1
         "#]],
     );
+}
+
+#[test]
+fn an_alert_is_as_loud_as_the_risk_that_raises_it_and_no_louder_for_a_band_that_dwells() {
+    let mut rules = Rules::clone(&rules());
+    for (signal, settings) in SIGNALS.iter().zip(&mut rules.signals) {
+        if signal.declaration.name == "contract_decline" {
+            (settings.enabled, settings.weight) = (true, 2.5);
+        }
+    }
+    check_under(
+        Arc::new(rules),
+        "start|until 10|fail 3|paid|ending 20|until 11",
+        &expect![[r#"
+        > start
+        > until 10
+        > fail 3
+        day 10 00h raised payment_failures #1 critical
+        > paid
+        > ending 20
+        day 10 00h raised contract_decline #1 warning
+        > until 11
+        actions:
+        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+    "#]],
+    );
+}
+
+#[test]
+fn nobody_else_is_told_of_an_alert_whose_risk_is_gone() {
+    let mut rules = Rules::clone(&rules_with(0.1, 0.9));
+    for (signal, settings) in SIGNALS.iter().zip(&mut rules.signals) {
+        if signal.declaration.name == "contract_decline" {
+            (settings.enabled, settings.weight) = (true, 10.0);
+        }
+    }
+    // The payment is still open when two days have passed without an answer.
+    check_under(
+        Arc::new(rules),
+        "start|until 10|fail 1|ending 20|until 11|resume|until 20",
+        &expect![[r#"
+        > start
+        > until 10
+        > fail 1
+        > ending 20
+        day 10 00h raised payment_failures #1 critical
+        day 10 00h raised contract_decline #1 critical
+        > until 11
+        > resume
+        > until 20
+        day 13 00h eased payment_failures #1 warning
+        day 13 00h resolved contract_decline #1 warning (recovered), closed
+        actions:
+        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+          resolved recovered 1
+    "#]],
+    );
+}
+
+#[test]
+fn who_signs_up_before_the_first_use_is_missed_as_soon_as_anybody() {
+    check_under(
+        rules_of_silence(),
+        "start|until 1|daily 12|until 90",
+        &expect![[r#"
+        > start
+        > until 1
+        > daily 12
+        > until 90
+        day 27 00h raised engagement_lag #1 critical
+        day 29 00h escalated engagement_lag #1 critical (unacknowledged) to head
+        actions:
+        quality: 0 of 1 right, [0, 0, 0, 0] of 0 foretold
+    "#]],
+    );
+}
+
+#[test]
+fn a_champion_who_goes_quiet_is_missed_however_active_the_others_are() {
+    let mut story = Story::under(Arc::new(Rules::default()));
+    story.line("start");
+    let speak = |story: &mut Story, user: &'static str, kind: Kind<'static>| {
+        let (id, time) = (format!("e{}", story.offset).into(), Story::time(story.hour));
+        let (account_id, user_id) = ("acme".into(), Some(user.into()));
+        story.give(Input::Event(Event { id, time, account_id, user_id, source: None, kind }));
+    };
+    speak(&mut story, "ann", Kind::UserAdded { role: Some(Role::Champion), title: None });
+    for day in 0..150 {
+        for user in ["ann", "bob"].into_iter().filter(|user| day < 90 || *user == "bob") {
+            speak(&mut story, user, Kind::SessionStarted { duration_s: None });
+        }
+        story.line(&format!("until {}", day + 1));
+    }
+    // Last seen in the week that begins on day 87; two more without, in which others worked, are too many.
+    expect![[r#"
+        day 115 00h raised champion_departure #1 critical
+        day 129 00h raised usage_frequency #1 critical
+    "#]]
+    .assert_eq(&story.shown(0));
 }
 
 #[test]
