@@ -138,7 +138,7 @@ struct Colleagues {
     active: f64,
     /// How many used to be seen in as much time.
     usual: f64,
-    /// The one over the other, at most 1; 0 where there never were any.
+    /// The one over the other, at most 1, which is what those are worth who have begun since; 0 where there are none.
     engaged: f64,
 }
 
@@ -153,7 +153,7 @@ fn colleagues(case: &Case<'_>, person: &Person) -> Colleagues {
     let [first, second, third] = BEFORE;
     let active = without(lately, LATELY);
     let usual = (without(near, first) + without(middle, second) + without(far, third)) / 3.0;
-    let engaged = if usual > 0.0 { (active / usual).min(1.0) } else { 0.0 };
+    let engaged = if active > 0.0 { (active / usual).min(1.0) } else { 0.0 };
     Colleagues { active, usual, engaged }
 }
 
@@ -197,13 +197,15 @@ fn read(case: &Case<'_>) -> Reading {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // days and weeks of a year
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // days and weeks of a year, people of a crowd
 fn tell(case: &Case<'_>) -> Telling {
     match find(case) {
         Finding::Departed { person, days, .. } => {
             let what = if person.deactivated > person.champion_since { "left" } else { "lost the role" };
             let Colleagues { active, usual, .. } = colleagues(case, person);
-            let others = if usual > 0.0 {
+            let others = if active > usual {
+                format!("{} active lately, usually {usual:.0}", counted(active as u64, "other"))
+            } else if usual > 0.0 {
                 format!("{active:.0} of usually {usual:.0} others are active")
             } else {
                 "nobody else is engaged".to_owned()
@@ -264,6 +266,10 @@ mod tests {
                     "others left too",
                     "role 0 ann champion; uses 0..110 every 1 ann; uses 0..95 every 1 bob; leaves 115 ann",
                 ),
+                (
+                    "others took over",
+                    "role 0 ann champion; uses 0..109 every 1 ann; leaves 109 ann; uses 109..120 every 1 bob; uses 110..120 every 1 eve",
+                ),
                 ("never used", "role 0 ann champion; uses 0..120 every 1 bob"),
                 ("never used, left", "role 0 ann champion; uses 0..120 every 1 bob; leaves 115 ann"),
                 (
@@ -292,6 +298,7 @@ mod tests {
                 a member left unknown
                 others work on 0.50 Champion ann left 5 days ago; 2 of usually 2 others are active.
                 others left too 0.92 Champion ann left 5 days ago; 0 of usually 1 others are active.
+                others took over 0.45 Champion ann left 11 days ago; 2 others active lately, usually 0.
                 never used   unknown
                 never used, left 0.50 Champion ann left 5 days ago; 1 of usually 1 others are active.
                 top admin left 0.73 Champion ann left 5 days ago; 0 of usually 1 others are active.
