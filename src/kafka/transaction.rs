@@ -219,7 +219,6 @@ impl Transactions {
         let mut message = BaseRecord::<[u8], [u8]>::to(self.topic(record.topic)).partition(record.partition.0);
         message.key = record.key;
         message.payload = record.value;
-        message.timestamp = record.timestamp.map(crate::units::Timestamp::ms);
         if record.headers().len() > 0 {
             let mut headers = OwnedHeaders::new_with_capacity(record.headers().len());
             for (key, value) in record.headers() {

@@ -1,12 +1,17 @@
 //! Dead letters: records that could not become events, untouched, with the reason in headers.
 //!
-//! Key, value, timestamp and headers stay as they were; `__connect.errors.*` headers of Kafka Connect's convention are
+//! Key, value and headers stay as they were; `__connect.errors.*` headers of Kafka Connect's convention are
 //! added behind them, so that common tools can read them. Of several headers of one name the last counts, as for Kafka's
-//! own clients: a record that was a dead letter before keeps what was said of it then, and is told by what is said now.
+//! own clients: a record that was a dead letter before keeps what was said of it then, and is told by what is said now. The timestamp is the time of
+//! production, since brokers refuse records of the future and delete those of the past; the record's own is in
+//! [`TIMESTAMP_HEADER`].
 
 use super::RawRecord;
 use super::outbox::{OutTopic, Outbox};
 use crate::units::PartitionIndex;
+
+/// The header with the record's own timestamp, in milliseconds since 1970; absent where its topic kept none.
+pub const TIMESTAMP_HEADER: &str = "churnwatch.record.timestamp";
 
 /// Where in the product a record was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +70,7 @@ impl DeadLetterTopic {
             beside_value <= self.record_bytes_max,
         );
         let (key, value) = (record.key.filter(|_| rest_fits), record.value.filter(|_| value_fits));
-        outbox.push_raw(OutTopic::DeadLetters, partition, record.timestamp, key, value);
+        outbox.push_raw(OutTopic::DeadLetters, partition, key, value);
         if rest_fits {
             record.headers.each(&mut |name, value| outbox.header(name, value));
         }
@@ -86,13 +91,16 @@ impl DeadLetterTopic {
             }
         };
         add("__connect.errors.exception.message", &format!("{}{left}", reason.message));
+        if let Some(timestamp) = record.timestamp {
+            add(TIMESTAMP_HEADER, &timestamp.ms().to_string());
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Offset;
+    use crate::units::{Offset, Timestamp};
     use crate::worker::Headers;
 
     struct Two;
@@ -108,7 +116,7 @@ mod tests {
         let record = RawRecord {
             partition: PartitionIndex(5),
             offset: Offset(42),
-            timestamp: None,
+            timestamp: Timestamp::from_ms(1_700_000_000_000),
             key: Some(b"key"),
             value: Some(b"{broken"),
             headers: &Two,
@@ -131,7 +139,8 @@ mod tests {
             __connect.errors.offset=42
             __connect.errors.stage=INGEST
             __connect.errors.exception.class.name=not_json
-            __connect.errors.exception.message=no JSON"#]]
+            __connect.errors.exception.message=no JSON
+            churnwatch.record.timestamp=1700000000000"#]]
         .assert_eq(&headers.join("\n"));
     }
 

@@ -152,7 +152,7 @@ impl LearnerMachine {
             let mut value = Vec::new();
             canonical::encode_fleet(fleet, &mut value);
             for index in 0..self.settings.canonical_partitions {
-                outbox.push_raw(OutTopic::Events, PartitionIndex(index), None, Some(CONTROL_KEY), Some(&value));
+                outbox.push_raw(OutTopic::Events, PartitionIndex(index), Some(CONTROL_KEY), Some(&value));
             }
         }
         Some(work.next)

@@ -257,7 +257,7 @@ impl NotifyMachine {
                 Some((owner, item)) => {
                     outbox.push_with(OutTopic::Desk, DESK, &key, |out| desk_state::encode_alert(owner, item, out));
                 }
-                None => outbox.push_raw(OutTopic::Desk, DESK, None, Some(&key.concat()), None),
+                None => outbox.push_raw(OutTopic::Desk, DESK, Some(&key.concat()), None),
             }
         }
         for name in &touched.owners {
@@ -266,7 +266,7 @@ impl NotifyMachine {
                 Some(memory) => {
                     outbox.push_with(OutTopic::Desk, DESK, &key, |out| desk_state::encode_owner(&memory, out));
                 }
-                None => outbox.push_raw(OutTopic::Desk, DESK, None, Some(&key.concat()), None),
+                None => outbox.push_raw(OutTopic::Desk, DESK, Some(&key.concat()), None),
             }
         }
         let commit = DeskCommit { next: work.next.clone(), memory: work.desk.memory() };

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::units::{PartitionIndex, Timestamp};
+use crate::units::PartitionIndex;
 
 /// A buffer that grew beyond this is given back when the outbox is cleared.
 pub const RETAINED_BYTES_MAX: usize = 32 << 20;
@@ -46,7 +46,6 @@ pub struct Outbox {
 struct Entry {
     topic: OutTopic,
     partition: PartitionIndex,
-    timestamp: Option<Timestamp>,
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
     headers: Range<usize>,
@@ -65,8 +64,6 @@ pub struct OutRecord<'a> {
     pub topic: OutTopic,
     /// Its partition, always explicit.
     pub partition: PartitionIndex,
-    /// Its timestamp; absent means the time of production.
-    pub timestamp: Option<Timestamp>,
     /// Its key.
     pub key: Option<&'a [u8]>,
     /// Its value; absent in a tombstone.
@@ -112,7 +109,6 @@ impl Outbox {
         self.entries.iter().map(|entry| OutRecord {
             topic: entry.topic,
             partition: entry.partition,
-            timestamp: entry.timestamp,
             key: entry.key.clone().and_then(|range| self.bytes.get(range)),
             value: entry.value.clone().and_then(|range| self.bytes.get(range)),
             headers: self.headers.get(entry.headers.clone()).unwrap_or_default(),
@@ -149,7 +145,6 @@ impl Outbox {
         self.entries.push(Entry {
             topic,
             partition,
-            timestamp: None,
             key: Some(key_start..value_start),
             value: Some(value_start..self.bytes.len()),
             headers: headers..headers,
@@ -157,18 +152,11 @@ impl Outbox {
     }
 
     /// Appends a record as it is. Headers follow through [`Outbox::header`].
-    pub fn push_raw(
-        &mut self,
-        topic: OutTopic,
-        partition: PartitionIndex,
-        timestamp: Option<Timestamp>,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-    ) {
+    pub fn push_raw(&mut self, topic: OutTopic, partition: PartitionIndex, key: Option<&[u8]>, value: Option<&[u8]>) {
         let key = key.map(|key| self.append(key));
         let value = value.map(|value| self.append(value));
         let headers = self.headers.len();
-        self.entries.push(Entry { topic, partition, timestamp, key, value, headers: headers..headers });
+        self.entries.push(Entry { topic, partition, key, value, headers: headers..headers });
     }
 
     /// Adds a header to the record appended last.
@@ -196,10 +184,10 @@ mod tests {
     fn records_come_out_as_they_went_in() {
         let mut outbox = Outbox::new();
         outbox.push_with(OutTopic::State, PartitionIndex(3), &[b"a", b"acme"], |out| out.extend_from_slice(b"value"));
-        outbox.push_raw(OutTopic::DeadLetters, PartitionIndex(0), None, None, Some(b"\xff"));
+        outbox.push_raw(OutTopic::DeadLetters, PartitionIndex(0), None, Some(b"\xff"));
         outbox.header("one", Some(b"1"));
         outbox.header("none", None);
-        outbox.push_raw(OutTopic::State, PartitionIndex(3), None, Some(b"k"), None);
+        outbox.push_raw(OutTopic::State, PartitionIndex(3), Some(b"k"), None);
         let shown: Vec<_> = outbox
             .records()
             .map(|record| (record.topic, record.key, record.value, record.headers().collect::<Vec<_>>()))
