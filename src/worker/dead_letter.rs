@@ -1,10 +1,10 @@
 //! Dead letters: records that could not become events, untouched, with the reason in headers.
 //!
-//! Key, value and headers stay as they were; `__connect.errors.*` headers of Kafka Connect's convention are
-//! added behind them, so that common tools can read them. Of several headers of one name the last counts, as for Kafka's
-//! own clients: a record that was a dead letter before keeps what was said of it then, and is told by what is said now. The timestamp is the time of
-//! production, since brokers refuse records of the future and delete those of the past; the record's own is in
-//! [`TIMESTAMP_HEADER`].
+//! Key, value and headers stay as they were; `__connect.errors.*` headers of Kafka Connect's convention are added behind
+//! them, so that common tools can read them. Of several headers of one name the last counts, as for Kafka's own clients: a
+//! record that was a dead letter before keeps what was said of it then, and is told by what is said now. The timestamp is
+//! the time of production, since brokers refuse records of the future and delete those of the past; the record's own is
+//! in [`TIMESTAMP_HEADER`].
 
 use super::RawRecord;
 use super::outbox::{OutTopic, Outbox};

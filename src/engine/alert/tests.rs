@@ -131,6 +131,17 @@ fn rules_of_silence() -> Arc<Rules> {
     Arc::new(rules)
 }
 
+/// The same rules with a contract that speaks, at this weight.
+fn with_contract(rules: &Rules, weight: f64) -> Arc<Rules> {
+    let mut rules = rules.clone();
+    for (signal, settings) in SIGNALS.iter().zip(&mut rules.signals) {
+        if signal.declaration.name == "contract_decline" {
+            (settings.enabled, settings.weight) = (true, weight);
+        }
+    }
+    Arc::new(rules)
+}
+
 /// One account's story.
 struct Story {
     engine: Engine,
@@ -393,15 +404,10 @@ fn what_happens_to_an_alert_at_one_instant_is_told_as_one() {
 
 #[test]
 fn nothing_is_raised_for_a_band_that_only_dwells() {
-    let mut rules = Rules::clone(&rules());
-    for (signal, settings) in SIGNALS.iter().zip(&mut rules.signals) {
-        if signal.declaration.name == "contract_decline" {
-            (settings.enabled, settings.weight) = (true, 0.3);
-        }
-    }
+    let rules = with_contract(&rules(), 0.3);
     // Once it is paid, the end that is scheduled adds most to a risk of 13 %.
     check_under(
-        Arc::new(rules),
+        rules,
         "start|until 10|fail 3|paid|ending 20|until 15",
         &expect![[r#"
             > start
@@ -421,14 +427,9 @@ fn nothing_is_raised_for_a_band_that_only_dwells() {
 
 #[test]
 fn an_alert_is_as_loud_as_the_risk_that_raises_it_and_no_louder_for_a_band_that_dwells() {
-    let mut rules = Rules::clone(&rules());
-    for (signal, settings) in SIGNALS.iter().zip(&mut rules.signals) {
-        if signal.declaration.name == "contract_decline" {
-            (settings.enabled, settings.weight) = (true, 2.5);
-        }
-    }
+    let rules = with_contract(&rules(), 2.5);
     check_under(
-        Arc::new(rules),
+        rules,
         "start|until 10|fail 3|paid|ending 20|until 11",
         &expect![[r#"
         > start
@@ -447,15 +448,10 @@ fn an_alert_is_as_loud_as_the_risk_that_raises_it_and_no_louder_for_a_band_that_
 
 #[test]
 fn nobody_else_is_told_of_an_alert_whose_risk_is_gone() {
-    let mut rules = Rules::clone(&rules_with(0.1, 0.9));
-    for (signal, settings) in SIGNALS.iter().zip(&mut rules.signals) {
-        if signal.declaration.name == "contract_decline" {
-            (settings.enabled, settings.weight) = (true, 10.0);
-        }
-    }
+    let rules = with_contract(&rules_with(0.1, 0.9), 10.0);
     // The payment is still open when two days have passed without an answer.
     check_under(
-        Arc::new(rules),
+        rules,
         "start|until 10|fail 1|ending 20|until 11|resume|until 20",
         &expect![[r#"
         > start
