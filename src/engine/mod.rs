@@ -192,7 +192,8 @@ impl Engine {
         }
         let now = account.present(self.partition.clock, &self.rules);
         let is_late = event.time < now && correction::is_late(account, event);
-        let without = is_late.then(|| Without::new(event, account, now, &self.rules, &self.partition.fleet));
+        let without = is_late
+            .then(|| Without::new(event, account, now, &self.rules, &self.partition.fleet, self.partition.index));
         let weight = account.users.weight();
         let is_billing = matches!(event.kind, Kind::Subscription { .. });
         let moved = if is_billing { sums::movements(account) } else { Default::default() };
@@ -353,7 +354,8 @@ impl Engine {
             }
         } else {
             alert::outcome::fall_silent(account, judged_before, now, rules, quality);
-            let correction = without.map(|without| without.with(account, &assessment, rules, &self.partition.fleet));
+            let correction = without
+                .map(|without| without.with(account, &assessment, rules, &self.partition.fleet, self.partition.index));
             if let Some(correction) = &correction {
                 correction.retract(&mut account.judgement, rules, changes);
             }

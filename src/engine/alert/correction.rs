@@ -6,16 +6,17 @@
 //! is known about the past only use can be taken back to an earlier moment; the rest is taken as it stands.
 //! **Retracted** is an alert whose cause stood at one of these moments without the event, by the levels at which it would
 //! close, and that with it nothing would raise at any, by the levels at which it would open. **Amended** is one that
-//! stays, but whose severity or risk now, or own signal at any of them, an event from before it was raised has moved.
+//! stays, but whose severity or risk now, or own signal at any of them, an event from before it was raised has moved, and
+//! of which something else is to be told now.
 
 use super::{Change, Wanted, band_by, wanted};
 use crate::engine::account::{Account, AlertState, ClosedBy, Judgement};
-use crate::engine::effect::{Band, Severity, Transition};
+use crate::engine::effect::{Band, Evidence, Severity, Transition};
 use crate::engine::event::Event;
 use crate::engine::fleet::Fleet;
 use crate::engine::risk::{Assessment, assess};
 use crate::engine::rules::Rules;
-use crate::units::{Day, Timestamp};
+use crate::units::{Day, PartitionIndex, Ratio, Timestamp};
 
 /// What was known without a late event.
 #[derive(Clone, Debug)]
@@ -23,9 +24,25 @@ pub struct Without {
     /// The band the account was in, and how loud its alerts were.
     band: Band,
     severity: Severity,
-    /// The account as of now.
+    /// The account as of now, and what is told of it.
     present: Assessment,
+    told: Told,
     alerts: Vec<Late<Look>>,
+}
+
+/// What an alert tells of the account as of now that a late event can change.
+#[derive(Clone, Debug, PartialEq)]
+struct Told {
+    risk: Ratio,
+    evidence: Vec<Evidence>,
+    last_at: Timestamp,
+}
+
+impl Told {
+    fn of(account: &Account, present: &Assessment, rules: &Rules, fleet: &Fleet, partition: PartitionIndex) -> Told {
+        let evidence = present.evidence(&account.as_it_stood(), rules, fleet, partition);
+        Told { risk: present.risk, evidence, last_at: account.activity.last_at }
+    }
 }
 
 /// An alert for which the event was late, with its moments in the past.
@@ -49,6 +66,8 @@ struct Look {
 pub struct Correction {
     /// How loud the alerts were without it.
     severity: Severity,
+    /// Whether anything else is to be told now.
+    is_news: bool,
     present: Pair,
     alerts: Vec<Late<Pair>>,
 }
@@ -83,7 +102,14 @@ fn look_back(account: &Account, at: Timestamp, rules: &Rules, fleet: &Fleet) -> 
 impl Without {
     /// Looks at `account` before `event` is taken in at `now`.
     #[must_use]
-    pub fn new(event: &Event<'_>, account: &Account, now: Timestamp, rules: &Rules, fleet: &Fleet) -> Without {
+    pub fn new(
+        event: &Event<'_>,
+        account: &Account,
+        now: Timestamp,
+        rules: &Rules,
+        fleet: &Fleet,
+        partition: PartitionIndex,
+    ) -> Without {
         let Account { judgement, activity, .. } = account;
         let look = |at| Look { at, assessment: look_back(account, at, rules, fleet) };
         let alerts = judgement.alerts.iter().filter(|alert| is_late_for(alert, account, event)).map(|alert| {
@@ -91,17 +117,26 @@ impl Without {
             let past = [Some(alert.raised_at), used_again_at].into_iter().flatten().map(look).collect();
             Late { kind: alert.kind, is_before: event.time < alert.raised_at, past }
         });
+        let present = assess(account, now, rules, fleet);
         Without {
             band: judgement.band,
             severity: judgement.severity(),
-            present: assess(account, now, rules, fleet),
+            present,
+            told: Told::of(account, &present, rules, fleet, partition),
             alerts: alerts.collect(),
         }
     }
 
     /// Looks at `account` again now that the event is taken in; `present` is what was found now.
     #[must_use]
-    pub fn with(&self, account: &Account, present: &Assessment, rules: &Rules, fleet: &Fleet) -> Correction {
+    pub fn with(
+        &self,
+        account: &Account,
+        present: &Assessment,
+        rules: &Rules,
+        fleet: &Fleet,
+        partition: PartitionIndex,
+    ) -> Correction {
         let pair = |look: &Look| {
             let with = look_back(account, look.at, rules, fleet)?;
             Some(Pair { band: Band::Critical, without: look.assessment?, with })
@@ -113,6 +148,7 @@ impl Without {
         });
         Correction {
             severity: self.severity,
+            is_news: self.told != Told::of(account, present, rules, fleet, partition),
             present: Pair { band: self.band, without: self.present, with: *present },
             alerts: alerts.collect(),
         }
@@ -143,6 +179,10 @@ impl Correction {
 
     /// Says of the alerts that stay what the event has changed about them, once the alerts are settled.
     pub fn amend(&self, judgement: &Judgement, rules: &Rules, changes: &mut Vec<Change>) {
+        // An alert shows the account as it stands: where that is the same, it would be told a second time word for word.
+        if !self.is_news {
+            return;
+        }
         let has_changed = judgement.severity() != self.severity || self.present.risk_moved(rules);
         for alert in judgement.alerts.iter().filter(|alert| alert.open.is_some() && alert.snoozed_until.is_none()) {
             let Some(late) = self.late(alert.kind).filter(|late| late.is_before) else { continue };

@@ -1170,9 +1170,6 @@ fn a_silence_that_late_data_fill_retracts_its_alert() {
             day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
             > use
             > fill 60 79
-            day 80 00h amended engagement_lag #1 critical
-            day 80 00h amended engagement_lag #1 critical
-            day 80 00h amended engagement_lag #1 critical
             day 80 00h retracted engagement_lag #1 warning, closed
             > until 90
             actions:
@@ -1281,7 +1278,6 @@ fn an_alert_of_silence_that_was_right_is_resolved_when_the_account_is_back() {
         day 80 00h acknowledged engagement_lag #1 critical by kim
         > use
         > use at 61
-        day 80 00h amended engagement_lag #1 critical
         > until 90
         day 82 00h resolved engagement_lag #1 warning (recovered), closed
         actions: acknowledged taken 1;
