@@ -229,10 +229,34 @@ target = 1
     #[test]
     fn properties_that_make_no_client_together_are_problems() {
         check(
-            "[kafka.consumer]\nmax.poll.interval.ms = 40000\nsession.timeout.ms = 50000\n",
+            "[kafka.consumer]\nmax.poll.interval.ms = 60000\nsession.timeout.ms = 70000\n",
             &expect![[r#"
                 c.toml:2: `kafka.consumer.max.poll.interval.ms`: librdkafka makes no client of it; Client creation error: `max.poll.interval.ms`must be >= `session.timeout.ms`
                 1 problem in the configuration"#]],
+        );
+    }
+
+    #[test]
+    fn a_worker_that_the_group_would_throw_out_is_a_problem() {
+        check(
+            "[kafka.consumer]\nheartbeat.interval.ms = 20000\n",
+            &expect![[r#"
+            c.toml:2: `kafka.consumer.heartbeat.interval.ms`: the group would take the worker for dead between two heartbeats: found 20000, allowed: at most 10000, a third of session.timeout.ms = 30000
+            1 problem in the configuration"#]],
+        );
+        check(
+            "[kafka.properties]\nheartbeat.interval.ms = 3000\n[kafka.consumer]\nsession.timeout.ms = 6000\n",
+            &expect![[r#"
+                c.toml:2: `kafka.properties.heartbeat.interval.ms`: the group would take the worker for dead between two heartbeats: found 3000, allowed: at most 2000, a third of session.timeout.ms = 6000
+                c.toml:4: `commit.transaction_timeout_ms` (20000) and the broker's scan of 10000 ms must together stay within `session.timeout.ms` (6000); the successor of a dead worker would wait for its transaction to end
+                2 problems in the configuration"#]],
+        );
+        check(
+            "[kafka.consumer]\nmax.poll.interval.ms = 40000\nplugin.library.paths = \"x\"\n",
+            &expect![[r#"
+            c.toml:2: `kafka.consumer.max.poll.interval.ms`: found 40000, allowed: whole number from 60000 to 86400000; a worker that waits for brokers to commit would be taken for one that hangs
+            c.toml:3: `kafka.consumer.plugin.library.paths` cannot be set; a plug-in may change what is read and written
+            2 problems in the configuration"#]],
         );
     }
 

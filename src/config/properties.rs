@@ -57,6 +57,7 @@ const REFUSED: &[(&[&str], &str)] = &[
         "topics must have the right partitions and cleanup policy: `churnwatch topics create` makes them",
     ),
     (&["statistics.interval.ms"], "statistics pile up in clients that nobody polls; /metrics has the figures"),
+    (&["plugin.library.paths"], "a plug-in may change what is read and written"),
     (&["enabled_events", "interceptors", "opaque", "default_topic_conf"], "the program sets it"),
 ];
 
@@ -67,6 +68,12 @@ const RANGES: &[(&[&str], i64, i64, &str)] = &[
         1,
         5,
         "beyond 5 requests in flight a broker cannot keep records in order",
+    ),
+    (
+        &["max.poll.interval.ms"],
+        60_000,
+        86_400_000,
+        "a worker that waits for brokers to commit would be taken for one that hangs",
     ),
     (&["retries", "message.send.max.retries"], 1, 2_147_483_647, "without retries a record may get lost"),
 ];

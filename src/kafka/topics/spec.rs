@@ -316,6 +316,7 @@ fn source_settings(record_bytes: i64) -> Vec<Setting> {
             otherwise: Otherwise::Weakens("compaction deletes events that have not been read yet"),
         },
         retention(SOURCE_HISTORY, history),
+        size_limit("a full partition loses its oldest records, read or not"),
         Setting { name: "max.message.bytes", wanted: Wanted::AtLeast(record_bytes), otherwise: Otherwise::Fine },
     ]
 }
@@ -344,6 +345,7 @@ pub fn specs(config: &Config) -> Vec<Spec> {
             vec![
                 policy("delete", "compaction would delete all but the last event of an account"),
                 retention(topics.events_retention, Otherwise::Breaks("the history that replays need would be deleted")),
+                size_limit("a full partition loses the history that replays need, however young it is"),
                 record_size(event_bytes, "events of the allowed size would be refused"),
             ],
         ),
@@ -354,6 +356,7 @@ pub fn specs(config: &Config) -> Vec<Spec> {
             vec![
                 policy("delete", "compaction would delete the history of an alert"),
                 retention(topics.alerts_retention, Otherwise::Weakens("alerts are gone sooner than configured")),
+                size_limit("alerts are gone sooner than configured once a partition is full"),
             ],
         ),
         spec(
@@ -378,6 +381,7 @@ pub fn specs(config: &Config) -> Vec<Spec> {
                     topics.dead_letters_retention,
                     Otherwise::Weakens("dead letters are gone sooner than configured"),
                 ),
+                size_limit("dead letters are gone sooner than configured once a partition is full"),
                 record_size(record_bytes, "large bad records could not be kept"),
             ],
         ),
@@ -389,6 +393,7 @@ pub fn specs(config: &Config) -> Vec<Spec> {
             vec![
                 policy("delete", "compaction would delete reports"),
                 retention(topics.fleet_retention, Otherwise::Weakens("less is learned anew after a restart")),
+                size_limit("less is learned anew after a restart once the partition is full"),
             ],
         ),
         spec(
@@ -399,6 +404,7 @@ pub fn specs(config: &Config) -> Vec<Spec> {
             vec![
                 policy("delete", "compaction would delete deliveries to the same owner"),
                 retention(topics.alerts_retention, Otherwise::Weakens("deliveries are gone sooner than configured")),
+                size_limit("deliveries are gone sooner than configured once the partition is full"),
             ],
         ),
         spec(
@@ -422,6 +428,11 @@ fn policy(wanted: &'static str, why: &'static str) -> Setting {
 
 fn retention(wanted: Span, otherwise: Otherwise) -> Setting {
     Setting { name: "retention.ms", wanted: Wanted::AtLeast(wanted.ms()), otherwise }
+}
+
+/// No limit by size: what is kept is told by time.
+fn size_limit(why: &'static str) -> Setting {
+    Setting { name: "retention.bytes", wanted: Wanted::Exactly("-1"), otherwise: Otherwise::Weakens(why) }
 }
 
 fn record_size(wanted: i64, why: &'static str) -> Setting {
@@ -492,10 +503,11 @@ mod tests {
         check(
             Purpose::Source,
             17,
-            &[("retention.ms", "604800000")],
+            &[("retention.ms", "604800000"), ("retention.bytes", "1073741824")],
             &expect![[r#"
                 fits
-                warning: retention.ms is 604800000, wanted 7862400000 or more: the engine looks back 91 days; a new start finds less history than that"#]],
+                warning: retention.ms is 604800000, wanted 7862400000 or more: the engine looks back 91 days; a new start finds less history than that
+                warning: retention.bytes is 1073741824, wanted -1: a full partition loses its oldest records, read or not"#]],
         );
     }
 
