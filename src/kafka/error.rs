@@ -3,6 +3,7 @@
 
 use rdkafka::error::KafkaError;
 
+use super::dump::DumpError;
 use super::transaction::Broken;
 use crate::units::{NextOffset, PartitionIndex};
 use crate::worker::changelog::RestoreError;
@@ -52,6 +53,34 @@ pub enum WorkerError {
         /// The topic.
         topic: String,
     },
+    /// A source does not hold the position any more.
+    #[error(
+        "the next record to read of {topics} is not there any more: it was deleted before it was read, and the worker goes \
+         on at the first one left; or the topic was made anew, and positions have to be set while no instance runs: \
+         kafka-consumer-groups.sh --group {group} --topic TOPIC --reset-offsets --to-earliest --execute"
+    )]
+    SourceGone {
+        /// The sources read.
+        topics: String,
+        /// The group of the ingest role.
+        group: String,
+    },
+    /// The group knows no position, but it or another has taken records in before.
+    #[error(
+        "consumer group {group} has no position in any source, but {log} holds records: the group was deleted, has expired \
+         or has a new name, and reading from the start would take everything in a second time; set its positions while no \
+         instance runs: kafka-consumer-groups.sh --group {group} --topic TOPIC --reset-offsets --to-datetime TIME --execute \
+         for every source (--to-earliest where nothing of it was taken in)"
+    )]
+    PositionsLost {
+        /// The group of the ingest role.
+        group: String,
+        /// The canonical log.
+        log: String,
+    },
+    /// A log could not be looked into.
+    #[error(transparent)]
+    Log(#[from] DumpError),
     /// Another member of the group bears the same name.
     #[error(
         "another process has taken this one's place in the consumer group: of processes that run at the same time each \

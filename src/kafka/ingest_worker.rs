@@ -1,18 +1,21 @@
 //! One ingest worker: a thread that reads its source partitions, steps the machine and commits. Without sources it only
 //! keeps the clock of the canonical log.
 //!
-//! Its loop is in [`frame`]. Invariant: a source counts as caught up only by a look at its end that began after the wall
-//! time reported.
+//! Its loop is in [`frame`]. Invariants: a source counts as caught up only by a look at its end that began after the wall
+//! time reported; a source is read from its start only where nothing of any source can have been taken in before.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use rdkafka::TopicPartitionList;
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::client::OffsetReset;
+use super::dump;
 use super::error::WorkerError;
 use super::frame::{self, Frame, Worker};
-use super::member::Member;
+use super::member::{Member, Watermarks};
 use super::shell::{BATCH_RECORDS_MAX, BATCHES_MAX, Offsets, WorkerContext, commit_policy, wall_time};
+use crate::config::Config;
 use crate::telemetry::{Readiness, Role};
 use crate::units::PartitionIndex;
 use crate::worker::Start;
@@ -42,7 +45,7 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
             Member::of_no_group(config)?
         } else {
             let instance = context.instance();
-            Member::join(config, &config.ingest.group_id, instance.as_deref(), OffsetReset::Earliest, &topics)?
+            Member::join(config, &config.ingest.group_id, instance.as_deref(), OffsetReset::Error, &topics)?
         };
         let frame = Frame::start(context, member)?;
         let machine = IngestMachine::new(Settings {
@@ -83,7 +86,11 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
         }
         let sources = &context.config.sources;
         for _ in 0..BATCHES_MAX {
-            let Some(batch) = member.take(BATCH_RECORDS_MAX, wait)? else { break };
+            let Some(batch) =
+                member.take(BATCH_RECORDS_MAX, wait).map_err(|error| about_sources(context.config, error))?
+            else {
+                break;
+            };
             wait = Duration::ZERO;
             for fetched in batch.messages().filter(|fetched| fetched.error().is_none()) {
                 let Some(source) = sources.iter().position(|source| source.topic == fetched.topic()) else { continue };
@@ -115,13 +122,20 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
             }
         }
         let asked: Vec<_> = places.iter().map(|(source, index)| (self.topic(*source).to_owned(), *index)).collect();
-        let member = &mut self.frame.member;
-        let committed = if asked.is_empty() { Vec::new() } else { member.committed(&asked)? };
+        let committed = if asked.is_empty() { Vec::new() } else { self.frame.member.committed(&asked)? };
+        if committed.contains(&None) {
+            self.check_first_start()?;
+        }
+        let Frame { context, member, .. } = &mut self.frame;
         let mut assignment = TopicPartitionList::new();
         for (((topic, index), (source, _)), next) in asked.iter().zip(&places).zip(committed) {
-            let start = next.map_or(Start::Beginning, Start::At);
+            let Watermarks { low, .. } = member.watermarks(topic, *index)?;
+            let start = next.map_or(low, |next| next.max(low));
+            if let Some(next) = next.filter(|next| *next < low) {
+                context.lost(topic, *index, next, low);
+            }
             assignment
-                .add_partition_offset(topic, index.0, member.offset(topic, *index, start)?)
+                .add_partition_offset(topic, index.0, KafkaOffset::Offset(start.0))
                 .map_err(WorkerError::client("take on partitions"))?;
             self.machine.assign(*source, *index, start);
         }
@@ -165,7 +179,7 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
     fn aborted(&mut self, now: Moment, leaving: &[(SourceIndex, PartitionIndex)]) -> Result<(), WorkerError> {
         for (source, partition, start) in self.machine.aborted(now) {
             if !leaving.contains(&(source, partition)) {
-                self.frame.member.seek(self.topic(source), partition, start)?;
+                self.frame.member.seek(self.topic(source), partition, Start::At(start))?;
             }
         }
         Ok(())
@@ -179,6 +193,31 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
 }
 
 impl<'a> IngestWorker<'a> {
+    /// Whether a source may be read from its start: not when the group knows no position in any source and the canonical
+    /// log has records, for then the group was deleted, has expired or bears a new name, and everything would be taken in
+    /// a second time. The log is looked at first: who writes to it commits a position with it.
+    fn check_first_start(&self) -> Result<(), WorkerError> {
+        let Frame { context, member, .. } = &self.frame;
+        let config = context.config;
+        let mut is_empty = true;
+        dump::read(config, &config.topics.events, None, &mut |_| {
+            is_empty = false;
+            ControlFlow::Break(())
+        })?;
+        if is_empty {
+            return Ok(());
+        }
+        let sources = &context.shape.sources;
+        let partitions: Vec<_> = sources
+            .iter()
+            .flat_map(|source| (0..source.partitions).map(|index| (source.topic.clone(), PartitionIndex(index))))
+            .collect();
+        if member.committed(&partitions)?.iter().any(Option::is_some) {
+            return Ok(());
+        }
+        Err(WorkerError::PositionsLost { group: config.ingest.group_id.clone(), log: config.topics.events.clone() })
+    }
+
     /// Looks at how far the sources have been read.
     fn observe(&mut self) {
         let member = &self.frame.member;
@@ -200,5 +239,15 @@ impl<'a> IngestWorker<'a> {
 
     fn topic(&self, source: SourceIndex) -> &'a str {
         self.frame.context.config.sources.get(source.0).map_or("", |source| source.topic.as_str())
+    }
+}
+
+/// What it means for a source that its log does not hold the next record.
+fn about_sources(config: &Config, error: WorkerError) -> WorkerError {
+    match error {
+        WorkerError::PositionGone { topic } => {
+            WorkerError::SourceGone { topics: topic, group: config.ingest.group_id.clone() }
+        }
+        error => error,
     }
 }

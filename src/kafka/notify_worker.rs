@@ -132,12 +132,7 @@ impl<'a> Worker<'a> for NotifyWorker<'a> {
             let low = member.watermarks(topic, index)?.low;
             let next = match start {
                 Start::At(next) if next < low => {
-                    tracing::warn!(
-                        topic,
-                        partition = index.0,
-                        lost = low.0 - next.0,
-                        "alerts were deleted by retention before anybody was told of them"
-                    );
+                    context.lost(topic, index, next, low);
                     low
                 }
                 Start::At(next) => next,

@@ -109,6 +109,21 @@ impl WorkerContext<'_> {
         }
     }
 
+    /// Tells that the log begins at `low` where the next record to read was `next`: what lies between was deleted unread.
+    pub fn lost(&self, topic: &str, partition: PartitionIndex, next: NextOffset, low: NextOffset) {
+        let lost = low.0.saturating_sub(next.0).max(0).unsigned_abs();
+        tracing::error!(
+            role = self.role.name(),
+            topic,
+            partition = partition.0,
+            next_offset = next.0,
+            first_left = low.0,
+            lost,
+            "records were deleted by the topic's retention before they were read; reading goes on behind them"
+        );
+        self.telemetry.records_lost(self.role, lost);
+    }
+
     /// Adds what was read to the counters.
     pub fn count(&self, tally: &Tally) {
         self.telemetry.records_read(self.role, tally.records);

@@ -18,6 +18,7 @@ pub enum Metric {
     ReadBytes,
     RecordsRejected,
     UnknownTypes,
+    RecordsLost,
     EventsAccepted,
     EventsDuplicate,
     EventsTooLate,
@@ -184,13 +185,14 @@ use Unit::{Bytes, Count, CurrencyAmount, Info, Ratio, Seconds, TimestampSeconds}
 
 impl Metric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Metric; 90] = [
+    pub const ALL: [Metric; 91] = [
         Metric::BuildInfo,
         Metric::Ready,
         Metric::RecordsRead,
         Metric::ReadBytes,
         Metric::RecordsRejected,
         Metric::UnknownTypes,
+        Metric::RecordsLost,
         Metric::EventsAccepted,
         Metric::EventsDuplicate,
         Metric::EventsTooLate,
@@ -295,6 +297,8 @@ impl Metric {
                 "Records that could not become events and went to the dead letters, by reason."),
             Metric::UnknownTypes => declare("churnwatch_unknown_type_records_total", Counter, Count, &["role"], Work, Sum,
                 "Records of an event type that the product does not know, whatever else they hold; skipped."),
+            Metric::RecordsLost => declare("churnwatch_records_lost_total", Counter, Count, &["role"], Work, Sum,
+                "Offsets that the topic's retention had deleted before the role read them: so many records at most are lost."),
             Metric::EventsAccepted => declare("churnwatch_events_accepted_total", Counter, Count, &[], Work, Sum,
                 "Events that changed the state of an account."),
             Metric::EventsDuplicate => declare("churnwatch_events_duplicate_total", Counter, Count, &[], Work, Sum,

@@ -134,6 +134,7 @@ struct Counters {
     read_bytes: IntCounterVec,
     rejected: IntCounterVec,
     unknown_types: IntCounterVec,
+    lost: IntCounterVec,
     accepted: IntCounterVec,
     duplicates: IntCounterVec,
     too_late: IntCounterVec,
@@ -185,6 +186,11 @@ impl Telemetry {
     /// `count` records were of a type that the product does not know, and were skipped.
     pub fn skipped_unknown_type(&self, role: Role, count: u64) {
         self.0.counters.unknown_types.with_label_values(&[role.name()]).inc_by(count);
+    }
+
+    /// Up to `count` records were deleted before the role read them.
+    pub fn records_lost(&self, role: Role, count: u64) {
+        self.0.counters.lost.with_label_values(&[role.name()]).inc_by(count);
     }
 
     /// A transaction was committed; `duration` is from its begin to the broker's answer.
@@ -300,6 +306,7 @@ impl Counters {
             read_bytes: counter(registry, Metric::ReadBytes)?,
             rejected: counter(registry, Metric::RecordsRejected)?,
             unknown_types: counter(registry, Metric::UnknownTypes)?,
+            lost: counter(registry, Metric::RecordsLost)?,
             accepted: counter(registry, Metric::EventsAccepted)?,
             duplicates: counter(registry, Metric::EventsDuplicate)?,
             too_late: counter(registry, Metric::EventsTooLate)?,
@@ -327,6 +334,9 @@ impl Counters {
                 self.rebalances.with_label_values(&[role.name(), kind.name()]);
             }
             self.commit_duration.with_label_values(&[role.name()]);
+        }
+        for role in settings.roles.iter().filter(|role| matches!(role, Role::Ingest | Role::Notify)) {
+            self.lost.with_label_values(&[role.name()]);
         }
         if settings.roles.contains(&Role::Notify) {
             for kind in OUTGOING_KINDS {

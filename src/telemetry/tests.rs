@@ -548,6 +548,7 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_rebalances_total{kind="revoked",role="engine"} 0
         churnwatch_rebalances_total{kind="revoked",role="ingest"} 0
         churnwatch_rebalances_total{kind="revoked",role="learner"} 0
+        churnwatch_records_lost_total{role="ingest"} 0
         churnwatch_records_read_total{role="engine"} 0
         churnwatch_records_read_total{role="ingest"} 100
         churnwatch_records_read_total{role="learner"} 0

@@ -9,7 +9,7 @@ use super::dead_letter::{DeadLetterTopic, Reason, Stage};
 use super::outbox::{OutTopic, Outbox};
 use super::policy::{CommitPolicy, Fill, LAGGING_RECORDS_MIN, Moment, Pace};
 use super::progress::{self, Observation, Owned, ROUNDS_MAX, STEP, SourceIndex};
-use super::{RawRecord, Start, Tally};
+use super::{RawRecord, Tally};
 use crate::engine::effect::Reject;
 use crate::engine::input::{Input, SourceTopic};
 use crate::units::{NextOffset, PartitionIndex, Span, Timestamp};
@@ -80,7 +80,7 @@ impl IngestMachine {
     }
 
     /// Takes on a source partition, read from `start`.
-    pub fn assign(&mut self, source: SourceIndex, partition: PartitionIndex, start: Start) {
+    pub fn assign(&mut self, source: SourceIndex, partition: PartitionIndex, start: NextOffset) {
         self.revoke(source, partition);
         self.widen(source, partition.0.saturating_add(1));
         self.owned.push(Owned::new(source, partition, start));
@@ -104,7 +104,7 @@ impl IngestMachine {
     pub fn step(&mut self, source: SourceIndex, record: &RawRecord<'_>, outbox: &mut Outbox) {
         let is_it = |owned: &&mut Owned| (owned.source, owned.partition) == (source, record.partition);
         let Some(owned) = self.owned.iter_mut().find(is_it) else { return };
-        if owned.next.is_some_and(|next| record.offset.0 < next.0) {
+        if record.offset.0 < owned.next.0 {
             return;
         }
         let Some(format) = self.settings.formats.get(source.0) else { return };
@@ -214,7 +214,7 @@ impl IngestMachine {
         self.write_progress(None, Reach::Touched, outbox);
         let read = self.owned.iter().any(|owned| owned.touched);
         let offsets = self.owned.iter().filter(|owned| owned.touched || !read);
-        offsets.filter_map(|owned| Some((owned.source, owned.partition, owned.next?))).collect()
+        offsets.map(|owned| (owned.source, owned.partition, owned.next)).collect()
     }
 
     /// The transaction is committed.
@@ -225,7 +225,7 @@ impl IngestMachine {
     }
 
     /// The transaction is aborted: says where to read again.
-    pub fn aborted(&mut self, now: Moment) -> Vec<(SourceIndex, PartitionIndex, Start)> {
+    pub fn aborted(&mut self, now: Moment) -> Vec<(SourceIndex, PartitionIndex, NextOffset)> {
         let back = |owned: &mut Owned| owned.roll_back().map(|start| (owned.source, owned.partition, start));
         let seeks = self.owned.iter_mut().filter_map(back).collect();
         self.end_transaction(now);

@@ -5,7 +5,6 @@
 //! timestamp so that a clock running ahead does not drag the product's clock along; or the wall time at which it was
 //! last found caught up, whichever is later. It never falls.
 
-use super::Start;
 use crate::engine::input::{Progress, SourceReport, SourceTopic};
 use crate::units::{NextOffset, Offset, PartitionIndex, Span, Timestamp};
 
@@ -36,14 +35,14 @@ pub struct Owned {
     pub source: SourceIndex,
     /// Its partition.
     pub partition: PartitionIndex,
-    /// Where to read next, where known.
-    pub next: Option<NextOffset>,
+    /// Where to read next.
+    pub next: NextOffset,
     /// Whether records were stepped since the last commit.
     pub touched: bool,
     /// Records left to read when last observed.
     pub lag: Option<u64>,
     /// Where an abort goes back to.
-    restart: Start,
+    restart: NextOffset,
     reached: Option<Timestamp>,
     reached_committed: Option<Timestamp>,
     caught_up: bool,
@@ -52,15 +51,11 @@ pub struct Owned {
 impl Owned {
     /// A partition that will be read from `start`.
     #[must_use]
-    pub fn new(source: SourceIndex, partition: PartitionIndex, start: Start) -> Owned {
-        let next = match start {
-            Start::Beginning => None,
-            Start::At(next) => Some(next),
-        };
+    pub fn new(source: SourceIndex, partition: PartitionIndex, start: NextOffset) -> Owned {
         Owned {
             source,
             partition,
-            next,
+            next: start,
             touched: false,
             lag: None,
             restart: start,
@@ -72,7 +67,7 @@ impl Owned {
 
     /// A record at `offset` was read.
     pub fn read(&mut self, offset: Offset) {
-        self.next = Some(offset.next());
+        self.next = offset.next();
         self.touched = true;
     }
 
@@ -88,7 +83,7 @@ impl Owned {
 
     /// Takes in what the shell saw at `wall` time or shortly after.
     pub fn observe(&mut self, seen: Observation, wall: Timestamp) {
-        let position = seen.position.max(self.next).unwrap_or(seen.low).max(seen.low);
+        let position = seen.position.map_or(self.next, |position| position.max(self.next)).max(seen.low);
         let lag = seen.high.0.saturating_sub(position.0).max(0);
         self.lag = Some(lag.unsigned_abs());
         self.caught_up = lag == 0;
@@ -101,22 +96,17 @@ impl Owned {
     pub fn commit(&mut self) {
         self.touched = false;
         self.reached_committed = self.reached;
-        if let Some(next) = self.next {
-            self.restart = Start::At(next);
-        }
+        self.restart = self.next;
     }
 
     /// The transaction is aborted. Where to read again, when anything was read in it.
-    pub fn roll_back(&mut self) -> Option<Start> {
+    pub fn roll_back(&mut self) -> Option<NextOffset> {
         self.reached = self.reached_committed;
         self.caught_up = false;
         if !std::mem::take(&mut self.touched) {
             return None;
         }
-        self.next = match self.restart {
-            Start::Beginning => None,
-            Start::At(next) => Some(next),
-        };
+        self.next = self.restart;
         Some(self.restart)
     }
 

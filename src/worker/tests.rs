@@ -300,7 +300,7 @@ fn ingest_machine(sources: &[(&str, i32)]) -> IngestMachine {
         dead_letters: DEAD_LETTERS,
     });
     for index in 0..sources.len() {
-        machine.assign(SourceIndex(index), P0, Start::Beginning);
+        machine.assign(SourceIndex(index), P0, NextOffset(0));
     }
     machine
 }
@@ -425,7 +425,7 @@ fn the_clock_waits_for_partitions_that_a_source_has_got_since() {
     machine.step(USAGE, &record(0, day(5), &event(0, day(5), "acme")), &mut Outbox::new());
     assert_eq!(listed(&mut machine, 1), [1, 1]);
     machine.widen(BILLING, 3);
-    machine.assign(USAGE, PartitionIndex(1), Start::Beginning);
+    machine.assign(USAGE, PartitionIndex(1), NextOffset(0));
     machine.widen(USAGE, 1);
     assert_eq!(listed(&mut machine, 3), [2, 3]);
 }
@@ -458,9 +458,9 @@ fn each_second_every_partition_hears_how_far_the_sources_are() {
     assert_eq!(machine.prepare_commit(&mut outbox), vec![(USAGE, P0, NextOffset(8))]);
     machine.committed(at(2));
     outbox.clear();
-    // Progress alone is committed under the offset of what was read before, so that the group can refuse it.
+    // Progress alone is committed under the positions of all that is read, empty or not, so that the group can refuse it.
     machine.tick(at(3), day(6), &mut outbox);
-    assert_eq!(machine.prepare_commit(&mut outbox), vec![(USAGE, P0, NextOffset(8))]);
+    assert_eq!(machine.prepare_commit(&mut outbox), vec![(USAGE, P0, NextOffset(8)), (BILLING, P0, NextOffset(0))]);
 }
 
 #[test]
@@ -498,11 +498,11 @@ fn an_aborted_ingest_transaction_is_read_again_and_says_the_same() {
     // After an abort or a commit alike, steps are counted from where the transaction begins.
     let mut bumpy = ingest_machine(&[("usage", 1)]);
     run(&mut bumpy, &mut outbox, 0..15);
-    assert_eq!(bumpy.aborted(at(0)), vec![(USAGE, P0, Start::Beginning)]);
+    assert_eq!(bumpy.aborted(at(0)), vec![(USAGE, P0, NextOffset(0))]);
     assert_eq!(run(&mut bumpy, &mut outbox, 0..20), first);
     bumpy.committed(at(0));
     run(&mut bumpy, &mut outbox, 20..50);
-    assert_eq!(bumpy.aborted(at(0)), vec![(USAGE, P0, Start::At(NextOffset(20)))]);
+    assert_eq!(bumpy.aborted(at(0)), vec![(USAGE, P0, NextOffset(20))]);
     assert!(!bumpy.is_dirty());
     // What was committed before is not stepped again.
     run(&mut bumpy, &mut outbox, 10..20);

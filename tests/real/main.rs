@@ -16,6 +16,7 @@ mod exactly_once;
 mod fleet;
 mod lifecycle;
 mod metrics;
+mod positions;
 mod purchases;
 mod report;
 mod rules;

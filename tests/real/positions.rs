@@ -1,0 +1,97 @@
+//! What becomes of the place in the sources when Kafka has lost it, or what stood there.
+
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use crate::support::compare::{everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_worked_off};
+use crate::support::events::{now, send, stream};
+use crate::support::{Membership, PARTITIONS, SOON, Settings, Site, committed, ends, http, wait};
+
+const SOURCES: [&str; 2] = ["usage", "billing"];
+
+fn admin(site: &Site) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", &site.brokers).create().unwrap()
+}
+
+fn finish<T>(request: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(request)
+}
+
+/// The end of each partition of the sources.
+fn source_ends(site: &Site) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for source in SOURCES {
+        let topic = site.topic(source);
+        for (partition, end) in (0..).zip(ends(&site.brokers, &topic)) {
+            list.add_partition_offset(&topic, partition, Offset::Offset(end)).unwrap();
+        }
+    }
+    list
+}
+
+#[test]
+fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
+    let site = Site::with_topics("forgotten", Settings::default());
+    let sent = stream(11, now(), 100, 5_000, 1);
+    let (first, rest) = sent.split_at(sent.len() / 2);
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    send(&site, first, |_| ());
+    wait_worked_off(&site);
+    service.stop();
+    let positions = source_ends(&site);
+    let group = site.group("ingest");
+    wait("the group to be empty and deleted", SOON, || {
+        let deleted = finish(admin(&site).delete_groups(&[&group], &AdminOptions::new())).unwrap();
+        deleted.iter().all(Result::is_ok).then_some(())
+    });
+    send(&site, rest, |_| ());
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    service.wait_until("a message about the positions", |service| {
+        let log = service.log();
+        (log.contains("has no position in any source") && log.contains("--reset-offsets")).then_some(())
+    });
+    assert!(!service.is_ready());
+    service.stop();
+    assert!(committed(&site.brokers, &group, &site.topic("usage")).iter().all(|position| *position == 0));
+    // What the command of the message does.
+    let tool: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", &site.brokers).set("group.id", &group).create().unwrap();
+    wait("the positions to be set", SOON, || tool.commit(&positions, CommitMode::Sync).ok());
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    service.wait_ready();
+    wait_worked_off(&site);
+    service.stop();
+    everything_sent_is_there_once(&site);
+    outputs_are_those_of_file_mode(&site, 0);
+}
+
+#[test]
+fn records_that_were_deleted_before_they_were_read_are_counted_and_told() {
+    let site = Site::with_topics("deleted", Settings::default());
+    let sent = stream(12, now(), 100, 5_000, 1);
+    let (first, rest) = sent.split_at(sent.len() / 2);
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    send(&site, first, |_| ());
+    wait_worked_off(&site);
+    service.stop();
+    let before: i64 = SOURCES.iter().flat_map(|source| ends(&site.brokers, &site.topic(source))).sum();
+    send(&site, rest, |_| ());
+    let ends = source_ends(&site);
+    let after: i64 = ends.elements().iter().filter_map(|element| element.offset().to_raw()).sum();
+    assert_eq!(ends.count(), SOURCES.len() * usize::try_from(PARTITIONS).unwrap());
+    finish(admin(&site).delete_records(&ends, &AdminOptions::new())).unwrap();
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    service.wait_ready();
+    let page = http::get(service.port, "/metrics").unwrap();
+    #[allow(clippy::cast_precision_loss)]
+    let lost = (after - before) as f64;
+    assert!(lost > 1_000.0, "only {lost} records were deleted");
+    assert_eq!(page.sum("churnwatch_records_lost_total"), lost);
+    assert!(service.log().contains("records were deleted by the topic's retention before they were read"));
+    send(&site, &stream(13, now(), 100, 1_000, 1), |_| ());
+    wait_worked_off(&site);
+    service.stop();
+    outputs_are_those_of_file_mode(&site, 0);
+}
