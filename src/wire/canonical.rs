@@ -64,6 +64,9 @@ pub fn encode_fleet(fleet: &Fleet, out: &mut Vec<u8>) {
     control::encode_fleet(fleet, out);
 }
 
+/// What some programs write before UTF-8 text; nobody sees it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The text of a record, refused when there is none.
 pub(super) fn text_of(value: &[u8]) -> Result<&str, Refusal> {
     let text = std::str::from_utf8(value).map_err(|error| Refusal::NotUtf8 { valid_bytes: error.valid_up_to() })?;
@@ -76,7 +79,11 @@ pub(super) fn not_json(text: &str, error: &serde_json::Error) -> Refusal {
         // Any value is taken in any place, except that the whole must be an object.
         return Refusal::WrongType { field: "record", wanted: "a JSON object", found: format!("`{}`", excerpt(text)) };
     }
-    Refusal::NotJson { problem: error.to_string(), excerpt: excerpt(text) }
+    let problem = match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(_) => "a byte order mark stands before it, send UTF-8 without one".to_owned(),
+        None => error.to_string(),
+    };
+    Refusal::NotJson { problem, excerpt: excerpt(text.trim_start_matches(BYTE_ORDER_MARK)) }
 }
 
 fn read(text: &str) -> Result<Decoded<'_>, Refusal> {

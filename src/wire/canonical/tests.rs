@@ -105,6 +105,11 @@ fn bytes_that_are_no_event_are_refused() {
             wrong_type: record is `"text"`, it must be a JSON object
             not_json: record is not JSON: number out of range at line 1 column 11; it begins with `{"id":1e999}`"#]],
     );
+    let marked = decode("\u{feff}{\"id\":\"e\"}".as_bytes()).unwrap_err().to_string();
+    expect![[
+        r#"record is not JSON: a byte order mark stands before it, send UTF-8 without one; it begins with `{"id":"e"}`"#
+    ]]
+    .assert_eq(&marked);
     assert_eq!(decode(b"").unwrap_err().name(), "empty");
     assert_eq!(decode(b" \r\n").unwrap_err().name(), "empty");
     assert_eq!(decode(b"{\"id\":\"\xff\"}").unwrap_err(), Refusal::NotUtf8 { valid_bytes: 7 });
