@@ -192,11 +192,11 @@ fn tell(case: &Case<'_>) -> Telling {
     }
     if let Some((at, _)) = found.renewal {
         let (recent, usual) = active_days(case);
-        let use_told = if recent + usual > 0.0 {
-            let usual = usually(usual);
-            format!("{} in the last four weeks, {usual} before", counted(recent as u64, "active day"))
+        let days = counted(recent as u64, "active day");
+        let use_told = if usual > 0.0 {
+            format!("{days} in the last four weeks, {} before", usually(usual))
         } else {
-            "no active day in the last twelve weeks".to_owned()
+            format!("{days} in the last twelve weeks")
         };
         sentences.push(format!("the renewal is due in {} and nothing speaks for it: {use_told}", in_days(at)));
         numbers.extend([("days_to_renewal", days_to(at)), ("active_days", recent), ("usual_active_days", usual)]);
@@ -273,7 +273,7 @@ mod tests {
                 still in use quiet
                 promoter     quiet
                 monthly      quiet
-                never used   0.25 The renewal is due in 20 days and nothing speaks for it: no active day in the last twelve weeks.
+                never used   0.25 The renewal is due in 20 days and nothing speaks for it: 0 active days in the last twelve weeks.
                 gone         quiet
             "#]],
         );

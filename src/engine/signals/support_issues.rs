@@ -189,7 +189,7 @@ fn tell(case: &Case<'_>) -> Telling {
         sentences.push(format!("{at_least}{tickets_told} in the last four weeks, {} before", usually(found.usual)));
     }
     if found.severe >= 1.0 {
-        sentences.push("severe ones among them".to_owned());
+        sentences.push(if found.recent == 1 { "a severe one" } else { "severe ones among them" }.to_owned());
     }
     if found.again > 0 {
         sentences.push(format!("{at_least}{} again about the same", found.repeated));

@@ -9,7 +9,7 @@
 //! used, while silence is left to the engagement lag.
 
 use super::rhythm::Rhythm;
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, percent, ramp, usually};
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, percent, ramp};
 use crate::engine::facts::activity::HORIZON_DAYS;
 use crate::units::Day;
 
@@ -268,10 +268,9 @@ fn tell(case: &Case<'_>) -> Telling {
     let absence = if forgiven < TOLD_MIN { String::new() } else { format!(" (one absence of {forgiven:.0} left out)") };
     Telling {
         sentence: format!(
-            "Usage fell {} %: {} in the last {days} days{absence}, {} by the {} days before.",
+            "Usage fell {} %: {} in the last {days} days{absence}, {usual:.0} at the rate of the {} days before.",
             percent(share),
             counted(uses as u64, "use"),
-            usually(usual),
             since.since(begin)
         ),
         numbers: vec![
@@ -320,19 +319,19 @@ mod tests {
             ],
             &expect![[r#"
                 steady       quiet
-                halved       0.54 Usage fell 66 %: 9 uses in the last 27 days, 26 were usual by the 64 days before.
+                halved       0.54 Usage fell 66 %: 9 uses in the last 27 days, 26 at the rate of the 64 days before.
                 by a quarter quiet
                 for a week   quiet
-                in decline   1.00 Usage fell 75 %: 7 uses in the last 14 days, 28 were usual by the 78 days before.
-                slow decline 1.00 Usage fell 75 %: 10 uses in the last 16 days, 40 were usual by the 78 days before.
-                decline, silent 0.71 Usage fell 69 %: 8 uses in the last 39 days (one absence of 14 left out), 25 were usual by the 67 days before.
+                in decline   1.00 Usage fell 75 %: 7 uses in the last 14 days, 28 at the rate of the 78 days before.
+                slow decline 1.00 Usage fell 75 %: 10 uses in the last 16 days, 40 at the rate of the 78 days before.
+                decline, silent 0.71 Usage fell 69 %: 8 uses in the last 39 days (one absence of 14 left out), 25 at the rate of the 67 days before.
                 a fortnight off quiet
                 back again   quiet
-                stopped      1.00 Usage fell 100 %: 0 uses in the last 40 days (one absence of 16 left out), 24 were usual by the 79 days before.
+                stopped      1.00 Usage fell 100 %: 0 uses in the last 40 days (one absence of 16 left out), 24 at the rate of the 79 days before.
                 weekly, missed quiet
                 two to one   quiet
                 grown        quiet
-                young        0.17 Usage fell 72 %: 4 uses in the last 16 days, 14 were usual by the 25 days before.
+                young        0.17 Usage fell 72 %: 4 uses in the last 16 days, 14 at the rate of the 25 days before.
                 new          unknown
                 long ago     quiet
                 recovered    quiet
@@ -349,7 +348,7 @@ mod tests {
             "usage_frequency",
             &script,
             &expect![[r#"
-                every fourth day 0.73 Usage fell 77 %: 4 uses in the last 19 days, 17 were usual by the 75 days before.
+                every fourth day 0.73 Usage fell 77 %: 4 uses in the last 19 days, 17 at the rate of the 75 days before.
             "#]],
         );
         check_in(
