@@ -257,23 +257,24 @@ impl Desk {
         if day < now.day() {
             self.day = Some(now.day());
             self.digests(end(day), false, out);
-            if day.week() < now.day().week() {
-                self.promote(now, out);
+            // Each by itself: what goes out is the same whether the desk ticked in each or in none.
+            for week in day.week() + 1..=now.day().week() {
+                self.promote(Day::monday(week).start(), out);
             }
         }
     }
 
-    /// Gives the places of a new week to what waits.
-    fn promote(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
+    /// Gives the places of the week that begins at `monday` to what waits.
+    fn promote(&mut self, monday: Timestamp, out: &mut Vec<Outgoing>) {
         for (name, owner) in &mut self.owners {
-            for item in owner.promote(now, self.settings.budget_per_owner_week) {
+            for item in owner.promote(monday, self.settings.budget_per_owner_week) {
                 if let Some(touched) = &mut self.touched {
                     touched.alert(&item.alert_id);
                     touched.owner(name);
                 }
                 let (owner, also_to) = (name.clone(), None);
                 let (why, transition, displaced) = (Why::Promoted, None, None);
-                let delivery = Delivery { owner, also_to, at: now, why, transition, item, displaced };
+                let delivery = Delivery { owner, also_to, at: monday, why, transition, item, displaced };
                 out.push(Outgoing::Delivered(Box::new(delivery)));
             }
         }

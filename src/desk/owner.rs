@@ -73,12 +73,12 @@ impl Owner {
         }
     }
 
-    /// Gives the free places of the week of `now` to the alerts that wait and that nobody has taken up, those with the
-    /// highest revenue at risk first: these go out.
-    pub(super) fn promote(&mut self, now: Timestamp, budget: u32) -> Vec<Item> {
-        self.begin(now.day().week());
+    /// Gives the free places of the week that begins at `monday` to the alerts that wait and that nobody has taken up, those
+    /// with the highest revenue at risk first: these go out.
+    pub(super) fn promote(&mut self, monday: Timestamp, budget: u32) -> Vec<Item> {
+        self.begin(monday.day().week());
         let is_left = |item: &&mut Item| {
-            let is_snoozed = item.snoozed_until.is_some_and(|until| until > now);
+            let is_snoozed = item.snoozed_until.is_some_and(|until| until > monday);
             item.shown != Shown::Delivered && !item.is_acknowledged && !is_snoozed
         };
         let mut waiting: Vec<&mut Item> = self.open.values_mut().filter(is_left).collect();

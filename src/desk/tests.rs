@@ -186,6 +186,7 @@ fn the_places_of_a_new_week_go_to_what_waits_with_the_most_at_risk() {
             "171 kim j raised 70",
             "172 kim d resolved 30",
             "310 sam g eased 5",
+            "700 sam g eased 5",
         ],
         &expect![[r#"
             > 1 kim a raised 50
@@ -203,8 +204,8 @@ fn the_places_of_a_new_week_go_to_what_waits_with_the_most_at_risk() {
             day 1 00h digest for sam, g 5 delivered
             > 170 kim i raised 25
             day 7 00h digest for kim, b 60 delivered, a 50 delivered, e 40, d 30, h 25, f 20, c 10
-            day 7 02h to kim: e waited Promoted
-            day 7 02h to kim: d waited Promoted
+            day 7 00h to kim: e waited Promoted
+            day 7 00h to kim: d waited Promoted
             > 171 kim j raised 70
             day 7 03h to kim: j raised New, d goes back
             > 172 kim d resolved 30
@@ -212,7 +213,14 @@ fn the_places_of_a_new_week_go_to_what_waits_with_the_most_at_risk() {
             > 310 sam g eased 5
             day 8 00h digest for kim, j 70 delivered, b 60 delivered, a 50 delivered, e 40 delivered, h 25, i 25, f 20, c 10
             day 12 22h to sam: g eased FollowUp
+            > 700 sam g eased 5
             day 13 00h digest for sam, g 5 delivered
+            day 14 00h to kim: h waited Promoted
+            day 14 00h to kim: i waited Promoted
+            day 21 00h to kim: f waited Promoted
+            day 21 00h to kim: c waited Promoted
+            day 29 04h to sam: g eased FollowUp
+            day 30 00h digest for sam, g 5 delivered
         "#]],
     );
 }
