@@ -532,6 +532,7 @@ fn an_account_is_explained_as_of_any_time() {
     assert!((terms - story["logit"].as_f64().unwrap()).abs() < 1e-9);
     let answers = ask_at(&fs::read(shop.path().join("log.ndjson")).unwrap(), &[day(75)]);
     assert_eq!(story["risk"].as_f64(), answers.sheets[0].row("gone").map(|row| row.risk.get()));
+    assert!(story["looked_at"].as_str().is_some_and(|at| at < "2020-03-16"), "{}", story["looked_at"]);
     // The record behind the expected activity is the last one of the account before the time.
     let term = story["terms"]
         .as_array()

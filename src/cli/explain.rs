@@ -16,7 +16,7 @@ use super::{ConfigArgs, LogArgs, Output};
 use crate::config::problem::distance;
 use crate::engine::Engine;
 use crate::engine::account::Account;
-use crate::engine::effect::{Evidence, Health};
+use crate::engine::effect::{Band, Evidence, Health};
 use crate::engine::facts::activity::Activity;
 use crate::engine::fleet::features;
 use crate::local::gate::Gate;
@@ -57,8 +57,26 @@ pub struct Story {
     pub health: Health,
     /// What adds up to the logit of the risk, with what is behind each.
     pub terms: Vec<Term>,
+    /// When the engine had last looked at it, and the band it was in since; absent where it had not.
+    pub looked: Option<(Timestamp, Band)>,
     /// What happened to it.
     pub moments: Moments,
+}
+
+/// What an engine says of an account.
+struct Judged {
+    health: Health,
+    /// The record of its last usage.
+    last_use: Option<Position>,
+    looked: Option<(Timestamp, Band)>,
+}
+
+impl Judged {
+    fn of(engine: &Engine, account: &Account, health: Health) -> Judged {
+        let Activity { last_offset: offset, .. } = account.activity;
+        let last_use = account.activity.is_used().then_some(Position { partition: engine.partition().index, offset });
+        Judged { health, last_use, looked: account.judgement.at.map(|at| (at, account.judgement.band)) }
+    }
 }
 
 /// One term of the risk.
@@ -97,7 +115,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let here = stop.engine.and_then(|engine| Some((engine, engine.account(&args.account)?)));
         match here.zip(args.at) {
             Some(((engine, account), at)) => {
-                judged = Some((engine.health_at(account, at), last_use(engine, account)));
+                judged = Some(Judged::of(engine, account, engine.health_at(account, at)));
                 ControlFlow::Break(())
             }
             // In another partition, or later.
@@ -112,14 +130,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let moments = replayed.found.moments.take().unwrap_or_else(|| Moments::of(&args.account));
     if args.at.is_none() {
         let here = |engine: &Engine| {
-            engine.account(&args.account).map(|account| (engine.health(account), last_use(engine, account)))
+            engine.account(&args.account).map(|account| Judged::of(engine, account, engine.health(account)))
         };
         judged = replay.engines().find_map(here);
     }
-    let judged = judged.map(|(health, last_use)| (as_told(health, &moments), last_use));
-    let Some((health, last_use)) = judged else { bail!(unknown(args, replay, &moments)) };
+    let Some(Judged { health, last_use, looked }) = judged else { bail!(unknown(args, replay, &moments)) };
+    let health = as_told(health, &moments);
     let place = |position: Option<Position>| position.map(|position| replay.place(position));
-    let story = Story { terms: terms(&health, last_use, &place), health, moments };
+    let story = Story { terms: terms(&health, last_use, &place), health, looked, moments };
     let mut out = io::stdout().lock();
     let place = |evidence: &Evidence| place(evidence.position);
     let printed = match args.output {
@@ -141,12 +159,6 @@ fn as_told(health: Health, moments: &Moments) -> Health {
         Some(published) => published.clone(),
         None => health,
     }
-}
-
-/// The record of the account's last usage.
-fn last_use(engine: &Engine, account: &Account) -> Option<Position> {
-    let Activity { last_offset: offset, .. } = account.activity;
-    account.activity.is_used().then_some(Position { partition: engine.partition().index, offset })
 }
 
 /// The terms of the risk with the newest records behind them: those of the signals' evidence, and the last usage for what
@@ -194,6 +206,11 @@ impl Story {
         self.moments.weeks(self.health.as_of.minus(Span::from_ms(1)))
     }
 
+    /// The band in which the account was when the engine had last looked, and when that was, where it was another one.
+    fn band_before(&self) -> Option<(Timestamp, Band)> {
+        self.looked.filter(|(_, band)| *band != self.health.band && self.health.churned_at.is_none())
+    }
+
     /// As one JSON object: the account's health as it would be published, and beside it terms, weeks and moments.
     fn json(&self, place: &dyn Fn(&Evidence) -> Option<Place>) -> Value {
         let mut published = Vec::new();
@@ -220,6 +237,8 @@ impl Story {
             "risk": self.health.risk.get(),
             "logit": logit(self.health.risk.get()),
             "band": self.health.band.name(),
+            "looked_at": self.looked.map(|(at, _)| at.to_string()),
+            "band_when_looked_at": self.looked.map(|(_, band)| band.name()),
             "terms": terms.collect::<Vec<_>>(),
             "evidence": evidence.collect::<Vec<_>>(),
             "unknown": self.health.unknown,

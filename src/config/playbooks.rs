@@ -325,6 +325,37 @@ mod tests {
     }
 
     #[test]
+    fn plays_that_are_never_chosen_and_escalations_that_never_come_are_named() {
+        let play = |name: &str, when: &str| {
+            format!("[[plays]]\nname = \"{name}\"\nwhen = {{ {when} }}\nsteps = [{{ text = \"Call\" }}]\n")
+        };
+        let plays = [
+            play("large", "mrr_min = 1000"),
+            play("larger", "mrr_min = 2000, plan = \"pro\""),
+            play("smaller", "mrr_min = 500"),
+            play("two", "plan = [\"Pro\", \"team\"], traits = { region = [\"us\", \"eu\"] }"),
+            play("one", "plan = \"pro\", traits = { region = \"EU\", size = \"s\" }"),
+            play("elsewhere", "plan = \"pro\", traits = { region = \"asia\" }"),
+            play("soon", "renewal_within_days = 30"),
+            play("sooner", "renewal_within_days = 14"),
+            play("later", "renewal_within_days = 60"),
+            play("all", ""),
+            play("rest", ""),
+        ];
+        let file = format!("alert_type = \"nps\"\nescalate_to = \"kim\"\nreasons = [\"a\"]\n{}", plays.concat());
+        check(
+            &file,
+            &expect![[r#"
+            p.toml:2: `escalate_to`: nothing is escalated without `acknowledge_within_hours`; say within how many hours an alert is to be acknowledged, or leave it out
+            p.toml:8: play "larger" is never chosen: "large" before it fits as well; the first that fits is taken: put the one with more conditions first, or leave one out
+            p.toml:20: play "one" is never chosen: "two" before it fits as well; the first that fits is taken: put the one with more conditions first, or leave one out
+            p.toml:32: play "sooner" is never chosen: "soon" before it fits as well; the first that fits is taken: put the one with more conditions first, or leave one out
+            p.toml:44: play "rest" is never chosen: "all" before it fits as well; the first that fits is taken: put the one with more conditions first, or leave one out
+        "#]],
+        );
+    }
+
+    #[test]
     fn two_playbooks_of_one_type_and_two_routings_are_refused() {
         let book = SHIPPED.iter().find(|(name, _)| *name == "nps.toml").unwrap().1;
         let routing = "owner_default = \"kim\"\n";

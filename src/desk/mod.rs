@@ -7,8 +7,10 @@
 //! A week has as many places for an owner as the budget says. A new alert takes a free one and goes out at once; when none
 //! is free it takes that of the alert with the lowest revenue at risk, if its own is higher, and the other goes back to
 //! the digest. When twice the budget has gone out in a week, no more does until the next, however much is at risk: what
-//! came early took the places, since nobody knew what was to come. An alert in the digest tries again when it escalates or
-//! wakes. Every further change of an alert that has gone out goes out too.
+//! came early took the places, since nobody knew what was to come. With a new week all places are free again: they go to
+//! what waits, the highest revenue at risk first, but for what somebody has acknowledged or snoozed. Within the week an
+//! alert in the digest tries again when it escalates or wakes. Every further change of an alert that has gone out goes out
+//! too.
 //!
 //! What is old when it becomes known does not go out: once nothing old has come for [`QUIET`], each owner gets one digest
 //! of what is open. Invariant: what goes out depends on the changes, the order they are taken in and when each became
@@ -64,12 +66,12 @@ pub struct Delivery {
     pub owner: String,
     /// Who else is to know, where nobody acknowledged it in time.
     pub also_to: Option<String>,
-    /// When the change happened.
+    /// When the change happened, or a new week had a place for it.
     pub at: Timestamp,
     /// Why it goes out.
     pub why: Why,
-    /// What happened.
-    pub transition: Transition,
+    /// What happened; absent where a new week had a place for it.
+    pub transition: Option<Transition>,
     /// The alert as it is since.
     pub item: Item,
     /// The alert that lost its place to this one, and is in the digest from now on.
@@ -81,7 +83,7 @@ pub struct Delivery {
 pub enum Why {
     /// It was raised, and has a place.
     New,
-    /// It was in the digest, got worse or woke, and has a place now.
+    /// It was in the digest, got worse or woke or came into a new week, and has a place now.
     Promoted,
     /// An earlier change of it has gone out.
     FollowUp,
@@ -206,7 +208,7 @@ impl Desk {
                 also_to: notice.escalate_to,
                 at,
                 why,
-                transition: notice.transition,
+                transition: Some(notice.transition),
                 item: item.clone(),
                 displaced,
             };
@@ -241,6 +243,7 @@ impl Desk {
     /// The end, on the day of `now`: with that its last day is over. What is open goes out, to the owners for whom something
     /// has happened since their last digest.
     pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
+        self.advance(now, out);
         let at = end(now.day());
         if self.old_until.take().is_some() {
             self.digests(at, true, out);
@@ -248,12 +251,32 @@ impl Desk {
         self.digests(at, false, out);
     }
 
-    /// Moves on to `now`: when a day has ended, the digests of that day go out.
+    /// Moves on to `now`: when a day has ended, the digests of that day go out; when a week has, what waits gets its places.
     fn advance(&mut self, now: Timestamp, out: &mut Vec<Outgoing>) {
         let day = *self.day.get_or_insert(now.day());
         if day < now.day() {
             self.day = Some(now.day());
             self.digests(end(day), false, out);
+            // Each by itself: what goes out is the same whether the desk ticked in each or in none.
+            for week in day.week() + 1..=now.day().week() {
+                self.promote(Day::monday(week).start(), out);
+            }
+        }
+    }
+
+    /// Gives the places of the week that begins at `monday` to what waits.
+    fn promote(&mut self, monday: Timestamp, out: &mut Vec<Outgoing>) {
+        for (name, owner) in &mut self.owners {
+            for item in owner.promote(monday, self.settings.budget_per_owner_week) {
+                if let Some(touched) = &mut self.touched {
+                    touched.alert(&item.alert_id);
+                    touched.owner(name);
+                }
+                let (owner, also_to) = (name.clone(), None);
+                let (why, transition, displaced) = (Why::Promoted, None, None);
+                let delivery = Delivery { owner, also_to, at: monday, why, transition, item, displaced };
+                out.push(Outgoing::Delivered(Box::new(delivery)));
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The desk of one owner: what is open, and who has a place this week.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::OwnerMemory;
@@ -39,12 +40,7 @@ pub(super) struct Owner {
 impl Owner {
     /// Whether the alert gets a place in `week`.
     pub(super) fn compete(&mut self, item: &Item, week: u16, why: Why, budget: u32) -> Verdict {
-        // A change of an earlier week that comes late takes a place of the present one.
-        if self.week < week {
-            self.week = week;
-            self.places.clear();
-            self.sent = 0;
-        }
+        self.begin(week);
         if self.sent >= budget.saturating_mul(SENT_PER_PLACE_MAX) {
             return Verdict::Digest;
         }
@@ -66,6 +62,35 @@ impl Owner {
         self.places.insert(asking);
         self.sent += 1;
         Verdict::Out { why, displaced }
+    }
+
+    /// Frees the places with the first of `week`. A change of an earlier week that comes late takes one of the present week.
+    fn begin(&mut self, week: u16) {
+        if self.week < week {
+            self.week = week;
+            self.places.clear();
+            self.sent = 0;
+        }
+    }
+
+    /// Gives the free places of the week that begins at `monday` to the alerts that wait and that nobody has taken up, those
+    /// with the highest revenue at risk first: these go out.
+    pub(super) fn promote(&mut self, monday: Timestamp, budget: u32) -> Vec<Item> {
+        self.begin(monday.day().week());
+        let is_left = |item: &&mut Item| {
+            let is_snoozed = item.snoozed_until.is_some_and(|until| until > monday);
+            item.shown != Shown::Delivered && !item.is_acknowledged && !is_snoozed
+        };
+        let mut waiting: Vec<&mut Item> = self.open.values_mut().filter(is_left).collect();
+        waiting.sort_by(|a, b| by_worth(a, b));
+        let free = usize::try_from(budget).unwrap_or(usize::MAX).saturating_sub(self.places.len());
+        let promoted = waiting.into_iter().take(free).map(|item| {
+            item.shown = Shown::Delivered;
+            self.places.insert((worth(item), item.alert_id.clone()));
+            self.sent += 1;
+            item.clone()
+        });
+        promoted.collect()
     }
 
     /// Lays an open alert on the desk. The ids of those for which there is no room any more.
@@ -135,7 +160,7 @@ impl Owner {
     /// What is open, by revenue at risk.
     pub(super) fn digest(&self, name: &str, at: Timestamp, is_catch_up: bool) -> Digest {
         let mut items: Vec<&Item> = self.open.values().collect();
-        items.sort_by(|a, b| worth(b).cmp(&worth(a)).then_with(|| a.alert_id.cmp(&b.alert_id)));
+        items.sort_by(|a, b| by_worth(a, b));
         let mut revenues: BTreeMap<&str, Money> = BTreeMap::new();
         for item in &items {
             if let Some(money) = item.revenue_at_risk {
@@ -156,6 +181,11 @@ impl Owner {
             revenue_at_risk,
         }
     }
+}
+
+/// The highest revenue at risk first.
+fn by_worth(a: &Item, b: &Item) -> Ordering {
+    worth(b).cmp(&worth(a)).then_with(|| a.alert_id.cmp(&b.alert_id))
 }
 
 /// What an alert is ranked by: revenue at risk in minor units, 0 where it is not known.

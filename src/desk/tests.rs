@@ -70,7 +70,8 @@ fn shown(outgoing: &Outgoing) -> String {
         Outgoing::Delivered(delivery) => {
             let displaced = delivery.displaced.as_ref().map(|id| format!(", {id} goes back")).unwrap_or_default();
             let (at, id) = (when(delivery.at), &delivery.item.alert_id);
-            format!("{at} to {}: {id} {} {:?}{displaced}", delivery.owner, delivery.transition.name(), delivery.why)
+            let what = delivery.transition.map_or("waited", Transition::name);
+            format!("{at} to {}: {id} {what} {:?}{displaced}", delivery.owner, delivery.why)
         }
         Outgoing::Digest(digest) => {
             let mut out = format!("{} digest for {}", when(digest.at), digest.owner);
@@ -162,8 +163,64 @@ fn never_more_than_twice_the_budget_goes_out_in_a_week() {
             > 5 kim e raised 5
             > 168 kim f raised 1
             day 1 00h digest for kim, e 5, d 4 delivered, c 3 delivered, b 2, a 1
-            day 7 00h to kim: f raised New
-            day 8 00h digest for kim, e 5, d 4 delivered, c 3 delivered, b 2, a 1, f 1 delivered
+            day 7 00h to kim: e waited Promoted
+            day 7 00h to kim: b waited Promoted
+            day 8 00h digest for kim, e 5 delivered, d 4 delivered, c 3 delivered, b 2 delivered, a 1, f 1
+        "#]],
+    );
+}
+
+#[test]
+fn the_places_of_a_new_week_go_to_what_waits_with_the_most_at_risk() {
+    check(
+        &[
+            "1 kim a raised 50",
+            "2 kim b raised 60",
+            "3 kim c raised 10",
+            "4 kim d raised 30",
+            "5 kim e raised 40",
+            "6 kim f raised 20",
+            "7 sam g raised 5",
+            "160 kim h raised 25",
+            "170 kim i raised 25",
+            "171 kim j raised 70",
+            "172 kim d resolved 30",
+            "310 sam g eased 5",
+            "700 sam g eased 5",
+        ],
+        &expect![[r#"
+            > 1 kim a raised 50
+            day 0 01h to kim: a raised New
+            > 2 kim b raised 60
+            day 0 02h to kim: b raised New
+            > 3 kim c raised 10
+            > 4 kim d raised 30
+            > 5 kim e raised 40
+            > 6 kim f raised 20
+            > 7 sam g raised 5
+            day 0 07h to sam: g raised New
+            > 160 kim h raised 25
+            day 1 00h digest for kim, b 60 delivered, a 50 delivered, e 40, d 30, f 20, c 10
+            day 1 00h digest for sam, g 5 delivered
+            > 170 kim i raised 25
+            day 7 00h digest for kim, b 60 delivered, a 50 delivered, e 40, d 30, h 25, f 20, c 10
+            day 7 00h to kim: e waited Promoted
+            day 7 00h to kim: d waited Promoted
+            > 171 kim j raised 70
+            day 7 03h to kim: j raised New, d goes back
+            > 172 kim d resolved 30
+            day 7 04h to kim: d resolved FollowUp
+            > 310 sam g eased 5
+            day 8 00h digest for kim, j 70 delivered, b 60 delivered, a 50 delivered, e 40 delivered, h 25, i 25, f 20, c 10
+            day 12 22h to sam: g eased FollowUp
+            > 700 sam g eased 5
+            day 13 00h digest for sam, g 5 delivered
+            day 14 00h to kim: h waited Promoted
+            day 14 00h to kim: i waited Promoted
+            day 21 00h to kim: f waited Promoted
+            day 21 00h to kim: c waited Promoted
+            day 29 04h to sam: g eased FollowUp
+            day 30 00h digest for sam, g 5 delivered
         "#]],
     );
 }
@@ -295,6 +352,19 @@ fn history_goes_out_as_one_digest_of_what_is_open() {
             > 1 kim a raised 10 @500
             > 2 kim b raised 30 @500
             day 21 00h digest for kim to catch up, b 30, a 10
+        "#]],
+    );
+}
+
+/// The input may go on for longer than anything is raised.
+#[test]
+fn the_digest_of_the_last_day_with_news_is_of_that_day() {
+    check(
+        &["1 kim a raised 10 @25"],
+        &expect![[r#"
+            > 1 kim a raised 10 @25
+            day 0 01h to kim: a raised New
+            day 1 00h digest for kim, a 10 delivered
         "#]],
     );
 }

@@ -110,7 +110,9 @@ impl BandRules {
         }
     }
 
-    fn exit(&self, band: Band) -> f64 {
+    /// Below this the risk has left `band`.
+    #[must_use]
+    pub(super) fn exit(&self, band: Band) -> f64 {
         match band {
             Band::Healthy => 0.0,
             Band::Watch => self.watch.exit,

@@ -348,8 +348,8 @@ impl Engine {
         let (quality, changes) = (&mut self.partition.quality, &mut self.alert_changes);
         if left {
             if is_known {
-                alert::settle_band(&mut account.judgement, &assessment, &rules.bands);
                 let left_at = left_at.unwrap_or(now);
+                frozen::settle_band(&mut account.judgement, &assessment, left_at, judged_before, &rules.bands);
                 alert::outcome::leave(&mut account.judgement, left_at, now, rules, quality, changes);
             }
         } else {

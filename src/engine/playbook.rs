@@ -180,6 +180,25 @@ impl Playbook {
 }
 
 impl Conditions {
+    /// Whether they hold of every account of which `other` hold, by what they say.
+    #[must_use]
+    pub fn include(&self, other: &Conditions) -> bool {
+        let lists = |own: &[String], other: &[String]| {
+            let is_listed = |value: &String| own.iter().any(|one| is_alike(one, value));
+            own.is_empty() || (!other.is_empty() && other.iter().all(is_listed))
+        };
+        let at_least =
+            |own: Option<f64>, other: Option<f64>| own.is_none_or(|own| other.is_some_and(|other| other >= own));
+        lists(&self.segments, &other.segments)
+            && lists(&self.plans, &other.plans)
+            && at_least(self.mrr_min, other.mrr_min)
+            && at_least(self.employees_min, other.employees_min)
+            && self.renewal_within.is_none_or(|own| other.renewal_within.is_some_and(|other| other <= own))
+            && self.traits.iter().all(|(name, own)| {
+                other.traits.iter().any(|(other_name, other)| other_name == name && lists(own, other))
+            })
+    }
+
     /// Whether they hold of the account.
     #[must_use]
     pub fn hold(&self, account: &Account, rules: &Rules, now: Timestamp) -> bool {

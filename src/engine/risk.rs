@@ -12,7 +12,7 @@ use super::effect::{Contribution, Evidence};
 use super::fleet::features::{self, FACTS, FEATURES, Features, Scarcity};
 use super::fleet::{Fleet, Population};
 use super::rules::{Learning, Rules};
-use super::signals::{Case, Reading, SIGNALS, SIGNALS_MAX};
+use super::signals::{Case, Reading, SIGNALS, SIGNALS_MAX, ago, counted, percent};
 use crate::units::{PartitionIndex, Position, Ratio, Timestamp};
 
 /// Contributions smaller than this are not listed.
@@ -165,8 +165,8 @@ impl Assessment {
         self.scarcity(account, rules, partition, is_alone).into_iter().chain(told).collect()
     }
 
-    /// Says how much activity is to be expected within the horizon: where it is less than one active day, or nothing else
-    /// explains the risk.
+    /// Says how much activity is to be expected within the horizon, where it is less than one active day; where it is more
+    /// and nothing else explains the risk, how probable it is that the present silence lasts.
     fn scarcity(
         &self,
         account: &Account,
@@ -181,19 +181,27 @@ impl Assessment {
         }
         let quiet_days = account.activity.quiet_days(self.now);
         let active_days = account.activity.active_days;
+        let horizon = format!("{:.0} days", rules.horizon.days());
+        let (strength, foretold, number) = if expected_days < 1.0 {
+            let days = if expected_days < 0.1 { "hardly any".to_owned() } else { format!("{expected_days:.1}") };
+            let foretold = format!("{days} active days are to be expected in the next {horizon}");
+            // The probability that there is none, if they come by chance.
+            (libm::exp(-expected_days), foretold, ("expected_days", expected_days))
+        } else {
+            let [.., silence] = self.scarcity.terms;
+            let lasts = sigmoid(silence);
+            let foretold = format!("it stays silent for the next {horizon} with a probability of {} %", percent(lasts));
+            (lasts, foretold, ("silence_ratio", lasts))
+        };
         Some(Evidence {
             signal: "expected_activity",
-            // The probability that there is none, if they come by chance.
-            strength: Ratio::clamped(libm::exp(-expected_days)),
+            strength: Ratio::clamped(strength),
             sentence: format!(
-                "Last active {quiet_days} days ago, on {active_days} days in all: {expected_days:.2} active days are to be expected in the next {:.0}.",
-                rules.horizon.days()
+                "Last active {}, on {} in all: {foretold}.",
+                ago(quiet_days),
+                counted(active_days, "day")
             ),
-            numbers: vec![
-                ("expected_days", expected_days),
-                ("quiet_days", f64::from(quiet_days)),
-                ("active_days", f64::from(active_days)),
-            ],
+            numbers: vec![number, ("quiet_days", f64::from(quiet_days)), ("active_days", f64::from(active_days))],
             position: Some(Position { partition, offset: account.activity.last_offset }),
         })
     }

@@ -733,7 +733,7 @@ fn where_use_says_nothing_the_contract_alone_makes_the_risk() {
 fn whatever_raises_the_risk_is_told() {
     let rules = Rules::default();
     let fleet = Fleet::default();
-    let mut alone = 0;
+    let (mut alone, mut scarce) = (Vec::new(), Vec::new());
     for gap in [1, 2, 5, 9, 14, 30, 45] {
         let mut account = Account::new("acme");
         for (index, day) in (0_u64..).zip((0..90).step_by(gap)) {
@@ -753,10 +753,20 @@ fn whatever_raises_the_risk_is_told() {
             let evidence = assessment.evidence(&account, &rules, &fleet, PartitionIndex(0));
             assert!(assessment.risk.get() < rules.bands.watch.exit || !evidence.is_empty(), "{gap} {silence}");
             let [_, expected_days] = assessment.scarcity.expected_days;
-            alone += u32::from(expected_days >= 1.0 && evidence.iter().any(|one| one.signal == "expected_activity"));
+            let told = evidence.into_iter().find(|one| one.signal == "expected_activity");
+            let sentences = if expected_days < 1.0 { &mut scarce } else { &mut alone };
+            sentences.extend(told.map(|told| told.sentence));
         }
     }
-    assert!(alone > 0, "some are told by what is expected of them alone");
+    // What is told goes with a high risk, whether much activity is to be expected or little.
+    expect_test::expect![
+        "Last active 1 day ago, on 90 days in all: it stays silent for the next 28 days with a probability of 11 %."
+    ]
+    .assert_eq(&alone[0]);
+    expect_test::expect![
+        "Last active 81 days ago, on 7 days in all: 1.0 active days are to be expected in the next 28 days."
+    ]
+    .assert_eq(&scarce[0]);
 }
 
 /// One source is read three months ahead of the other: what has not been read yet is no silence.

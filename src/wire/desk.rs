@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::health::{MoneyForm, VERSION};
 use crate::desk::{Delivery, Digest, Item, Outgoing, Shown, Why};
+use crate::engine::effect::Transition;
 
 /// Appends the JSON of `outgoing` to `out`.
 pub fn encode_outgoing(outgoing: &Outgoing, out: &mut Vec<u8>) {
@@ -33,14 +34,15 @@ pub(super) enum DeskForm<'a> {
         /// Who else is to know, where nobody acknowledged it in time.
         #[serde(skip_serializing_if = "Option::is_none")]
         also_to: Option<&'a str>,
-        /// When the change happened. RFC 3339, UTC, with milliseconds.
+        /// When the change happened, or a new week had a place for it. RFC 3339, UTC, with milliseconds.
         #[schemars(extend("format" = "date-time"))]
         at: String,
         /// Why it goes out: it is new, it was promoted out of the digest, or an earlier change of it has gone out.
         #[schemars(extend("enum" = ["new", "promoted", "follow_up"]))]
         why: &'static str,
-        /// What happened to the alert.
-        transition: &'static str,
+        /// What happened to the alert; absent where a new week had a place for it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        transition: Option<&'static str>,
         /// The alert as it is since.
         alert: ItemForm<'a>,
         /// Id of the alert that lost its place to this one, and is in the digest from now on.
@@ -118,7 +120,7 @@ impl<'a> DeskForm<'a> {
                 Why::Promoted => "promoted",
                 Why::FollowUp => "follow_up",
             },
-            transition: delivery.transition.name(),
+            transition: delivery.transition.map(Transition::name),
             alert: ItemForm::of(&delivery.item),
             displaced: delivery.displaced.as_deref(),
         }
@@ -189,7 +191,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::engine::effect::{Severity, Transition};
+    use crate::engine::effect::Severity;
     use crate::units::{Currency, Money, Timestamp};
 
     fn check(outgoing: &Outgoing, expected: &Expect) {
@@ -221,7 +223,7 @@ mod tests {
             also_to: Some("head".to_owned()),
             at,
             why: Why::Promoted,
-            transition: Transition::Escalated,
+            transition: Some(Transition::Escalated),
             item: item.clone(),
             displaced: Some("ff".to_owned()),
         };

@@ -33,9 +33,12 @@ fn verdict(story: &Story, out: &mut String) {
     let _ = writeln!(out, "{}{name} as of {}{frozen}", health.account_id, health.as_of);
     let _ = writeln!(
         out,
-        "risk {:.1} %, band {}, segment {}",
+        "risk {:.1} %, band {}{}, segment {}",
         health.risk.get() * 100.0,
         health.band.name(),
+        story.band_before().map_or_else(String::new, |(at, band)| {
+            format!(" if looked at now, {} when last looked at ({})", band.name(), minute(at))
+        }),
         health.segment
     );
     let told = [
@@ -157,10 +160,11 @@ mod tests {
         };
         let term = |name, logit, place| Term { name, logit, place };
         let terms = vec![term("nps", 1.5, Some(Place::Line(17))), term("base", -1.75, None), term("other", 0.25, None)];
-        let story = super::Story { health, terms, moments: Moments::of("acct-7") };
+        let looked = Some((time(-5), Band::Watch));
+        let story = super::Story { health, terms, looked, moments: Moments::of("acct-7") };
         expect![[r#"
             acct-7 (Acme) as of 2026-03-02T00:00:00.000Z
-            risk 50.0 %, band at_risk, segment pro
+            risk 50.0 %, band at_risk if looked at now, watch when last looked at (2026-03-01 19:00), segment pro
             owner kim, 4,900 USD a month, 2,450 USD of it at risk, renewal 2026-03-12, last seen 2026-02-21 16:00
 
             what the risk is made of (logits, which add up)

@@ -66,6 +66,13 @@ pub(super) fn read(name: &str, entries: &Entries, problems: &mut Vec<Problem>) -
     let title = reader.optional(entries, "title", Reader::text);
     let hours = reader
         .optional(entries, "acknowledge_within_hours", |reader, name, node| reader.whole(name, node, 1, DAYS_MAX * 24));
+    if let Some((name, node)) = entries.iter().find(|(key, _)| key == "escalate_to")
+        && entries.iter().all(|(key, _)| key != "acknowledge_within_hours")
+    {
+        let message = format!("`{name}`: nothing is escalated without `acknowledge_within_hours`");
+        let hint = "say within how many hours an alert is to be acknowledged, or leave it out";
+        reader.problems.push(Problem::new(node.origin.clone(), message).hint(hint));
+    }
     let days = reader.optional(entries, "cooldown_days", |reader, name, node| reader.whole(name, node, 0, DAYS_MAX));
     let playbook = Playbook {
         title: title.unwrap_or_else(|| alert_type.clone()),
@@ -240,26 +247,42 @@ impl Reader<'_> {
             self.missing(file, "plays", "write [[plays]] with name, title and steps");
             return Vec::new();
         };
+        let problems_before = self.problems.len();
         let tables = self.tables(name, node, PLAYS_MAX);
         let last = tables.last().map(|(origin, _)| (*origin).clone());
         let mut plays: Vec<Play> = Vec::new();
         let mut ends_with_condition = false;
-        for (origin, table) in tables {
+        for (origin, table) in &tables {
             let play = self.play(origin, table, reasons);
             ends_with_condition = play.as_ref().is_some_and(|play| play.when != Conditions::default());
             if let Some(play) = play {
                 if plays.iter().any(|known| known.name == play.name) {
-                    let problem = Problem::new(origin.clone(), format!("play {:?} stands twice", play.name));
+                    let problem = Problem::new((*origin).clone(), format!("play {:?} stands twice", play.name));
                     self.problems.push(problem.hint("rename one of them"));
                 }
                 plays.push(play);
             }
+        }
+        // Conditions with a problem are wider than they were meant to be.
+        if self.problems.len() == problems_before {
+            self.never_chosen(&tables, &plays);
         }
         if ends_with_condition {
             let problem = Problem::new(last.unwrap_or_else(|| file.clone()), "the last play has a condition");
             self.problems.push(problem.hint("end with one for all accounts, or some alerts come without a plan"));
         }
         plays
+    }
+
+    /// Reports the plays, written in `tables`, that come behind one which fits whenever they do.
+    fn never_chosen(&mut self, tables: &[(&Origin, &Entries)], plays: &[Play]) {
+        for (index, ((origin, _), play)) in tables.iter().zip(plays).enumerate() {
+            if let Some(first) = plays.iter().take(index).find(|first| first.when.include(&play.when)) {
+                let message = format!("play {:?} is never chosen: {:?} before it fits as well", play.name, first.name);
+                let hint = "the first that fits is taken: put the one with more conditions first, or leave one out";
+                self.problems.push(Problem::new((*origin).clone(), message).hint(hint));
+            }
+        }
     }
 
     fn play(&mut self, origin: &Origin, table: &Entries, reasons: &[String]) -> Option<Play> {

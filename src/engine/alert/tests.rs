@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::settle_band;
 use crate::engine::account::{Account, Judgement};
 use crate::engine::alert::{EPISODES_MAX, alert_id};
-use crate::engine::effect::{AlertChange, Effect, Health, Transition};
+use crate::engine::effect::{AlertChange, Band, Effect, Health, Transition};
 use crate::engine::event::{AlertAction, Event, Kind, Role, SubscriptionChange, Terms};
 use crate::engine::input::{Input, Progress, Record};
 use crate::engine::playbook::{Conditions, Play, PlayStep, Playbook, Playbooks};
@@ -631,6 +631,22 @@ fn what_is_told_of_who_left_stays_as_it_was() {
         let terms = |health: &Health| health.contributions.iter().map(|known| known.term).collect::<Vec<_>>();
         assert_eq!(terms(&later), terms(health));
     }
+}
+
+#[test]
+fn the_band_of_who_left_is_that_of_its_leaving_however_late_that_is_known() {
+    let band = |lines: &str| {
+        let mut story = Story::under(Arc::new(Rules::default()));
+        lines.split('|').for_each(|line| story.line(line));
+        story.engine.health(story.engine.account("acme").unwrap()).band
+    };
+    assert_eq!(band("start|daily 40|until 90"), Band::Critical);
+    let in_time = band("start|daily 40|until 41|cancel");
+    assert!(in_time < Band::AtRisk);
+    assert_eq!(band("start|daily 40|until 90|cancel at 41"), in_time);
+    // It had been in trouble then.
+    assert_eq!(band("start|daily 40|until 88|cancel|until 90"), Band::Critical);
+    assert_eq!(band("start|daily 40|until 90|cancel at 88"), Band::Critical);
 }
 
 #[test]

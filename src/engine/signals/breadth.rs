@@ -1,14 +1,14 @@
 //! S2, breadth of use: the account uses fewer of the product's features than it used to, or hardly any of those it pays
 //! for.
 //!
-//! Distinct features of the last four weeks against the mean of the two four-week periods before, with the Poisson
-//! tail for small numbers. Against the plan: the share of the offered features (trait `plan_features`) used lately,
-//! once the account is known for two months; it counts half at most, since it may have been so for years. An account
-//! that has gone silent altogether is left to the engagement lag.
+//! Distinct features of the last 28 days against the mean of two periods of four weeks before, with the Poisson tail for
+//! small numbers: all three are of one length, so that nobody looks broader for the day of the week. Against the plan: the
+//! share of the offered features (trait `plan_features`) used lately, once the account is known for two months; it counts
+//! half at most, since it may have been so for years. An account that has used nothing in the 28 days is left to the
+//! engagement lag.
 
 use super::statistics::poisson_at_most;
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp};
-use crate::engine::facts::crowd::FOUR_WEEKS;
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp, usually};
 
 pub(super) const SIGNAL: Signal = Signal {
     declaration: Declaration {
@@ -60,7 +60,9 @@ const WASTED: f64 = 0.5;
 /// An account known for less is still finding its way.
 const KNOWN_DAYS_MIN: f64 = 56.0;
 
-/// The four weeks before those, and the four before these.
+/// What is recent.
+const RECENT_DAYS: u16 = 28;
+/// The four calendar weeks before the one in which that begins, and the four before these.
 const BEFORE: [u16; 2] = [0b1_1110_0000, 0b1_1110_0000_0000];
 /// A fall that chance explains more often than this does not count.
 const CHANCE_MAX: f64 = 0.25;
@@ -80,7 +82,9 @@ fn compare(case: &Case<'_>) -> Option<Comparison> {
     if features.members.is_empty() {
         return None;
     }
-    let [recent, near, far] = features.seen_in(case.now.day(), [FOUR_WEEKS, BEFORE[0], BEFORE[1]]);
+    let today = case.now.day();
+    let recent = features.members.iter().filter(|feature| today.since(feature.last_day) < RECENT_DAYS).count();
+    let [near, far] = features.seen_in(today, BEFORE);
     let usual = if far == 0 { near as f64 } else { (near + far) as f64 / 2.0 };
     let is_known = case.account.activity.known_for(case.now).days() >= KNOWN_DAYS_MIN;
     let offered = case.account.profile.as_ref().and_then(|profile| profile.plan_features);
@@ -130,11 +134,11 @@ fn tell(case: &Case<'_>) -> Telling {
     });
     let before = found.usual.filter(|_| fallen > 0.0).map_or_else(String::new, |usual| {
         numbers.push(("usual_features", usual));
-        format!("; {usual:.0} were usual")
+        format!(", {} before", usually(usual))
     });
     Telling {
         sentence: format!(
-            "Only {} used in the last four weeks{of_plan}{before}.",
+            "Only {} used in the last {RECENT_DAYS} days{of_plan}{before}.",
             counted(found.recent as u64, "feature")
         ),
         numbers,
@@ -156,6 +160,8 @@ mod tests {
                 ("halved", "features 0..84 8; features 84..120 3"),
                 ("one of three", "features 0..84 3; features 84..120 2"),
                 ("silent", "features 0..80 8"),
+                ("silent of late", "features 0..84 8; features 84..92 3"),
+                ("given up a month ago", "features 0..92 8; features 92..120 3"),
                 ("narrow", "features 0..120 2"),
                 ("broader", "features 0..84 3; features 84..120 8"),
                 ("little of it", "plan 0 20; features 0..120 2"),
@@ -167,14 +173,16 @@ mod tests {
             ],
             &expect![[r#"
                 steady       quiet
-                halved       1.00 Only 3 features used in the last four weeks; 8 were usual.
+                halved       1.00 Only 3 features used in the last 28 days, 8 were usual before.
                 one of three quiet
                 silent       quiet
+                silent of late quiet
+                given up a month ago 1.00 Only 3 features used in the last 28 days, 8 were usual before.
                 narrow       unknown
                 broader      quiet
-                little of it 0.38 Only 2 features used in the last four weeks of 20 in the plan.
+                little of it 0.38 Only 2 features used in the last 28 days of 20 in the plan.
                 most of it   quiet
-                half given up 1.00 Only 3 features used in the last four weeks of 20 in the plan; 8 were usual.
+                half given up 1.00 Only 3 features used in the last 28 days of 20 in the plan, 8 were usual before.
                 plan, new    unknown
                 recovered    quiet
                 never        unknown

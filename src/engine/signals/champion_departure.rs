@@ -7,7 +7,7 @@
 //! `(1 - p)^w` for `w` quiet weeks in which others worked, where `p` is the share of weeks in which they used to be seen. A named champion whose
 //! use was never seen can depart, but not be quiet: of their use nothing is known.
 
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, ramp};
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, ago, counted, ramp, usually};
 use crate::engine::event::Role;
 use crate::engine::facts::Stamp;
 use crate::engine::facts::crowd::{Crowd, Member, WEEKS};
@@ -203,15 +203,13 @@ fn tell(case: &Case<'_>) -> Telling {
         Finding::Departed { person, days, .. } => {
             let what = if person.deactivated > person.champion_since { "left" } else { "lost the role" };
             let Colleagues { active, usual, .. } = colleagues(case, person);
-            let others = if active > usual {
-                format!("{} active lately, usually {usual:.0}", counted(active as u64, "other"))
-            } else if usual > 0.0 {
-                format!("{active:.0} of usually {usual:.0} others are active")
-            } else {
+            let others = if active < 1.0 && usual < 0.5 {
                 "nobody else is engaged".to_owned()
+            } else {
+                format!("{} active this week and last, {}", counted(active as u64, "other"), usually(usual))
             };
             Telling {
-                sentence: format!("Champion {} {what} {} ago; {others}.", person.user_id, counted(days as u64, "day")),
+                sentence: format!("Champion {} {what} {}; {others}.", person.user_id, ago(days as u64)),
                 numbers: vec![
                     ("days_since_departure", days.floor()),
                     ("others_active", active),
@@ -296,12 +294,12 @@ mod tests {
                 all quiet, back quiet
                 admin quiet  0.80 Champion ann has not been seen for 4 weeks while others work on.
                 a member left unknown
-                others work on 0.50 Champion ann left 5 days ago; 2 of usually 2 others are active.
-                others left too 0.92 Champion ann left 5 days ago; 0 of usually 1 others are active.
-                others took over 0.45 Champion ann left 11 days ago; 2 others active lately, usually 0.
+                others work on 0.50 Champion ann left 5 days ago; 2 others active this week and last, 2 were usual.
+                others left too 0.92 Champion ann left 5 days ago; 0 others active this week and last, 1 was usual.
+                others took over 0.45 Champion ann left 11 days ago; 2 others active this week and last, hardly any were usual.
                 never used   unknown
-                never used, left 0.50 Champion ann left 5 days ago; 1 of usually 1 others are active.
-                top admin left 0.73 Champion ann left 5 days ago; 0 of usually 1 others are active.
+                never used, left 0.50 Champion ann left 5 days ago; 1 other active this week and last, 1 was usual.
+                top admin left 0.73 Champion ann left 5 days ago; 0 others active this week and last, 1 was usual.
                 idle admin left unknown
                 no champion  unknown
                 never seen   unknown

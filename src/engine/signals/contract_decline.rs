@@ -8,7 +8,7 @@
 //! the account's own, beyond chance (Poisson tail); an expansion or a promoter speaks for it.
 
 use super::statistics::poisson_at_most;
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, percent, ramp};
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, ago, all_of, counted, percent, ramp, usually};
 use crate::engine::facts::billing::{Fall, Ledger};
 use crate::engine::facts::subscription::Subscription;
 use crate::engine::facts::voice;
@@ -164,10 +164,10 @@ fn read(case: &Case<'_>) -> Reading {
     due.map_or(reading, |due| reading.until(due))
 }
 
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // days of a term
 fn tell(case: &Case<'_>) -> Telling {
     let Some(found) = find(case) else { return Telling::nothing() };
     let days_to = |at: Timestamp| at.since(case.now).days().ceil().max(0.0);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // days of a term
     let in_days = |at: Timestamp| counted(days_to(at) as u64, "day");
     let mut sentences = Vec::new();
     let mut numbers = Vec::new();
@@ -185,16 +185,20 @@ fn tell(case: &Case<'_>) -> Telling {
         offset = offset.max(known.paused);
     }
     if let Some((fall, what, _)) = found.fall {
-        sentences.push(format!("{what} fell {} %", percent(fall.share())));
+        let days = case.now.since(fall.at).days().max(0.0);
+        sentences.push(format!("{what} fell {} %, most recently {}", percent(fall.share()), ago(days as u64)));
         numbers.push(("lost_ratio", fall.share()));
         offset = offset.max(Some(fall.offset));
     }
     if let Some((at, _)) = found.renewal {
         let (recent, usual) = active_days(case);
-        sentences.push(format!(
-            "the renewal is due in {} and nothing speaks for it: {recent:.0} active days in four weeks, {usual:.0} were usual",
-            in_days(at)
-        ));
+        let days = counted(recent as u64, "active day");
+        let use_told = if usual > 0.0 {
+            format!("{days} in the last four weeks, {} before", usually(usual))
+        } else {
+            format!("{days} in the last twelve weeks")
+        };
+        sentences.push(format!("the renewal is due in {} and nothing speaks for it: {use_told}", in_days(at)));
         numbers.extend([("days_to_renewal", days_to(at)), ("active_days", recent), ("usual_active_days", usual)]);
         offset = offset.max(case.account.activity.is_used().then_some(case.account.activity.last_offset));
     }
@@ -252,24 +256,24 @@ mod tests {
                 one of two   0.25 The subscription is set to end in 15 days.
                 paused       0.50 The subscription is paused.
                 resumed      quiet
-                downgrade    0.33 Revenue fell 50 %.
-                by 60 %      0.41 Revenue fell 60 %.
-                by 75 %      0.51 Revenue fell 75 %.
-                by 90 %      0.60 Revenue fell 90 %.
-                by 99 %      0.60 Revenue fell 99 %.
-                drip         0.53 Revenue fell 84 %.
-                seats by 60 % 0.41 Seats fell 60 %.
+                downgrade    0.33 Revenue fell 50 %, most recently 5 days ago.
+                by 60 %      0.41 Revenue fell 60 %, most recently less than a day ago.
+                by 75 %      0.51 Revenue fell 75 %, most recently less than a day ago.
+                by 90 %      0.60 Revenue fell 90 %, most recently less than a day ago.
+                by 99 %      0.60 Revenue fell 99 %, most recently less than a day ago.
+                drip         0.53 Revenue fell 84 %, most recently 5 days ago.
+                seats by 60 % 0.41 Seats fell 60 %, most recently less than a day ago.
                 small cut    quiet
-                in steps     0.26 Revenue fell 40 %.
+                in steps     0.26 Revenue fell 40 %, most recently 5 days ago.
                 made good    quiet
                 old cut      quiet
-                seats        0.33 Seats fell 50 %.
-                renewal      0.22 The renewal is due in 20 days and nothing speaks for it: 3 active days in four weeks, 28 were usual.
+                seats        0.33 Seats fell 50 %, most recently 4 days ago.
+                renewal      0.22 The renewal is due in 20 days and nothing speaks for it: 3 active days in the last four weeks, 28 were usual before.
                 renewal far  quiet
                 still in use quiet
                 promoter     quiet
                 monthly      quiet
-                never used   0.25 The renewal is due in 20 days and nothing speaks for it: 0 active days in four weeks, 0 were usual.
+                never used   0.25 The renewal is due in 20 days and nothing speaks for it: 0 active days in the last twelve weeks.
                 gone         quiet
             "#]],
         );

@@ -101,18 +101,21 @@ fn day_of_silence(case: &Case<'_>, fleet_days: f64) -> Timestamp {
 
 fn tell(case: &Case<'_>) -> Telling {
     let quiet = case.account.activity.quiet_days(case.now);
-    let mean = Rhythm::of(case).map_or(0.0, |rhythm| rhythm.mean);
-    let longest = case.account.activity.gaps().longest;
+    // People are told days of the calendar throughout.
+    let gaps = case.account.activity.gaps();
+    let mean = gaps.days / f64::from(gaps.count.max(1));
+    let every = if mean < 1.05 { "day".to_owned() } else { format!("{mean:.1} days").replace(".0 ", " ") };
     Telling {
         sentence: format!(
-            "Silent for {}; usually active every {mean:.1} days, longest gap so far {}.",
+            "Silent for {}; active every {every} in the {:.0} days before, longest gap {}.",
             counted(quiet, "day"),
-            counted(longest, "day")
+            gaps.days,
+            counted(gaps.longest, "day")
         ),
         numbers: vec![
             ("quiet_days", f64::from(quiet)),
             ("usual_gap_days", mean),
-            ("longest_gap_days", f64::from(longest)),
+            ("longest_gap_days", f64::from(gaps.longest)),
         ],
         offset: Some(case.account.activity.last_offset),
     }
@@ -150,14 +153,14 @@ mod tests {
             ],
             &expect![[r#"
                 daily        quiet
-                daily, 12 off 0.35 Silent for 13 days; usually active every 1.0 days, longest gap so far 1 day.
-                daily, 9 off 0.35 Silent for 10 days; usually active every 1.0 days, longest gap so far 1 day.
-                daily, 20 off 1.00 Silent for 21 days; usually active every 1.0 days, longest gap so far 1 day.
+                daily, 12 off 0.35 Silent for 13 days; active every day in the 107 days before, longest gap 1 day.
+                daily, 9 off 0.35 Silent for 10 days; active every day in the 110 days before, longest gap 1 day.
+                daily, 20 off 1.00 Silent for 21 days; active every day in the 99 days before, longest gap 1 day.
                 weekly       quiet
-                weekly, 20 off 0.47 Silent for 22 days; usually active every 7.0 days, longest gap so far 7 days.
-                weekly, 26 off 0.85 Silent for 29 days; usually active every 7.0 days, longest gap so far 7 days.
-                weekly, 40 off 1.00 Silent for 43 days; usually active every 7.0 days, longest gap so far 7 days.
-                as it comes  1.00 Silent for 45 days; usually active every 4.2 days, longest gap so far 15 days.
+                weekly, 20 off 0.47 Silent for 22 days; active every 7 days in the 98 days before, longest gap 7 days.
+                weekly, 26 off 0.85 Silent for 29 days; active every 7 days in the 91 days before, longest gap 7 days.
+                weekly, 40 off 1.00 Silent for 43 days; active every 7 days in the 77 days before, longest gap 7 days.
+                as it comes  1.00 Silent for 45 days; active every 4.2 days in the 75 days before, longest gap 15 days.
                 monthly, 40 off quiet
                 bursts       quiet
                 recovered    quiet
@@ -176,9 +179,9 @@ mod tests {
             "engagement_lag",
             &script,
             &expect![[r#"
-            daily, 17 off 1.00 Silent for 18 days; usually active every 1.0 days, longest gap so far 1 day.
-            weekly, 26 off 0.85 Silent for 29 days; usually active every 7.0 days, longest gap so far 7 days.
-        "#]],
+                daily, 17 off 1.00 Silent for 18 days; active every day in the 102 days before, longest gap 1 day.
+                weekly, 26 off 0.85 Silent for 29 days; active every 7 days in the 91 days before, longest gap 7 days.
+            "#]],
         );
         check_in(
             &holidays(105..118),
@@ -187,6 +190,15 @@ mod tests {
             &expect![[r#"
             daily, 17 off quiet
             weekly, 26 off quiet
+        "#]],
+        );
+        // What is told of it are days of the calendar.
+        check_in(
+            &holidays(0..60),
+            "engagement_lag",
+            &[("daily, 20 off", "uses 0..100 every 1")],
+            &expect![[r#"
+            daily, 20 off 1.00 Silent for 21 days; active every day in the 99 days before, longest gap 1 day.
         "#]],
         );
     }

@@ -156,9 +156,12 @@ fn tell(case: &Case<'_>) -> Telling {
     let ((hits, has_more), growth) = (hits(case), growth(case));
     let latest = case.account.limits.as_ref().and_then(|limits| limits.latest.as_ref());
     let outlook = if growth >= GROWTH {
-        "usage grows: an opportunity, a larger plan would help".to_owned()
+        format!(
+            "usage is up {} % in the last two weeks: an opportunity, a larger plan would help",
+            percent(growth - 1.0)
+        )
     } else if growth <= DECLINE {
-        format!("no upgrade since, and usage fell {} %", percent(1.0 - growth))
+        format!("no upgrade since, and usage fell {} % in the last two weeks", percent(1.0 - growth))
     } else {
         "no upgrade since".to_owned()
     };
@@ -174,10 +177,10 @@ fn tell(case: &Case<'_>) -> Telling {
     let which = latest.map_or_else(String::new, |hit| format!(", the latest being {}", hit.limit));
     Telling {
         sentence: format!(
-            "Plan limits hit {}{} in {} days{which}; {outlook}.",
+            "Plan limits hit {}{} in {}{which}; {outlook}.",
             if has_more { "at least " } else { "" },
             counted(hits as u64, "time"),
-            case.days(WINDOW)
+            counted(case.days(WINDOW), "day")
         ),
         numbers,
         offset: latest.map(|hit| hit.offset),
@@ -240,12 +243,12 @@ mod tests {
                 two          quiet
                 many         0.42 Plan limits hit 5 times in 14 days, the latest being seats; no upgrade since.
                 upgraded     quiet
-                falling      0.75 Plan limits hit 5 times in 14 days, the latest being seats; no upgrade since, and usage fell 88 %.
-                for a month  0.48 Plan limits hit 4 times in 14 days, the latest being seats; usage grows: an opportunity, a larger plan would help.
+                falling      0.75 Plan limits hit 5 times in 14 days, the latest being seats; no upgrade since, and usage fell 88 % in the last two weeks.
+                for a month  0.48 Plan limits hit 4 times in 14 days, the latest being seats; usage is up 37 % in the last two weeks: an opportunity, a larger plan would help.
                 two limits   0.28 Plan limits hit 4 times in 14 days, the latest being seats; no upgrade since.
                 young        0.22 Plan limits hit 4 times in 14 days, the latest being seats; no upgrade since.
                 old          quiet
-                growing      0.17 Plan limits hit 4 times in 14 days, the latest being seats; usage grows: an opportunity, a larger plan would help.
+                growing      0.17 Plan limits hit 4 times in 14 days, the latest being seats; usage is up 37 % in the last two weeks: an opportunity, a larger plan would help.
             "#]],
         );
     }

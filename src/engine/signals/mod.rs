@@ -208,14 +208,32 @@ fn sentence(parts: &[String]) -> String {
 }
 
 /// `count` with its noun, such as `1 day` and `2 days`.
-fn counted(count: impl Into<u64>, noun: &str) -> String {
+pub(super) fn counted(count: impl Into<u64>, noun: &str) -> String {
     let count = count.into();
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// How long ago something was, in whole days that have passed since.
+pub(super) fn ago(days: impl Into<u64>) -> String {
+    match days.into() {
+        0 => "less than a day ago".to_owned(),
+        days => format!("{} ago", counted(days, "day")),
+    }
+}
+
+/// What was usual in as much time, to the nearest whole.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // means of what is counted
+fn usually(mean: f64) -> String {
+    match mean.round() as u64 {
+        0 => "hardly any were usual".to_owned(),
+        1 => "1 was usual".to_owned(),
+        count => format!("{count} were usual"),
+    }
+}
+
 /// A share as whole percent, for sentences.
 #[allow(clippy::cast_possible_truncation)] // shares of what is countable
-fn percent(share: f64) -> i64 {
+pub(super) fn percent(share: f64) -> i64 {
     (share * 100.0).round() as i64
 }
 

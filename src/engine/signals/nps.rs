@@ -11,7 +11,7 @@
 //! go astray. Who has never answered says little by not answering: there, one in five is expected to.
 
 use super::statistics::beta_binomial_at_most;
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp};
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, ago, all_of, counted, ramp};
 use crate::engine::facts::voice::{ANSWERS_MAX, ASKED_MAX, Answer, RATINGS_MAX, Voice, latest};
 use crate::units::{Day, Offset, Timestamp};
 
@@ -259,11 +259,11 @@ fn tell(case: &Case<'_>) -> Telling {
         let days = case.now.since(worst.stamp.time).days().max(0.0) as u64;
         let noun = if of == 10 { "detractor" } else { "poor one" };
         sentences.push(format!(
-            "{} among {}; the latest gave {} of {of}, {} ago",
+            "{} among {}; the latest gave {} of {of}, {}",
             counted(count as u64, noun),
             counted(all as u64, asked),
             worst.score,
-            counted(days, "day")
+            ago(days)
         ));
         let [bad_name, all_name, score_name] = if of == 10 {
             ["detractors", "respondents", "latest_score"]
@@ -276,7 +276,7 @@ fn tell(case: &Case<'_>) -> Telling {
     }
     if said.falling() > 0.0 {
         let mean = said.fallen / said.returning.max(f64::MIN_POSITIVE);
-        sentences.push(format!("those asked again gave {mean:.1} points of ten less"));
+        sentences.push(format!("those asked again gave {mean:.1} points of ten less than before"));
         numbers.push(("fallen_points", mean));
     }
     if unanswered(&silence) > 0.0 {
@@ -335,7 +335,7 @@ mod tests {
                 changed mind quiet
                 old          0.30 1 detractor among 1 NPS respondent; the latest gave 1 of 10, 100 days ago.
                 several      0.72 3 detractors among 3 NPS respondents; the latest gave 4 of 10, 2 days ago.
-                falling      0.33 1 detractor among 2 NPS respondents; the latest gave 4 of 10, 2 days ago; those asked again gave 4.5 points of ten less.
+                falling      0.33 1 detractor among 2 NPS respondents; the latest gave 4 of 10, 2 days ago; those asked again gave 4.5 points of ten less than before.
                 poor ratings 0.58 2 poor ones among 2 CSAT ratings; the latest gave 2 of 5, 4 days ago.
                 good ratings quiet
                 rated up     quiet

@@ -7,7 +7,7 @@
 //! days) a week as the prior, so that who began slowly is not accused early.
 
 use super::statistics::{gap_at, gap_survival};
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp};
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, ago, all_of, counted, ramp};
 use crate::units::{DAY_MS, Offset, Span, Timestamp};
 
 pub(super) const SIGNAL: Signal = Signal {
@@ -177,7 +177,7 @@ fn tell(case: &Case<'_>) -> Telling {
     let Some(found) = find(case) else { return Telling::nothing() };
     let onboarding = case.account.onboarding.as_deref();
     let age = case.now.since(found.signed_up).days().max(0.0).floor();
-    let mut sentences = vec![format!("Signed up {} ago", counted(age as u64, "day"))];
+    let mut sentences = vec![format!("signed up {}", ago(age as u64))];
     let mut numbers = vec![("days_since_sign_up", age)];
     let mut offset: Option<Offset> = None;
     let [stalled, dropped_off] = strengths(case, &found);
@@ -186,15 +186,18 @@ fn tell(case: &Case<'_>) -> Telling {
         let days = pause.days(case.now).floor();
         let name = latest.map_or("", |step| step.name.as_str());
         sentences.push(format!(
-            "onboarding stopped after {} ({name}) {} ago",
+            "onboarding stopped after {} ({name}) {}",
             counted(pause.done, "step"),
-            counted(days as u64, "day")
+            ago(days as u64)
         ));
         numbers.extend([("steps_done", f64::from(pause.done)), ("days_since_step", days)]);
         offset = offset.max(latest.map(|step| step.offset));
     }
     if let Some(pause) = found.dropped_off.as_ref().filter(|_| dropped_off > 0.0) {
-        sentences.push(format!("no activity after day seven, {} before", counted(pause.done, "active day")));
+        sentences.push(match pause.done {
+            0 => "no activity so far".to_owned(),
+            days => format!("no activity after day seven, {} until then", counted(days, "active day")),
+        });
         numbers.push(("first_week_active_days", f64::from(pause.done)));
         offset = offset.max(case.account.activity.is_used().then_some(case.account.activity.last_offset));
     }
@@ -239,12 +242,12 @@ mod tests {
                 slow but steady quiet
                 late step    quiet
                 resumed      quiet
-                dropped off  0.70 Signed up 40 days ago; no activity after day seven, 6 active days before.
-                hardly began 0.04 Signed up 25 days ago; no activity after day seven, 1 active day before.
+                dropped off  0.70 Signed up 40 days ago; no activity after day seven, 6 active days until then.
+                hardly began 0.04 Signed up 25 days ago; no activity after day seven, 1 active day until then.
                 came back    quiet
-                never used   0.19 Signed up 60 days ago; no activity after day seven, 0 active days before.
-                both         0.91 Signed up 40 days ago; onboarding stopped after 2 steps (b) 39 days ago; no activity after day seven, 5 active days before.
-                long ago     0.70 Signed up 110 days ago; no activity after day seven, 4 active days before.
+                never used   0.19 Signed up 60 days ago; no activity so far.
+                both         0.91 Signed up 40 days ago; onboarding stopped after 2 steps (b) 39 days ago; no activity after day seven, 5 active days until then.
+                long ago     0.70 Signed up 110 days ago; no activity after day seven, 4 active days until then.
                 long ago, came back quiet
                 never used, long ago quiet
             "#]],

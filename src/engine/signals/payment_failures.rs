@@ -4,7 +4,7 @@
 //! dunning. What is open stays open until it is paid, however long ago it was last tried. Failures of one amount are
 //! attempts at one payment; those of different amounts are told with their sum.
 
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted};
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, ago, counted};
 use crate::engine::facts::billing::{FAILURES_MAX, Failure};
 
 pub(super) const SIGNAL: Signal = Signal {
@@ -73,10 +73,13 @@ fn read(case: &Case<'_>) -> Reading {
     Reading::of(first + (1.0 - first) * more.min(1.0))
 }
 
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // days
 fn tell(case: &Case<'_>) -> Telling {
     let Some(open) = open(case) else { return Telling::nothing() };
     let at_least = if open.is_full { "at least " } else { "" };
-    let attempts = format!("{at_least}{}", counted(open.attempts, "attempt"));
+    let days = case.now.since(open.latest.stamp.time).days().max(0.0);
+    let latest = if open.attempts == 1 { "" } else { "the latest " };
+    let attempts = format!("{at_least}{}, {latest}{}", counted(open.attempts, "attempt"), ago(days as u64));
     let money = open.amount_minor.map(|minor| case.money(minor));
     let sentence = match (open.payments, money) {
         (1, Some(money)) => format!("Payment of {money} failed ({attempts}) and is still open."),
@@ -121,19 +124,19 @@ mod tests {
             ],
             &expect![[r#"
                 paid         quiet
-                failed once  0.30 Payment of 99 USD failed (1 attempt) and is still open.
-                dunning      0.65 Payment of 99 USD failed (2 attempts) and is still open.
-                third attempt 1.00 Payment of 99 USD failed (3 attempts) and is still open.
+                failed once  0.30 Payment of 99 USD failed (1 attempt, 2 days ago) and is still open.
+                dunning      0.65 Payment of 99 USD failed (2 attempts, the latest 2 days ago) and is still open.
+                third attempt 1.00 Payment of 99 USD failed (3 attempts, the latest 2 days ago) and is still open.
                 paid at last quiet
                 late failure quiet
-                long ago     1.00 Payment of 99 USD failed (3 attempts) and is still open.
+                long ago     1.00 Payment of 99 USD failed (3 attempts, the latest 90 days ago) and is still open.
                 long ago, later paid quiet
-                two payments 0.65 2 payments of 5,001 USD in all failed (2 attempts) and are still open.
-                again and another 1.00 2 payments of 5,001 USD in all failed (3 attempts) and are still open.
-                more than kept 1.00 Payment of 99 USD failed (at least 8 attempts) and is still open.
-                another currency 1.00 Payment of 1,543.20 USD failed (4 attempts) and is still open.
-                no rate      1.00 Payment failed (4 attempts) and is still open.
-                one with a rate 0.65 2 payments failed (2 attempts) and are still open.
+                two payments 0.65 2 payments of 5,001 USD in all failed (2 attempts, the latest 2 days ago) and are still open.
+                again and another 1.00 2 payments of 5,001 USD in all failed (3 attempts, the latest 2 days ago) and are still open.
+                more than kept 1.00 Payment of 99 USD failed (at least 8 attempts, the latest 111 days ago) and is still open.
+                another currency 1.00 Payment of 1,543.20 USD failed (4 attempts, the latest 2 days ago) and is still open.
+                no rate      1.00 Payment failed (4 attempts, the latest 2 days ago) and is still open.
+                one with a rate 0.65 2 payments failed (2 attempts, the latest 2 days ago) and are still open.
                 none         unknown
             "#]],
         );

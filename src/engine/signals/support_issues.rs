@@ -7,7 +7,7 @@
 //! been solved counts less.
 
 use super::statistics::negative_binomial_at_least;
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp};
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp, usually};
 use crate::engine::facts::tickets::{FORGOTTEN, Grade, Ticket, Tickets, What};
 use crate::units::{Offset, Span, Timestamp};
 
@@ -184,15 +184,18 @@ fn tell(case: &Case<'_>) -> Telling {
     let found = find(case, tickets);
     let at_least = if found.has_more { "at least " } else { "" };
     let tickets_told = counted(found.recent, "ticket");
-    let mut sentences = vec![format!("{at_least}{tickets_told} in four weeks, {:.1} were usual", found.usual)];
+    let mut sentences = Vec::new();
+    if found.recent > 0 {
+        sentences.push(format!("{at_least}{tickets_told} in the last four weeks, {} before", usually(found.usual)));
+    }
     if found.severe >= 1.0 {
-        sentences.push("severe ones among them".to_owned());
+        sentences.push(if found.recent == 1 { "a severe one" } else { "severe ones among them" }.to_owned());
     }
     if found.again > 0 {
         sentences.push(format!("{at_least}{} again about the same", found.repeated));
     }
     if found.open_days > case.parameter(OPEN) {
-        sentences.push(format!("one open for {}", counted(found.open_days as u64, "day")));
+        sentences.push(format!("one ticket open for {}", counted(found.open_days as u64, "day")));
     }
     Telling {
         sentence: super::sentence(&sentences),
@@ -254,18 +257,18 @@ mod tests {
             &expect![[r#"
                 none         unknown
                 one          quiet
-                two          0.09 2 tickets in four weeks, 0.1 were usual.
-                many         0.30 5 tickets in four weeks, 0.1 were usual.
+                two          0.09 2 tickets in the last four weeks, hardly any were usual before.
+                many         0.30 5 tickets in the last four weeks, hardly any were usual before.
                 as ever      quiet
-                severe       0.26 2 tickets in four weeks, 0.1 were usual; severe ones among them.
-                reopened     0.19 2 tickets in four weeks, 0.1 were usual; 1 again about the same.
-                same topic   0.45 4 tickets in four weeks, 0.1 were usual; 3 again about the same.
-                one a day    0.57 At least 27 tickets in four weeks, 0.2 were usual; one open for 27 days.
-                a storm      0.70 At least 30 tickets in four weeks, 0.2 were usual; at least 23 again about the same; one open for 20 days.
-                three of one topic 0.53 3 tickets in four weeks, 0.1 were usual; 2 again about the same.
-                open behind many 0.50 At least 26 tickets in four weeks, 2.3 were usual; one open for 40 days.
-                left open    0.30 0 tickets in four weeks, 0.4 were usual; one open for 50 days.
-                edge of open 0.00 1 ticket in four weeks, 0.1 were usual; one open for 14 days.
+                severe       0.26 2 tickets in the last four weeks, hardly any were usual before; severe ones among them.
+                reopened     0.19 2 tickets in the last four weeks, hardly any were usual before; 1 again about the same.
+                same topic   0.45 4 tickets in the last four weeks, hardly any were usual before; 3 again about the same.
+                one a day    0.57 At least 27 tickets in the last four weeks, hardly any were usual before; one ticket open for 27 days.
+                a storm      0.70 At least 30 tickets in the last four weeks, hardly any were usual before; at least 23 again about the same; one ticket open for 20 days.
+                three of one topic 0.53 3 tickets in the last four weeks, hardly any were usual before; 2 again about the same.
+                open behind many 0.50 At least 26 tickets in the last four weeks, 2 were usual before; one ticket open for 40 days.
+                left open    0.30 One ticket open for 50 days.
+                edge of open 0.00 1 ticket in the last four weeks, hardly any were usual before; one ticket open for 14 days.
                 closed at last quiet
                 closed first quiet
                 old trouble  quiet

@@ -9,7 +9,7 @@
 //! used, while silence is left to the engagement lag.
 
 use super::rhythm::Rhythm;
-use super::{Case, Declaration, Parameter, Reading, Signal, Telling, percent, ramp};
+use super::{Case, Declaration, Parameter, Reading, Signal, Telling, counted, percent, ramp};
 use crate::engine::facts::activity::HORIZON_DAYS;
 use crate::units::Day;
 
@@ -95,11 +95,15 @@ impl Stretch {
 
 /// The fall that counts most.
 struct Fall {
-    /// Since then, without what is forgiven.
-    recent: Stretch,
+    /// The first day of it.
+    since: Day,
+    /// Since when what was usual is known.
+    begin: Day,
+    /// Uses since then.
+    uses: f64,
     /// Fleet days of one absence that are forgiven.
     forgiven: f64,
-    /// Uses that were usual in as much time.
+    /// Uses that were usual in as much time, without what is forgiven.
     usual: f64,
     share: f64,
     strength: f64,
@@ -136,7 +140,8 @@ fn find(case: &Case<'_>) -> Finding {
     let mut dispersion = None;
     let mut worst: Option<Fall> = None;
     for (day, uses) in uses_by_day(case, begin) {
-        let changed_at = calendar.at(Day::new(day.number() + 1));
+        let changed_on = Day::new(day.number() + 1);
+        let changed_at = calendar.at(changed_on);
         longest = longest.max(next - changed_at);
         let forgiven = (longest - usual_gap).clamp(0.0, case.parameter(HOLIDAY));
         let recent = Stretch { uses: since, exposure: end - changed_at - forgiven };
@@ -156,7 +161,7 @@ fn find(case: &Case<'_>) -> Finding {
                 let strength = matters * belief(case, recent, before, dispersion);
                 if strength > found {
                     let usual = before.rate() * recent.exposure;
-                    worst = Some(Fall { recent, forgiven, usual, share, strength });
+                    worst = Some(Fall { since: changed_on, begin, uses: since, forgiven, usual, share, strength });
                 }
             }
         }
@@ -255,21 +260,24 @@ fn read(case: &Case<'_>) -> Reading {
     }
 }
 
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // uses of three months
 fn tell(case: &Case<'_>) -> Telling {
-    let Finding::Fallen(Fall { recent, forgiven, usual, share, .. }) = find(case) else { return Telling::nothing() };
-    let Stretch { uses, exposure } = recent;
-    let absence =
-        if forgiven < TOLD_MIN { String::new() } else { format!(" (one absence of {forgiven:.0} more left out)") };
+    let Finding::Fallen(fall) = find(case) else { return Telling::nothing() };
+    let Fall { since, begin, uses, forgiven, usual, share, .. } = fall;
+    let days = case.now.day().since(since);
+    let absence = if forgiven < TOLD_MIN { String::new() } else { format!(" (one absence of {forgiven:.0} left out)") };
     Telling {
         sentence: format!(
-            "Usage fell {} %: {uses:.0} uses in {exposure:.0} days{absence}, {usual:.0} were usual for this account.",
-            percent(share)
+            "Usage fell {} %: {} in the last {days} days{absence}, {usual:.0} at the rate of the {} days before.",
+            percent(share),
+            counted(uses as u64, "use"),
+            since.since(begin)
         ),
         numbers: vec![
             ("recent_uses", uses),
             ("usual_uses", usual),
             ("fall_ratio", share),
-            ("recent_days", exposure),
+            ("recent_days", f64::from(days)),
             ("absence_days", forgiven),
         ],
         offset: Some(case.account.activity.last_offset),
@@ -311,19 +319,19 @@ mod tests {
             ],
             &expect![[r#"
                 steady       quiet
-                halved       0.54 Usage fell 66 %: 9 uses in 26 days, 26 were usual for this account.
+                halved       0.54 Usage fell 66 %: 9 uses in the last 27 days, 26 at the rate of the 64 days before.
                 by a quarter quiet
                 for a week   quiet
-                in decline   1.00 Usage fell 75 %: 7 uses in 14 days, 28 were usual for this account.
-                slow decline 1.00 Usage fell 75 %: 10 uses in 14 days, 40 were usual for this account.
-                decline, silent 0.71 Usage fell 69 %: 8 uses in 25 days (one absence of 14 more left out), 25 were usual for this account.
+                in decline   1.00 Usage fell 75 %: 7 uses in the last 14 days, 28 at the rate of the 78 days before.
+                slow decline 1.00 Usage fell 75 %: 10 uses in the last 16 days, 40 at the rate of the 78 days before.
+                decline, silent 0.71 Usage fell 69 %: 8 uses in the last 39 days (one absence of 14 left out), 25 at the rate of the 67 days before.
                 a fortnight off quiet
                 back again   quiet
-                stopped      1.00 Usage fell 100 %: 0 uses in 24 days (one absence of 16 more left out), 24 were usual for this account.
+                stopped      1.00 Usage fell 100 %: 0 uses in the last 40 days (one absence of 16 left out), 24 at the rate of the 79 days before.
                 weekly, missed quiet
                 two to one   quiet
                 grown        quiet
-                young        0.17 Usage fell 72 %: 4 uses in 14 days, 14 were usual for this account.
+                young        0.17 Usage fell 72 %: 4 uses in the last 16 days, 14 at the rate of the 25 days before.
                 new          unknown
                 long ago     quiet
                 recovered    quiet
@@ -340,8 +348,8 @@ mod tests {
             "usage_frequency",
             &script,
             &expect![[r#"
-            every fourth day 0.73 Usage fell 77 %: 4 uses in 17 days, 17 were usual for this account.
-        "#]],
+                every fourth day 0.73 Usage fell 77 %: 4 uses in the last 19 days, 17 at the rate of the 75 days before.
+            "#]],
         );
         check_in(
             &holidays(100..120),
