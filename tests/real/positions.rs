@@ -6,8 +6,8 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::support::compare::{everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_worked_off};
-use crate::support::events::{now, send, stream};
-use crate::support::{Membership, PARTITIONS, SOON, Settings, Site, committed, ends, http, wait};
+use crate::support::events::{Sent, now, send, stream};
+use crate::support::{Membership, SOON, Service, Settings, Site, committed, ends, http, wait};
 
 const SOURCES: [&str; 2] = ["usage", "billing"];
 
@@ -29,6 +29,26 @@ fn source_ends(site: &Site) -> TopicPartitionList {
         }
     }
     list
+}
+
+/// Sends `records`, deletes everything from the sources, and says how many of the records were there.
+#[allow(clippy::cast_precision_loss)]
+fn send_and_delete(site: &Site, records: &[Sent]) -> f64 {
+    let total = |ends: &TopicPartitionList| -> i64 {
+        ends.elements().iter().filter_map(|element| element.offset().to_raw()).sum()
+    };
+    let before = total(&source_ends(site));
+    send(site, records, |_| ());
+    let ends = source_ends(site);
+    finish(admin(site).delete_records(&ends, &AdminOptions::new())).unwrap();
+    let deleted = total(&ends) - before;
+    assert!(deleted > 1_000, "only {deleted} records were deleted");
+    deleted as f64
+}
+
+/// What the service says is lost.
+fn records_lost(service: &Service) -> f64 {
+    http::get(service.port, "/metrics").map_or(0.0, |page| page.sum("churnwatch_records_lost_total"))
 }
 
 #[test]
@@ -76,20 +96,19 @@ fn records_that_were_deleted_before_they_were_read_are_counted_and_told() {
     send(&site, first, |_| ());
     wait_worked_off(&site);
     service.stop();
-    let before: i64 = SOURCES.iter().flat_map(|source| ends(&site.brokers, &site.topic(source))).sum();
-    send(&site, rest, |_| ());
-    let ends = source_ends(&site);
-    let after: i64 = ends.elements().iter().filter_map(|element| element.offset().to_raw()).sum();
-    assert_eq!(ends.count(), SOURCES.len() * usize::try_from(PARTITIONS).unwrap());
-    finish(admin(&site).delete_records(&ends, &AdminOptions::new())).unwrap();
+    // While no instance ran.
+    let lost = send_and_delete(&site, rest);
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     service.wait_ready();
-    let page = http::get(service.port, "/metrics").unwrap();
-    #[allow(clippy::cast_precision_loss)]
-    let lost = (after - before) as f64;
-    assert!(lost > 1_000.0, "only {lost} records were deleted");
-    assert_eq!(page.sum("churnwatch_records_lost_total"), lost);
+    assert_eq!(records_lost(&service), lost);
     assert!(service.log().contains("records were deleted by the topic's retention before they were read"));
+    // While one had fallen behind. What it had read ahead is not lost.
+    service.signal("STOP");
+    let at_most = lost + send_and_delete(&site, &stream(14, now(), 100, 3_000, 1));
+    service.signal("CONT");
+    service.wait_until("the loss to be noticed", |service| (records_lost(service) > lost).then_some(()));
+    service.wait_ready();
+    assert!(records_lost(&service) <= at_most);
     send(&site, &stream(13, now(), 100, 1_000, 1), |_| ());
     wait_worked_off(&site);
     service.stop();

@@ -1,13 +1,12 @@
 //! Deaths at every named step of the commit cycle and of a restore, commits of which nobody knows how they ended, and a
 //! process that sleeps through its own removal: nothing is lost and nothing twice.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::desk::{gone_out_is_what_file_mode_says, wait_alerts_worked_off};
 use crate::support::compare::{everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_worked_off};
 use crate::support::events::{fresh_seed, now, send, stream};
-use crate::support::{Membership, SOON, Settings, Site, committed, succeed, wait};
+use crate::support::{Membership, SOON, Settings, Site, committed, wait};
 
 const ROLES: &str = "ingest,engine,notify,serve";
 
@@ -119,11 +118,4 @@ fn a_process_that_sleeps_through_its_removal_writes_nothing_more_when_it_wakes()
     wait_alerts_worked_off(&site);
     other.stop();
     everything_is_as_it_should_be(&site);
-}
-
-impl crate::support::Service {
-    /// Sends it a signal.
-    fn signal(&self, name: &str) {
-        succeed(Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()));
-    }
 }

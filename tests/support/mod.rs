@@ -357,11 +357,17 @@ impl Service {
         self.child.wait().unwrap();
     }
 
+    /// Sends it a signal.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        succeed(Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()));
+    }
+
     /// `SIGTERM`; gives the exit status and how long the process took to end.
     #[track_caller]
     pub fn terminate(&mut self) -> (ExitStatus, Duration) {
         let started = Instant::now();
-        succeed(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
+        self.signal("TERM");
         let status = wait("the service to end after SIGTERM", SOON, || self.child.try_wait().unwrap());
         (status, started.elapsed())
     }
