@@ -1,11 +1,11 @@
 //! S2, breadth of use: the account uses fewer of the product's features than it used to, or hardly any of those it pays
 //! for.
 //!
-//! Distinct features of the last 28 days against the mean of two periods of four weeks before, with the Poisson tail for
-//! small numbers: all three are of one length, so that nobody looks broader for the day of the week. Against the plan: the
-//! share of the offered features (trait `plan_features`) used lately, once the account is known for two months; it counts
-//! half at most, since it may have been so for years. An account that has used nothing in the 28 days is left to the
-//! engagement lag.
+//! Distinct features of the 28 days up to the last activity against the mean of two periods of four weeks before, with the
+//! Poisson tail for small numbers: all three are of one length, so that nobody looks broader for the day of the week, and
+//! end with activity, so that nobody looks narrower for a silence. Against the plan: the share of the offered features
+//! (trait `plan_features`) used lately, once the account is known for two months; it counts half at most, since it may have
+//! been so for years. An account that has been silent for the 28 days is left to the engagement lag.
 
 use super::statistics::poisson_at_most;
 use super::{Case, Declaration, Parameter, Reading, Signal, Telling, all_of, counted, ramp, usually};
@@ -82,9 +82,10 @@ fn compare(case: &Case<'_>) -> Option<Comparison> {
     if features.members.is_empty() {
         return None;
     }
-    let today = case.now.day();
-    let recent = features.members.iter().filter(|feature| today.since(feature.last_day) < RECENT_DAYS).count();
-    let [near, far] = features.seen_in(today, BEFORE);
+    // As of its last activity: a silence is no loss of breadth.
+    let last = case.account.activity.last_day;
+    let recent = features.members.iter().filter(|feature| last.since(feature.last_day) < RECENT_DAYS).count();
+    let [near, far] = features.seen_in(last, BEFORE);
     let usual = if far == 0 { near as f64 } else { (near + far) as f64 / 2.0 };
     let is_known = case.account.activity.known_for(case.now).days() >= KNOWN_DAYS_MIN;
     let offered = case.account.profile.as_ref().and_then(|profile| profile.plan_features);
@@ -116,9 +117,10 @@ fn read(case: &Case<'_>) -> Reading {
     if case.account.standing.rests {
         return Reading::UNKNOWN;
     }
+    let is_silent = case.account.activity.quiet_days(case.now) >= RECENT_DAYS;
     match compare(case) {
         None => Reading::UNKNOWN,
-        Some(found) if found.recent == 0 => Reading::QUIET,
+        Some(found) if found.recent == 0 || is_silent => Reading::QUIET,
         Some(found) => Reading::of(all_of(strengths(case, &found))),
     }
 }
@@ -138,7 +140,7 @@ fn tell(case: &Case<'_>) -> Telling {
     });
     Telling {
         sentence: format!(
-            "Only {} used in the last {RECENT_DAYS} days{of_plan}{before}.",
+            "Only {}{of_plan} used in the {RECENT_DAYS} days up to the last activity{before}.",
             counted(found.recent as u64, "feature")
         ),
         numbers,
@@ -161,6 +163,7 @@ mod tests {
                 ("one of three", "features 0..84 3; features 84..120 2"),
                 ("silent", "features 0..80 8"),
                 ("silent of late", "features 0..84 8; features 84..92 3"),
+                ("silent for weeks", "features 0..92 8; features 92..100 2"),
                 ("given up a month ago", "features 0..92 8; features 92..120 3"),
                 ("narrow", "features 0..120 2"),
                 ("broader", "features 0..84 3; features 84..120 8"),
@@ -173,16 +176,17 @@ mod tests {
             ],
             &expect![[r#"
                 steady       quiet
-                halved       1.00 Only 3 features used in the last 28 days, 8 were usual before.
+                halved       1.00 Only 3 features used in the 28 days up to the last activity, 8 were usual before.
                 one of three quiet
                 silent       quiet
                 silent of late quiet
-                given up a month ago 1.00 Only 3 features used in the last 28 days, 8 were usual before.
+                silent for weeks quiet
+                given up a month ago 1.00 Only 3 features used in the 28 days up to the last activity, 8 were usual before.
                 narrow       unknown
                 broader      quiet
-                little of it 0.38 Only 2 features used in the last 28 days of 20 in the plan.
+                little of it 0.38 Only 2 features of 20 in the plan used in the 28 days up to the last activity.
                 most of it   quiet
-                half given up 1.00 Only 3 features used in the last 28 days of 20 in the plan, 8 were usual before.
+                half given up 1.00 Only 3 features of 20 in the plan used in the 28 days up to the last activity, 8 were usual before.
                 plan, new    unknown
                 recovered    quiet
                 never        unknown
