@@ -394,20 +394,46 @@ fn a_date_is_told_as_of_its_end_in_the_configured_time_zone() {
         let mut lines = report.lines();
         writeln!(shown, "{as_of}: {}", lines.next().unwrap()).unwrap();
         // The periods that are told: what ends with the date is complete.
-        let titles = lines.find(|line| line.contains(" so far")).unwrap();
+        let titles = lines.find(|line| line.contains("2026-Q1")).unwrap();
         writeln!(shown, "{}", titles.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap();
     }
     expect![[r#"
         2026-03-31: kpis of night.ndjson as of the end of 2026-03-31 (UTC), amounts in USD, 2 accounts
-        KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
+        KPI 2026-03 to its end 2026-03 2026-Q1 2025 target progress owner data
         2026-03-31: kpis of night.ndjson as of the end of 2026-03-31 (Europe/Berlin), amounts in USD, 1 accounts
-        KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
+        KPI 2026-03 to its end 2026-03 2026-Q1 2025 target progress owner data
         2026-04-01: kpis of night.ndjson as of the end of 2026-04-01 (Europe/Berlin), amounts in USD, 2 accounts
         KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
-        2026-03-31T22:00:00Z: kpis of night.ndjson as of 2026-04-01 (Europe/Berlin), amounts in USD, 1 accounts
-        KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
+        2026-03-31T22:00:00Z: kpis of night.ndjson as of the end of 2026-03-31 (Europe/Berlin), amounts in USD, 1 accounts
+        KPI 2026-03 to its end 2026-03 2026-Q1 2025 target progress owner data
     "#]]
     .assert_eq(&shown);
+}
+
+/// The last day of a month is of that month: its rates hold, and a year ago is a year before it.
+#[test]
+fn the_end_of_a_month_is_told_as_of_that_month() {
+    let (_held, folder) = company();
+    let report = |what: &str, as_of: &str| -> Value {
+        let arguments = "--input events.ndjson --config churnwatch.toml --output json";
+        serde_json::from_str(&succeed(&folder, &format!("report {what} {arguments} --as-of {as_of}"))).unwrap()
+    };
+    for as_of in ["2026-02-28", "2026-03-01T00:00:00Z"] {
+        // EUR goes from 1.10 to 1.20 with March.
+        let accounts = report("accounts", as_of);
+        let rows = accounts["accounts"]["rows"].as_array().unwrap();
+        let euro = rows.iter().find(|row| row["account"] == "euro").unwrap();
+        assert_eq!((&euro["cohort"], &euro["mrr"]), (&"2026-01".into(), &1_100.0.into()), "{as_of}");
+        assert!(rows.iter().any(|row| row["cohort"] == "2026-02"), "{as_of}: a month that is over is complete");
+        let kpis = report("kpis", as_of);
+        let last = kpis["ledger"]["rows"].as_array().unwrap().last().unwrap();
+        assert_eq!((&last["month"], &last["mrr_end"]), (&"2026-02".into(), &5_700.0.into()), "{as_of}");
+        let nrr = kpis["kpis"]["rows"].as_array().unwrap().iter().find(|row| row["kpi"] == "nrr").unwrap();
+        assert_eq!(nrr["now"], nrr["month"], "{as_of}");
+        let cohorts = report("cohorts", as_of);
+        let title = cohorts["vintages"]["title"].as_str().unwrap();
+        assert!(title.ends_with("that of 2025-02"), "{title}");
+    }
 }
 
 /// Nothing more comes that a clock would have to wait for: every report counts the last event, and is as of it.

@@ -117,13 +117,13 @@ pub enum Moment {
 
 impl Moment {
     fn in_zone(self, zone: Zone) -> AsOf {
-        match self {
-            Moment::Date(day) => {
-                let before = zone.start(Day::new(day.number().saturating_add(1)));
-                AsOf { before, now: before.minus(Span::from_ms(1)) }
-            }
-            Moment::Instant(now) => AsOf { before: now, now },
-        }
+        let before = match self {
+            Moment::Date(day) => zone.start(Day::new(day.number().saturating_add(1))),
+            Moment::Instant(instant) => instant,
+        };
+        // The first instant of a day is the end of the day before: nothing of it has passed.
+        let is_end = zone.start(zone.day(before)) == before;
+        AsOf { before, now: if is_end { before.minus(Span::from_ms(1)) } else { before } }
     }
 }
 
@@ -158,6 +158,8 @@ pub struct Sums<'r> {
     wanted: &'r Kpis,
     /// The month that the report is as of.
     month: Month,
+    /// The first month that is not over: `month`, or the next one where `month` ends with the report.
+    open: Month,
     /// Length of the periods of segments.
     length: Length,
     /// The cohort whose accounts are asked for.
@@ -180,6 +182,7 @@ impl Sums<'_> {
         Present {
             tables: &self.report.census.tables,
             month: self.month,
+            open: self.open,
             today: self.report.rules.kpis.time_zone.day(self.report.now),
             currency: self.report.rules.currency,
             margin: self.wanted.margin,
@@ -233,7 +236,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         of: input.display().to_string(),
         census: gathered.census,
         now: gathered.now,
-        month: gathered.month,
+        open: gathered.open,
         refused: Some(refused),
         rules: config.rules.clone(),
     };
@@ -253,8 +256,8 @@ struct Report {
     census: Census,
     /// As of when.
     now: Timestamp,
-    /// The month that is then running: all periods that end before it are complete.
-    month: Month,
+    /// The first month that is not over then: all periods that end before it are complete.
+    open: Month,
     /// What was read and is not in the census; `None` where nobody can tell.
     refused: Option<Refused>,
     /// The rules by which it was counted, as far as they matter for telling it.
@@ -262,13 +265,15 @@ struct Report {
 }
 
 fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
-    let Report { of, census, now, month, rules, .. } = report;
-    let (zone, month) = (rules.kpis.time_zone, *month);
+    let Report { of, census, now, open, rules, .. } = report;
+    let zone = rules.kpis.time_zone;
+    let month = zone.month(*now);
     census.check(month)?;
     let sums = Sums {
         report,
         wanted: &config.kpis,
         month,
+        open: *open,
         length: args.period.length(),
         cohort: args.cohort,
         top: args.top.map(usize::from),

@@ -19,8 +19,8 @@ pub struct Gathered {
     pub census: Census,
     /// As of when.
     pub now: Timestamp,
-    /// The month that is then running.
-    pub month: Month,
+    /// The first month that is not over then.
+    pub open: Month,
     /// The replay at its end.
     pub replayed: Replayed,
 }
@@ -47,7 +47,7 @@ pub fn gather(log: &Log, as_of: Option<AsOf>) -> Result<Gathered, LocalError> {
     let mut census = Census::default();
     let replayed = log.replay(gate, Found::default(), &mut |stop: &Stop<'_>| {
         if let (Some(engine), Some(AsOf { now, before })) = (stop.engine, as_of) {
-            census.merge(&Census::in_month(engine, now, zone.month(before)));
+            census.merge(&Census::when_open(engine, now, zone.month(before)));
         }
         ControlFlow::Continue(())
     })?;
@@ -58,5 +58,5 @@ pub fn gather(log: &Log, as_of: Option<AsOf>) -> Result<Gathered, LocalError> {
     if as_of.is_none() {
         replayed.replay.engines().for_each(|engine| census.merge(&Census::of(engine, now)));
     }
-    Ok(Gathered { census, now, month: zone.month(as_of.map_or(now, |as_of| as_of.before)), replayed })
+    Ok(Gathered { census, now, open: zone.month(as_of.map_or(now, |as_of| as_of.before)), replayed })
 }

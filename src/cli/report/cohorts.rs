@@ -32,10 +32,10 @@ pub fn tables(sums: &Sums<'_>) -> Vec<Table> {
 fn left_out(sums: &Sums<'_>) -> Table {
     let (mut older, mut running, mut small, mut empty) = (0, 0, 0, 0);
     for (activated, group) in &sums.report.census.tables.cohorts {
-        let customers = ends(group, *activated, sums.month).first().map_or(0, |(customers, _)| *customers);
+        let customers = ends(group, *activated, sums.open).first().map_or(0, |(customers, _)| *customers);
         older += i64::from(*activated < oldest(sums));
-        running += i64::from(*activated >= sums.month);
-        let is_shown = (oldest(sums)..sums.month).contains(activated);
+        running += i64::from(*activated >= sums.open);
+        let is_shown = (oldest(sums)..sums.open).contains(activated);
         small += i64::from(is_shown && (1..MARKED_MIN).contains(&customers));
         empty += i64::from(is_shown && customers == 0);
     }
@@ -64,7 +64,7 @@ fn left_out(sums: &Sums<'_>) -> Table {
 
 /// The oldest cohort that is shown.
 fn oldest(sums: &Sums<'_>) -> Month {
-    sums.month.plus(-i32::from(COHORTS))
+    sums.open.plus(-i32::from(COHORTS))
 }
 
 /// Customers and MRR of a cohort at the ends of its complete months of life; the MRR at the rates of the first.
@@ -78,10 +78,10 @@ fn life(sums: &Sums<'_>) -> Table {
     head.extend(columns([("mark", "")]));
     let oldest = oldest(sums);
     let present = sums.present();
-    let cohorts = sums.report.census.tables.cohorts.iter().filter(|(month, _)| (oldest..sums.month).contains(month));
+    let cohorts = sums.report.census.tables.cohorts.iter().filter(|(month, _)| (oldest..sums.open).contains(month));
     let mut marked = 0;
     let rows = cohorts.map(|(activated, group)| {
-        let ends = ends(group, *activated, sums.month);
+        let ends = ends(group, *activated, sums.open);
         let (customers, minor) = ends.first().copied().unwrap_or_default();
         let joined = group.at(Length::Month.of(*activated)).cell.moved.first().copied().unwrap_or(0);
         let figures = present.figures(group, Length::Month.of(*activated));
@@ -129,13 +129,13 @@ fn churn(sums: &Sums<'_>) -> Table {
     let mut rows = Vec::new();
     let mut rates: Vec<(f64, u16)> = Vec::new();
     let cohorts_of = &sums.report.census.tables.cohorts;
-    let lives: Vec<_> = cohorts_of.iter().map(|(activated, group)| ends(group, *activated, sums.month)).collect();
+    let lives: Vec<_> = cohorts_of.iter().map(|(activated, group)| ends(group, *activated, sums.open)).collect();
     for k in 0..LIFE_MAX {
         let (mut start, mut lost, mut kept, mut whole, mut left) = (0, 0, (0, 0), (0, 0), 0);
         let mut cohorts = 0;
         for ((activated, group), life) in cohorts_of.iter().zip(&lives) {
             let month = activated.plus(i32::from(k));
-            if month >= sums.month {
+            if month >= sums.open {
                 continue;
             }
             cohorts += 1;
@@ -155,7 +155,7 @@ fn churn(sums: &Sums<'_>) -> Table {
         }
         let rate = share(lost, start);
         rates.extend(rate.filter(|rate| *rate > 0.0).map(|rate| (rate, k)));
-        let figures = sums.present().figures(&Group::default(), Length::Month.of(sums.month));
+        let figures = sums.present().figures(&Group::default(), Length::Month.of(sums.open));
         rows.push(vec![
             Cell::text(format!("k{k}")),
             Cell::text(ordinal(k + 1)),

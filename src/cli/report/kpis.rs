@@ -28,13 +28,15 @@ fn kpis(sums: &Sums<'_>) -> Table {
     let total = sums.report.census.tables.total();
     let figures = |period: Period| present.figures(&total, period);
     let running = Length::Month.of(sums.month);
-    let complete = Length::ALL.map(|length| length.of(sums.month).previous());
+    let is_running = sums.month == sums.open;
+    let complete = Length::ALL.map(|length| length.of(sums.open).previous());
     let now = figures(running);
     let [month, quarter, year] = complete.map(figures);
     let mut head = columns([("focus", ""), ("kpi", "KPI"), ("title", "")]);
+    let so_far = if is_running { "so far" } else { "to its end" };
     let titles = [running, complete[0], complete[1], complete[2]].map(|period| period.to_string());
     for (id, title) in ["now", "month", "quarter", "year"].into_iter().zip(titles) {
-        head.push(Column { id: id.to_owned(), title: if id == "now" { format!("{title} so far") } else { title } });
+        head.push(Column { id: id.to_owned(), title: if id == "now" { format!("{title} {so_far}") } else { title } });
     }
     head.extend(columns([("target", "target"), ("progress", "progress"), ("owner", "owner"), ("source", "data")]));
     let is_in_focus = |kpi: &Kpi| sums.wanted.focus.iter().any(|id| id == kpi.id);
@@ -123,10 +125,10 @@ fn ledger(sums: &Sums<'_>) -> Table {
         title: "MRR and customers by month".to_owned(),
         columns: head,
         rows: rows.collect(),
-        notes: vec![
-            "end = start + new + expansion + reactivation - contraction - churned + fx; the last month is still running."
-                .to_owned(),
-        ],
+        notes: vec![format!(
+            "end = start + new + expansion + reactivation - contraction - churned + fx{}.",
+            if sums.month == sums.open { "; the last month is still running" } else { "" }
+        )],
     }
 }
 
@@ -201,8 +203,7 @@ fn benchmarks(sums: &Sums<'_>) -> Option<Table> {
         .iter()
         .filter_map(|benchmark| {
             let kpi = KPIS.iter().find(|kpi| kpi.id == benchmark.kpi)?;
-            let running = Length::Month.of(sums.month);
-            let period = if kpi.span == Span::Period { running.previous() } else { running };
+            let period = Length::Month.of(if kpi.span == Span::Period { sums.open.plus(-1) } else { sums.month });
             Some(vec![
                 Cell::text(kpi.id),
                 Cell::text(&benchmark.name),

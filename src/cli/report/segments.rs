@@ -31,7 +31,7 @@ fn left_out(sums: &Sums<'_>) -> Table {
 
 fn segments(sums: &Sums<'_>) -> Table {
     let present = sums.present();
-    let period = sums.length.of(sums.month).previous();
+    let period = sums.length.of(sums.open).previous();
     let mut head = columns([
         ("trait", "trait"),
         ("segment", "segment"),
@@ -91,7 +91,7 @@ fn title(id: &str) -> &'static str {
 
 /// Who left or pays less, against who stayed.
 fn leavers(sums: &Sums<'_>) -> Table {
-    let period = sums.length.of(sums.month).previous();
+    let period = sums.length.of(sums.open).previous();
     let figures = sums.present().figures(&Group::default(), period);
     let leavers = sums.leavers();
     let all: i64 = leavers.0.iter().map(|worth| worth.start_minor).sum();

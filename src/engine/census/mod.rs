@@ -70,11 +70,11 @@ pub struct Found {
 }
 
 impl Found {
-    /// Counts `account` as of `now`, while `month` is running.
-    pub fn count(&mut self, account: &Account, rules: &Rules, now: Timestamp, month: Month) {
-        let member = Member::of(account, rules, now, month);
+    /// Counts `account` as of `now`, when the months before `open` are over.
+    pub fn count(&mut self, account: &Account, rules: &Rules, now: Timestamp, open: Month) {
+        let member = Member::of(account, rules, now);
         for (length, leavers) in Length::ALL.into_iter().zip(&mut self.leavers) {
-            leavers.count(&member, length.of(member.month).previous());
+            leavers.count(&member, length.of(open).previous());
         }
         self.pays_minor += member.pays_latest_minor;
         self.billed += u64::from(account.standing.is_subscribed);
@@ -98,13 +98,13 @@ impl Census {
     /// The census of `engine` as of `now`.
     #[must_use]
     pub fn of(engine: &Engine, now: Timestamp) -> Census {
-        Census::in_month(engine, now, engine.rules.kpis.time_zone.month(now))
+        Census::when_open(engine, now, engine.rules.kpis.time_zone.month(now))
     }
 
-    /// The same while `month` is running: with the last moment of a month, the next one may be.
+    /// The same when the months before `open` are over: with the last moment of a month, that month may be.
     #[must_use]
-    pub fn in_month(engine: &Engine, now: Timestamp, month: Month) -> Census {
-        let mut walk = Walk { month, ..Walk::new(engine, now) };
+    pub fn when_open(engine: &Engine, now: Timestamp, open: Month) -> Census {
+        let mut walk = Walk { open, ..Walk::new(engine, now) };
         while !walk.go_on(engine, usize::MAX) {}
         walk.end(engine)
     }
@@ -126,7 +126,8 @@ impl Census {
 #[derive(Debug)]
 pub struct Walk {
     now: Timestamp,
-    month: Month,
+    /// The first month that is not over.
+    open: Month,
     /// Slots walked over.
     walked: usize,
     /// Events accepted when it began.
@@ -138,8 +139,8 @@ impl Walk {
     /// At the beginning; accounts are counted as of `now`.
     #[must_use]
     pub fn new(engine: &Engine, now: Timestamp) -> Walk {
-        let month = engine.rules.kpis.time_zone.month(now);
-        Walk { now, month, walked: 0, accepted: engine.counts.accepted, found: Found::default() }
+        let open = engine.rules.kpis.time_zone.month(now);
+        Walk { now, open, walked: 0, accepted: engine.counts.accepted, found: Found::default() }
     }
 
     /// Walks over the next `accounts_max` accounts at most; whether it has come to the end.
@@ -147,7 +148,7 @@ impl Walk {
         let end = self.walked.saturating_add(accounts_max).min(engine.store.len());
         let slots = (self.walked..end).filter_map(|index| u32::try_from(index).ok()).map(Slot::of);
         for account in slots.filter_map(|slot| engine.store.get(slot)) {
-            self.found.count(account, &engine.rules, self.now, self.month);
+            self.found.count(account, &engine.rules, self.now, self.open);
         }
         self.walked = end;
         self.walked == engine.store.len()

@@ -70,8 +70,10 @@ impl Live {
 pub struct Present<'t> {
     /// The merged tables.
     pub tables: &'t Tables,
-    /// The month in the configured time zone: periods that end before it are complete.
+    /// The month in the configured time zone: what running periods come to is told as of its end.
     pub month: Month,
+    /// The first month that is not over: `month`, or the next one at the end of `month`.
+    pub open: Month,
     /// The day in the configured time zone that what is counted by day ends with.
     pub today: Day,
     /// The reporting currency.
@@ -95,7 +97,7 @@ impl Present<'_> {
         }
         Figures {
             period,
-            is_complete: period.last() < self.month,
+            is_complete: period.last() < self.open,
             currency: self.currency,
             margin: self.margin,
             ledger: group.so_far(period, self.month),

@@ -307,6 +307,7 @@ fn ratios(text: &str, changes: &str, rate: f64, length: Length) -> String {
     let present = Present {
         tables: engine.kpis(),
         month: Month::new(2026, 4),
+        open: Month::new(2026, 4),
         today: Month::new(2026, 4).first_day(),
         currency: rules.currency,
         margin: 1.0,
@@ -364,6 +365,7 @@ fn no_lifetime_is_told_of_a_running_period() {
         let present = Present {
             tables: engine.kpis(),
             month,
+            open: month,
             today: month.first_day(),
             currency: rules.currency,
             margin: 1.0,
