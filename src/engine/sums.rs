@@ -26,7 +26,7 @@ pub struct Sums {
     counted: Vec<Counted>,
 }
 
-/// What one account adds to the totals of segments, NPS classes and open alerts.
+/// What one account adds to the totals of segments and open alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 struct Counted {
     /// Index of its segment; `None`: it is not counted (not judged yet, or left).
@@ -36,7 +36,6 @@ struct Counted {
     band: Band,
     mrr_minor: i64,
     at_risk_minor: i64,
-    nps: [u8; 3],
     /// Bit `kind` for open alerts: warnings, criticals.
     alerts: [u32; 2],
 }
@@ -72,7 +71,6 @@ impl Sums {
 
     fn count(&mut self, account: &Account, known: &Counted, rules: &Rules) -> Counted {
         let judgement = &account.judgement;
-        let now = judgement.at.unwrap_or_default();
         let Some(published) = judgement.published.filter(|_| !account.has_left()) else { return Counted::default() };
         let mrr_minor = account.mrr_minor().unwrap_or(0);
         let mut alerts = [0_u32; 2];
@@ -98,7 +96,6 @@ impl Sums {
             band: judgement.band,
             mrr_minor,
             at_risk_minor: (f64::from(published.risk) * mrr_minor as f64).round() as i64,
-            nps: account.voice.as_ref().map(|voice| voice.classes(now)).unwrap_or_default(),
             alerts,
         }
     }
@@ -205,9 +202,6 @@ impl Totals {
         }
         if counted.mrr_minor > 0 {
             segment.paying = count(segment.paying, 1);
-        }
-        for (total, class) in self.nps.iter_mut().zip(counted.nps) {
-            *total = count(*total, u64::from(class));
         }
         self.open_alerts.resize(alert::types_len(), [0; 2]);
         for (kind, totals) in self.open_alerts.iter_mut().enumerate() {

@@ -6,14 +6,14 @@
 
 use compact_str::CompactString;
 
-use super::days::{Card, Count, CsatClass, Tally};
+use super::days::{Card, Count, CsatClass, NpsClass, Tally};
 use super::flows::month_flows;
 use super::tables::Contribution;
 use super::{DROP_OFF, TRIAL_BELIEVED_MAX, TRIAL_MAX};
 use crate::engine::account::Account;
 use crate::engine::event::{Event, Kind, Survey};
 use crate::engine::facts::onboarding::{Onboarding, Trial};
-use crate::engine::facts::voice::latest;
+use crate::engine::facts::voice::{Answer, latest};
 use crate::engine::rules::Rules;
 use crate::units::calendar::Zone;
 use crate::units::{Day, Span, Timestamp};
@@ -246,16 +246,19 @@ fn trial(account: &Account, onboarding: &Onboarding, began: Timestamp, zone: Zon
 
 fn voice(account: &Account, zone: Zone, tallies: &mut Vec<Tally>) {
     let Some(voice) = &account.voice else { return };
-    for sent in &voice.sent {
-        tallies.push(Tally { day: sent.day, count: Count::SurveysSent(sent.survey), amount: sent.count.into() });
-    }
-    for (survey, answers) in [(Survey::Nps, &voice.answers), (Survey::Csat, &voice.ratings)] {
-        for answer in answers {
-            tallies.push(Tally { day: zone.day(answer.stamp.time), count: Count::SurveysAnswered(survey), amount: 1 });
+    for (list, count) in
+        [(&voice.sent, Count::SurveysSent as fn(Survey) -> Count), (&voice.answered, Count::SurveysAnswered)]
+    {
+        for of in list {
+            let told = Survey::ALL.into_iter().zip(of.counts).filter(|(_, amount)| *amount != 0);
+            tallies.extend(told.map(|(survey, amount)| Tally {
+                day: of.day,
+                count: count(survey),
+                amount: amount.into(),
+            }));
         }
     }
-    for (rating, _) in latest(&voice.ratings) {
-        let count = Count::Csat(CsatClass::of(rating.score));
-        tallies.push(Tally { day: zone.day(rating.stamp.time), count, amount: 1 });
-    }
+    let mut one = |answer: &Answer, count| tallies.push(Tally { day: zone.day(answer.stamp.time), count, amount: 1 });
+    latest(&voice.ratings).for_each(|(rating, _)| one(rating, Count::Csat(CsatClass::of(rating.score))));
+    latest(&voice.answers).for_each(|(answer, _)| one(answer, Count::Nps(NpsClass::of(answer.score))));
 }

@@ -1195,7 +1195,7 @@ fn sign_ups_are_judged_when_they_are_old_enough() {
         SignUps { all: 4, onboarding_due: 3, onboarded: 1, drop_off_due: 3, dropped_off: 1 }
         card unknown: Trials { started: 1, ended: 0, converted: 0, churned: 0 }
         Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-04-10"));
 }
@@ -1230,7 +1230,7 @@ fn trials_end_by_conversion_expiry_date_or_age() {
         card without: Trials { started: 4, ended: 3, converted: 1, churned: 0 }
         card unknown: Trials { started: 1, ended: 0, converted: 0, churned: 0 }
         Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-01"));
     expect![[r#"
@@ -1239,7 +1239,7 @@ fn trials_end_by_conversion_expiry_date_or_age() {
         card without: Trials { started: 4, ended: 4, converted: 1, churned: 0 }
         card unknown: Trials { started: 1, ended: 1, converted: 0, churned: 0 }
         Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-04-30"));
 }
@@ -1289,13 +1289,13 @@ fn renewals_are_due_on_the_last_day_of_a_term() {
     expect![[r#"
         SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
         Renewals { due: 5, renewed: 2, due_minor: 2400, renewed_minor: 1200 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-20"));
     expect![[r#"
         SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
         Renewals { due: 6, renewed: 3, due_minor: 3000, renewed_minor: 1800 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-31"));
 }
@@ -1314,15 +1314,50 @@ fn surveys_and_ratings_grow_old() {
     expect![[r#"
         SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
         Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
-        Voices { sent: [2, 1], answered: [1, 3], csat: [1, 1, 0] }
+        Voices { sent: [2, 1], answered: [1, 3], csat: [1, 1, 0], nps: [1, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-01"));
     expect![[r#"
         SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
         Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [1, 1, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [1, 1, 0], nps: [1, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-06-01"));
+}
+
+/// What was said counts for 180 days, whether or not the account is still there, without anybody looking at it again.
+#[test]
+fn the_answers_of_leavers_count_until_they_are_old() {
+    let text = "
+        2026-01-05 acme start s 100
+        2026-01-10 acme nps 3 user=ann
+        2026-01-12 acme nps 10 user=bob
+        2026-01-20 acme cancel s
+    ";
+    let engine = engine(&script(text), rules_in("UTC"));
+    let nps = |day: &str| {
+        super::satisfaction::Voices::at(&engine.kpis().days, crate::units::calendar::parse_day(day).unwrap()).nps
+    };
+    assert_eq!(nps("2026-01-11"), [0, 0, 1]);
+    assert_eq!(nps("2026-07-08"), [1, 0, 1]);
+    assert_eq!(nps("2026-07-09"), [1, 0, 0]);
+    assert_eq!(nps("2026-07-11"), [0, 0, 0]);
+}
+
+/// Every survey and every answer counts, however many an account keeps to judge it by.
+#[test]
+fn many_surveys_and_answers_are_all_counted() {
+    let mut text = String::new();
+    for number in 0..200_u32 {
+        let day = Day::new(20_000 + u16::try_from(number % 80).unwrap());
+        writeln!(text, "{} acme asked nps", crate::units::calendar::day_text(day)).unwrap();
+        if number % 10 < 3 {
+            writeln!(text, "{} acme nps 9 user=u{number}", crate::units::calendar::day_text(day)).unwrap();
+        }
+    }
+    let engine = engine(&script(&text), rules_in("UTC"));
+    let voices = super::satisfaction::Voices::at(&engine.kpis().days, Day::new(20_080));
+    assert_eq!((voices.sent, voices.answered), ([200, 0], [60, 0]));
 }
 
 /// Paused, it pays nothing until it goes on: an end that is scheduled meanwhile, or other seats, are no return.
@@ -1380,7 +1415,7 @@ fn nothing_paid_while_paused_or_ended_is_no_price() {
     expect![[r#"
         SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
         Renewals { due: 2, renewed: 1, due_minor: 1000, renewed_minor: 200 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-31"));
 }
@@ -1412,7 +1447,7 @@ fn a_scheduled_end_is_no_term() {
     expect![[r#"
         SignUps { all: 4, onboarding_due: 4, onboarded: 0, drop_off_due: 4, dropped_off: 4 }
         Renewals { due: 4, renewed: 1, due_minor: 1500, renewed_minor: 400 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-31"));
     let engine = engine(&script(text), rules_in("UTC"));
