@@ -4,9 +4,12 @@
 //! traits are anybody's: in text nothing in them moves the cursor, in CSV no spreadsheet takes them for a formula.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use serde_json::{Map, Value, json};
+use textwrap::core::display_width;
 
 use crate::engine::kpis::registry::Unit;
 
@@ -155,8 +158,8 @@ const TEXT_MIN: usize = 24;
 /// ... nor than this where the terminal leaves no more.
 const WORD_MIN: usize = 8;
 
-/// The tables as text, aligned, in lines of at most `columns` characters: columns that do not fit stand in further blocks, each
-/// of which begins with the column that names the rows, and long texts go on below themselves.
+/// The tables as text, aligned, in lines of at most `columns` characters, of which wide ones count twice: columns that do not
+/// fit stand in further blocks, each of which begins with what names the rows, and long texts go on below themselves.
 pub fn text(head: &str, tables: &[Table], columns: usize) -> String {
     let mut out = String::new();
     paragraph(head, "", columns, &mut out);
@@ -185,10 +188,9 @@ fn aligned(table: &Table, columns: usize, out: &mut String) {
     let is_number = |index: usize| table.rows.iter().filter_map(|row| row.get(index)).any(Cell::is_number);
     let placed = (0..titles.len()).map(|index| {
         let cells = rows.iter().chain([&titles]).filter_map(|row| row.get(index));
-        Placed { index, width: cells.map(|cell| cell.chars().count()).max().unwrap_or(0), is_number: is_number(index) }
+        Placed { index, width: cells.map(|cell| display_width(cell)).max().unwrap_or(0), is_number: is_number(index) }
     });
-    let key = titles.iter().position(|title| !title.is_empty()).unwrap_or(0);
-    let blocks = blocks(&placed.collect::<Vec<_>>(), key, columns);
+    let blocks = blocks(&placed.collect::<Vec<_>>(), keys(&rows), columns);
     for (number, block) in blocks.iter().enumerate() {
         if number > 0 {
             out.push('\n');
@@ -205,27 +207,36 @@ struct Placed {
     is_number: bool,
 }
 
-/// The columns of a table that stand beside each other; those of numbers keep their width. The one at `key` names the rows,
-/// and leaves two fifths of the line to what it names.
-fn blocks(placed: &[Placed], key: usize, columns: usize) -> Vec<Vec<Placed>> {
+/// The columns that name the rows: the first or the second where no two rows have the same there, or both.
+fn keys(rows: &[Vec<String>]) -> Range<usize> {
+    let is_name = |index: usize| {
+        let names: BTreeSet<_> = rows.iter().filter_map(|row| row.get(index).filter(|name| !name.is_empty())).collect();
+        names.len() == rows.len()
+    };
+    (0..2).find(|index| is_name(*index)).map_or(0..2, |index| index..index + 1)
+}
+
+/// The columns of a table that stand beside each other; those of numbers keep their width. Those of `keys` name the rows, and
+/// leave two fifths of the line to what they name.
+fn blocks(placed: &[Placed], keys: Range<usize>, columns: usize) -> Vec<Vec<Placed>> {
     let mut blocks: Vec<Vec<Placed>> = vec![Vec::new()];
+    let most = (columns / 5).saturating_mul(3) / keys.len();
     let narrow = |column: &Placed| {
-        let most = (columns / 5).saturating_mul(3).saturating_sub(INDENT.len()).max(WORD_MIN);
+        let most = most.saturating_sub(INDENT.len()).max(WORD_MIN);
         Placed { width: if column.is_number { column.width } else { column.width.min(most) }, ..*column }
     };
     for column in placed {
-        let is_key = column.index == key;
         let room = |block: &[Placed]| {
             let taken: usize = block.iter().map(|known| known.width + INDENT.len()).sum();
             columns.saturating_sub(taken + INDENT.len())
         };
         let fits = |block: &[Placed]| column.width <= room(block) || (!column.is_number && room(block) >= TEXT_MIN);
-        if blocks.last().is_some_and(|block| block.len() > 1 && !fits(block)) {
-            blocks.push(placed.get(key).map(narrow).into_iter().collect());
+        if blocks.last().is_some_and(|block| block.len() > keys.len() && !fits(block)) {
+            blocks.push(placed.get(keys.clone()).unwrap_or_default().iter().map(narrow).collect());
         }
         if let Some(block) = blocks.last_mut() {
             let width = if column.is_number { column.width } else { column.width.min(room(block).max(WORD_MIN)) };
-            block.push(if is_key { narrow(column) } else { Placed { width, ..*column } });
+            block.push(if keys.contains(&column.index) { narrow(column) } else { Placed { width, ..*column } });
         }
     }
     blocks
@@ -234,22 +245,17 @@ fn blocks(placed: &[Placed], key: usize, columns: usize) -> Vec<Vec<Placed>> {
 fn line(row: &[String], block: &[Placed], out: &mut String) {
     let wrapped = |column: &Placed| {
         let cell = row.get(column.index).map(String::as_str).unwrap_or_default();
-        if cell.chars().count() <= column.width {
-            vec![Cow::Borrowed(cell)]
-        } else {
-            textwrap::wrap(cell, column.width)
-        }
+        if display_width(cell) <= column.width { vec![Cow::Borrowed(cell)] } else { textwrap::wrap(cell, column.width) }
     };
     let cells: Vec<Vec<Cow<'_, str>>> = block.iter().map(wrapped).collect();
     for number in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
         let mut text = String::new();
         for (Placed { width, is_number, .. }, lines) in block.iter().zip(&cells) {
             let cell = lines.get(number).map(AsRef::as_ref).unwrap_or_default();
-            let _ = if *is_number {
-                write!(text, "{INDENT}{cell:>width$}")
-            } else {
-                write!(text, "{INDENT}{cell:<width$}")
-            };
+            // Formatting would pad by characters, some of which are two columns wide, others none.
+            let room = " ".repeat(width.saturating_sub(display_width(cell)));
+            let (before, after) = if *is_number { (room.as_str(), "") } else { ("", room.as_str()) };
+            let _ = write!(text, "{INDENT}{before}{cell}{after}");
         }
         let _ = writeln!(out, "{}", text.trim_end());
     }
@@ -411,7 +417,7 @@ mod tests {
               a line is.
         "#]]
         .assert_eq(&shown);
-        assert!(shown.lines().all(|line| line.chars().count() <= 38), "{shown}");
+        assert!(shown.lines().all(|line| display_width(line) <= 38), "{shown}");
     }
 
     /// The names of rows leave room for what they name.
@@ -472,7 +478,45 @@ mod tests {
               A note.
         "#]]
         .assert_eq(&shown);
-        assert!(shown.lines().all(|line| line.chars().count() <= 40), "{shown}");
+        assert!(shown.lines().all(|line| display_width(line) <= 40), "{shown}");
+    }
+
+    /// Neither the first column nor the second names the rows: both are there again.
+    #[test]
+    fn rows_are_named_by_as_much_as_tells_them_apart() {
+        let row = |segment: [&str; 2], customers: i64| {
+            [segment.map(Cell::text).as_slice(), &[Cell::count(customers), Cell::text("as before")]].concat()
+        };
+        let rows = vec![row(["plan", "team"], 1), row(["plan", "unknown"], 1_000), row(["region", "unknown"], 7)];
+        let columns =
+            columns([("trait", "trait"), ("segment", "segment"), ("customers", "customers"), ("told", "told")]);
+        let shown = text("head", &[Table { columns, rows, ..sample() }], 34);
+        expect![[r#"
+            head
+
+            A sample
+              trait   segment  customers
+              plan    team             1
+              plan    unknown      1,000
+              region  unknown          7
+
+              trait   segment  told
+              plan    team     as before
+              plan    unknown  as before
+              region  unknown  as before
+              A note.
+        "#]]
+        .assert_eq(&shown);
+    }
+
+    /// Some characters are two columns wide, some none.
+    #[test]
+    fn columns_are_aligned_by_what_is_shown() {
+        let rows =
+            ["日本", "e\u{301}"].map(|name| vec![Cell::text(name), Cell::count(7), Cell::Empty, Cell::Empty]).into();
+        let shown = text("head", &[Table { rows, ..sample() }], usize::MAX);
+        let numbers: Vec<_> = shown.lines().filter(|line| line.ends_with('7')).map(display_width).collect();
+        assert_eq!(numbers, [11, 11], "{shown}");
     }
 
     #[test]
