@@ -8,7 +8,7 @@ use compact_str::CompactString;
 
 use super::days::{Card, Count, CsatClass, NpsClass, Tally};
 use super::flows::month_flows;
-use super::tables::Contribution;
+use super::tables::{Contribution, named};
 use super::{DROP_OFF, TRIAL_BELIEVED_MAX, TRIAL_MAX};
 use crate::engine::account::Account;
 use crate::engine::event::{Event, Kind, Survey};
@@ -88,8 +88,9 @@ pub fn contribution(account: &Account, rules: &Rules, parts: Parts) -> Contribut
     let mut added = Contribution::default();
     let zone = rules.kpis.time_zone;
     if parts.has(Parts::SEGMENTS) && account.billing.is_some() {
-        added.segments.push(account.segment(rules).into());
-        added.segments.extend(rules.kpis.dimensions.iter().map(|dimension| segment(account, dimension)));
+        added.segments.push(named(account.segment(rules)).into());
+        let own = rules.kpis.dimensions.iter().map(|dimension| segment(account, dimension));
+        added.segments.extend(own.map(|value| named(&value).into()));
     }
     if parts.has(Parts::MONEY) {
         money(account, rules, &mut added);
@@ -132,9 +133,7 @@ fn money(account: &Account, rules: &Rules, added: &mut Contribution) {
 /// The account's value of a trait; numbers of employees are told by size class.
 #[must_use]
 pub fn segment(account: &Account, dimension: &str) -> CompactString {
-    let stated = account.profile.as_ref().and_then(|profile| profile.value(dimension));
-    let plan = || account.billing.as_ref().filter(|_| dimension == "plan")?.ledger.plan();
-    let Some(value) = stated.or_else(plan) else { return UNKNOWN.into() };
+    let Some(value) = account.value(dimension) else { return UNKNOWN.into() };
     if dimension == "employees" { size_class(value).into() } else { value.into() }
 }
 

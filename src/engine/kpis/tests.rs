@@ -1325,6 +1325,34 @@ fn surveys_and_ratings_grow_old() {
     .assert_eq(&counted(text, "2026-06-01"));
 }
 
+/// Segments by plan: any name is one, no name or a blank one is `unknown`, `other` itself is not what is told together.
+#[test]
+fn plans_that_are_unknown_blank_or_called_other_are_told_apart() {
+    let text = "
+        2026-01-05 a start s 100 plan=brandnew
+        2026-01-06 a change s 120
+        2026-01-05 b start s 100
+        2026-01-05 c start s 100 plan=other
+        2026-01-05 d start s 100 plan=BLANK
+        2026-01-05 e start s 100 plan=late
+    ";
+    let rules = Rules { segment_by: "plan".to_owned(), segments_max: 3, ..Rules::clone(&rules_in("UTC")) };
+    let mut events = script(text);
+    for event in &mut events {
+        if let Kind::Subscription { terms, .. } = &mut event.kind
+            && terms.plan.as_deref() == Some("BLANK")
+        {
+            terms.plan = Some(" ".into());
+        }
+    }
+    let engine = engine(&events, Arc::new(rules));
+    let customers = |group: &super::tables::Group| group.at(Length::Month.of(Month::new(2026, 1))).customers_end();
+    let groups = &engine.kpis().dimensions[0].groups;
+    let mut told: Vec<_> = groups.iter().map(|(name, group)| format!("{name} {}", customers(group))).collect();
+    told.sort();
+    assert_eq!(told, ["brandnew 1", "other (value) 1", "other 1", "unknown 2"]);
+}
+
 /// What was said counts for 180 days, whether or not the account is still there, without anybody looking at it again.
 #[test]
 fn the_answers_of_leavers_count_until_they_are_old() {
