@@ -469,15 +469,20 @@ fn a_report_is_as_of_the_last_event() {
 fn every_report_tells_what_was_left_out() {
     let (_held, folder) = company();
     let mut events = fs::read_to_string(folder.join("events.ndjson")).unwrap();
+    let twice = events.lines().next_back().unwrap().to_owned();
     events += "no event\n";
+    events += &(twice + "\n");
+    events += r#"{"id":"bot","time":"2026-05-02T13:00:00Z","account_id":"acme","type":"feature.used","feature":"f","user_id":"bot"}"#;
+    events.push('\n');
     events += r#"{"id":"odd","time":"2026-05-02T13:00:00Z","account_id":"acme","type":"weather.changed"}"#;
     fs::write(folder.join("events.ndjson"), events + "\n").unwrap();
+    fs::write(folder.join("churnwatch.toml"), "[rules]\nexcluded_users = [\"bot\"]\n").unwrap();
     for what in ["kpis", "cohorts", "segments", "profile", "features", "accounts"] {
         let output =
             churnwatch(&folder, &format!("report {what} --input events.ndjson --config churnwatch.toml --output json"));
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let rows = report["left_out"]["rows"].as_array().unwrap();
-        for left_out in ["rejected", "unknown_type"] {
+        for left_out in ["rejected", "unknown_type", "duplicates", "excluded"] {
             let row = rows.iter().find(|row| row["what"] == left_out).unwrap_or_else(|| panic!("{what}: {rows:?}"));
             assert_eq!(row["count"], 1.0, "{what} {left_out}");
         }

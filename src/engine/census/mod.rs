@@ -44,6 +44,10 @@ pub struct Census {
     pub unpriced: u64,
     /// Events that came too late for windows or timelines, likewise.
     pub too_late: u64,
+    /// Events seen before, likewise.
+    pub duplicates: u64,
+    /// Events that do not count by configuration, likewise.
+    pub excluded: u64,
     /// The names of features.
     pub features: Vocabulary,
     /// What the walk over the accounts found.
@@ -116,6 +120,8 @@ impl Census {
         self.accounts += other.accounts;
         self.unpriced += other.unpriced;
         self.too_late += other.too_late;
+        self.duplicates += other.duplicates;
+        self.excluded += other.excluded;
         self.features.merge(&other.features);
         self.found.merge(&other.found);
         self.is_moving |= other.is_moving;
@@ -163,6 +169,8 @@ impl Walk {
             accounts: engine.store.len() as u64,
             unpriced: engine.counts.unpriced,
             too_late: engine.counts.too_late,
+            duplicates: engine.counts.duplicates,
+            excluded: engine.counts.excluded,
             features: Vocabulary::clone(&engine.partition.features),
             found: self.found,
             is_moving: engine.counts.accepted != self.accepted,
