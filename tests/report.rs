@@ -208,7 +208,7 @@ fn cohorts_show_customers_and_revenue_side_by_side() {
               k5  6th          1              1     0   0.0 %         0          100.0 %        150.0 %
               month-2 retention (k1): 100.0 % of customers, 95.8 % of revenue
               month-12 retention (k11): no cohort is old enough
-              months with the worst churn: k2 (3rd month) 20.0 %, k0 (1st month) 16.7 %
+              months with the worst churn, of 5 customers or more: k2 (3rd month) 20.0 %, k0 (1st month) 16.7 %
 
             Today's revenue by the month of the first payment, and that of 2025-05
               cohort                                     MRR    share  a year ago  share
@@ -315,6 +315,16 @@ fn rates_mark_no_cohort_shrink_nobody_and_make_nobody_grow() {
     let report = euros("accounts", "2026-02", [1.2, 0.9], "2025-12-10", 1, &[]);
     let row = &report["accounts"]["rows"][0];
     assert_eq!((&row["mrr"], &row["growth"]), (&serde_json::json!(9.0), &serde_json::json!(0.0)));
+}
+
+/// One who leaves of four makes no worst month.
+#[test]
+fn a_month_of_life_of_few_customers_is_not_named_among_the_worst() {
+    let is_named = |count| {
+        let report = euros("cohorts", "2026-03", [1.0, 1.5], "2026-01-10", count, &["2026-02-10"]);
+        report["life"]["notes"].to_string().contains("worst churn")
+    };
+    assert_eq!([4, 5].map(is_named), [false, true]);
 }
 
 #[test]

@@ -231,7 +231,7 @@ fn the_strongest_accounts_of_a_cohort_are_those_likely_to_pay_most() {
           2026-01  quiet                    1,133.80  1,210    0.0 %  6.3 %  healthy                   0  2026-03-22  customer-success
           2026-01  north                      843.32    900    0.0 %  6.3 %  healthy                   1  2026-07-22  customer-success
           Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
-          growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest 30 days.
+          growth: MRR against the end of the month in which they first paid, both at the rates of that month. users: seen in the latest 30 days.
 
         Their cohorts
           cohort   joined  pay now  shown
@@ -282,7 +282,7 @@ fn what_there_is_none_of_is_said() {
         accounts of events.ndjson as of 2026-07-22 (UTC), amounts in USD, 5 accounts
         accounts: The strongest accounts by the month in which they first paid
           Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
-          growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest 30 days.
+          growth: MRR against the end of the month in which they first paid, both at the rates of that month. users: seen in the latest 30 days.
         cohorts: Their cohorts
         left_out: What was left out or contradicted itself
         # accounts --cohort 2031-01: Some(1)
@@ -338,7 +338,7 @@ fn what_there_is_none_of_is_said() {
         The strongest accounts by the month in which they first paid
           cohort  account  name  likely MRR  MRR  growth  risk  band  open alerts  users  last seen  owner
           Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
-          growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest 30 days.
+          growth: MRR against the end of the month in which they first paid, both at the rates of that month. users: seen in the latest 30 days.
           No subscription is known of any account (no billing): nothing can be told by what accounts pay.
 
         Their cohorts

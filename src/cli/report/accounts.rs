@@ -88,7 +88,7 @@ fn accounts(sums: &Sums<'_>, chosen: &[(Month, &CohortOf)], top: usize) -> Table
             sums.report.rules.horizon.days()
         ),
         format!(
-            "growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest {ACTIVE_DAYS} days."
+            "growth: MRR against the end of the month in which they first paid, both at the rates of that month. users: seen in the latest {ACTIVE_DAYS} days."
         ),
     ];
     notes.extend(sums.no_billing());

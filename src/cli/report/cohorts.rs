@@ -21,7 +21,7 @@ const WORST: usize = 3;
 const LEAVES: f64 = 0.1;
 /// ... while its revenue is still at least this share of what it was, ...
 const HOLDS: f64 = 0.95;
-/// ... and its customers are not so few that one makes the difference.
+/// ... and its customers are not so few that one makes the difference. Nor are those at risk in the worst months of life.
 const MARKED_MIN: i64 = 5;
 
 /// The tables.
@@ -154,7 +154,7 @@ fn churn(sums: &Sums<'_>) -> Table {
             break;
         }
         let rate = share(lost, start);
-        rates.extend(rate.filter(|rate| *rate > 0.0).map(|rate| (rate, k)));
+        rates.extend(rate.filter(|rate| *rate > 0.0 && start >= MARKED_MIN).map(|rate| (rate, k)));
         let figures = sums.present().figures(&Group::default(), Length::Month.of(sums.open));
         rows.push(vec![
             Cell::text(format!("k{k}")),
@@ -184,7 +184,7 @@ fn churn(sums: &Sums<'_>) -> Table {
         .map(|(rate, k)| format!("k{k} ({} month) {}", ordinal(k + 1), shown(Some(*rate), Unit::Share)))
         .collect();
     if !worst.is_empty() {
-        notes.push(format!("months with the worst churn: {}", worst.join(", ")));
+        notes.push(format!("months with the worst churn, of {MARKED_MIN} customers or more: {}", worst.join(", ")));
     }
     Table {
         id: "life",
