@@ -474,6 +474,22 @@ fn a_report_is_as_of_the_last_event() {
     );
 }
 
+/// What is told of a day after the end of the log says that nothing is known of it.
+#[test]
+fn a_report_as_of_a_day_after_the_log_says_where_that_ends() {
+    let (_held, folder) = company();
+    let head = |as_of: &str| {
+        let arguments = "report kpis --input events.ndjson --config churnwatch.toml --as-of";
+        succeed(&folder, &format!("{arguments} {as_of}")).lines().next().unwrap().to_owned()
+    };
+    assert_eq!(
+        head("2026-06-30"),
+        "kpis of events.ndjson as of the end of 2026-06-30 (UTC), amounts in USD, 8 accounts; the log ends on 2026-05-02, what \
+         came later is not known and taken for nothing"
+    );
+    assert!(head("2026-05-02").ends_with("8 accounts"));
+}
+
 /// Every report that is made of events tells which of them it could not use.
 #[test]
 fn every_report_tells_what_was_left_out() {
@@ -559,6 +575,9 @@ fn what_cannot_be_reported_is_said() {
         "report kpis --input -",
         "report kpis --input missing.ndjson",
         "report kpis --input empty.ndjson",
+        "report kpis --input events.ndjson --top 5",
+        "report cohorts --input events.ndjson --cohort 2026-01",
+        "report accounts --input events.ndjson --period month",
         "report kpis --input events.ndjson --as-of yesterday",
         "report kpis --input events.ndjson --as-of 1980-01-01",
         "report kpis --input events.ndjson --config bad.toml",
@@ -591,6 +610,12 @@ fn what_cannot_be_reported_is_said() {
         Some(1) churnwatch: cannot open input missing.ndjson: No such file or directory (os error 2); check the path and its permissions
         report kpis --input empty.ndjson
         Some(1) churnwatch: empty.ndjson has 0 lines and no event; --source names the format of other events
+        report kpis --input events.ndjson --top 5
+        Some(2) error: --top says nothing of `report kpis`: leave it out; it is for `report accounts` and `report features`
+        report cohorts --input events.ndjson --cohort 2026-01
+        Some(2) error: --cohort says nothing of `report cohorts`: leave it out; it is for `report accounts`
+        report accounts --input events.ndjson --period month
+        Some(2) error: --period says nothing of `report accounts`: leave it out; it is for `report segments`
         report kpis --input events.ndjson --as-of yesterday
         Some(2) error: invalid value 'yesterday' for '--as-of <TIME>': is no time such as 2026-03-01T00:00:00Z or 2026-03-01 between 1990-01-01 and 2100-01-01
 

@@ -14,6 +14,7 @@ mod segments;
 mod service;
 mod table;
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{ArgGroup, ValueEnum};
 
-use super::{ConfigArgs, EXIT_REJECTED};
+use super::{ConfigArgs, EXIT_REJECTED, EXIT_USAGE};
 use crate::config::Config;
 use crate::config::kpis::Kpis;
 use crate::engine::census::Census;
@@ -59,9 +60,9 @@ pub struct Args {
     /// what happened before; without it as of the end of the log. A service knows the present only.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub as_of: Option<Moment>,
-    /// Segments, and who leaves, over the last complete period of this length.
-    #[arg(long, value_enum, default_value_t)]
-    pub period: PeriodArg,
+    /// Segments, and who leaves, over the last complete period of this length (quarter).
+    #[arg(long, value_enum)]
+    pub period: Option<PeriodArg>,
     /// Accounts: of those that first paid in this month alone; without it of the latest complete months.
     #[arg(long, value_name = "YYYY-MM", value_parser = month)]
     pub cohort: Option<Month>,
@@ -91,6 +92,27 @@ pub enum What {
     Features,
     /// The strongest accounts of a cohort, to nurture.
     Accounts,
+}
+
+impl What {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+impl Args {
+    /// What is wrong with an option that says nothing of what is reported.
+    fn idle_option(&self) -> Option<String> {
+        let options: [(_, _, &[What]); 3] = [
+            ("--period", self.period.is_some(), &[What::Segments]),
+            ("--cohort", self.cohort.is_some(), &[What::Accounts]),
+            ("--top", self.top.is_some(), &[What::Accounts, What::Features]),
+        ];
+        let (option, _, of) = options.into_iter().find(|(_, is_given, of)| *is_given && !of.contains(&self.what))?;
+        let reports: Vec<_> = of.iter().map(|what| format!("`report {}`", what.name())).collect();
+        let (what, reports) = (self.what.name(), reports.join(" and "));
+        Some(format!("{option} says nothing of `report {what}`: leave it out; it is for {reports}\n"))
+    }
 }
 
 /// How a report is printed.
@@ -128,12 +150,11 @@ impl Moment {
 }
 
 /// Length of a period.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PeriodArg {
     /// A calendar month.
     Month,
     /// A calendar quarter.
-    #[default]
     Quarter,
     /// A calendar year.
     Year,
@@ -209,6 +230,11 @@ impl Sums<'_> {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(message) = args.idle_option() {
+        let error = clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, message);
+        error.print().context("cannot write to standard error")?;
+        return Ok(ExitCode::from(EXIT_USAGE));
+    }
     let config = match args.config.load() {
         Ok(config) => config,
         Err(code) => return Ok(code),
@@ -236,6 +262,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         of: input.display().to_string(),
         census: gathered.census,
         now: gathered.now,
+        log_ends: gathered.ends,
         open: gathered.open,
         refused: Some(refused),
         rules: config.rules.clone(),
@@ -256,6 +283,8 @@ struct Report {
     census: Census,
     /// As of when.
     now: Timestamp,
+    /// When the log ends, so far.
+    log_ends: Timestamp,
     /// The first month that is not over then: all periods that end before it are complete.
     open: Month,
     /// What was read and is not in the census; `None` where nobody can tell.
@@ -265,7 +294,7 @@ struct Report {
 }
 
 fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
-    let Report { of, census, now, open, rules, .. } = report;
+    let Report { of, census, now, log_ends, open, rules, .. } = report;
     let zone = rules.kpis.time_zone;
     let month = zone.month(*now);
     census.check(month)?;
@@ -274,7 +303,7 @@ fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
         wanted: &config.kpis,
         month,
         open: *open,
-        length: args.period.length(),
+        length: args.period.map_or(Length::Quarter, PeriodArg::length),
         cohort: args.cohort,
         top: args.top.map(usize::from),
     };
@@ -290,8 +319,12 @@ fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
     let end = if zone.day(now.plus(Span::from_ms(1))) > zone.day(*now) { "the end of " } else { "" };
     let day = format!("{end}{}", day_text(zone.day(*now)));
     let (currency, name, accounts) = (rules.currency.code().to_owned(), zone.name(), census.accounts);
-    let what = args.what.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let head = format!("{what} of {of} as of {day} ({name}), amounts in {currency}, {accounts} accounts");
+    let what = args.what.name();
+    let mut head = format!("{what} of {of} as of {day} ({name}), amounts in {currency}, {accounts} accounts");
+    if zone.day(*log_ends) < zone.day(*now) {
+        let last = day_text(zone.day(*log_ends));
+        let _ = write!(head, "; the log ends on {last}, what came later is not known and taken for nothing");
+    }
     let printed = match args.output {
         Output::Text => {
             let columns = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
@@ -300,6 +333,7 @@ fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
         Output::Json => {
             let head = serde_json::json!({
                 "as_of": now.to_string(), "time_zone": name, "currency": currency, "accounts": accounts,
+                "log_ends": log_ends.to_string(),
             });
             table::json(&head, &tables)
         }

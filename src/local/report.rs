@@ -19,6 +19,8 @@ pub struct Gathered {
     pub census: Census,
     /// As of when.
     pub now: Timestamp,
+    /// When the log ends: its latest event, or where the clock of its service stood.
+    pub ends: Timestamp,
     /// The first month that is not over then.
     pub open: Month,
     /// The replay at its end.
@@ -53,10 +55,10 @@ pub fn gather(log: &Log, as_of: Option<AsOf>) -> Result<Gathered, LocalError> {
     })?;
     // Of plain events nothing more is to come that the clock would have to wait for; a dump is as of where its service stood.
     let clock = || replayed.replay.engines().filter_map(|engine| engine.partition().clock).max();
-    let end = || replayed.replay.reached.or_else(clock);
-    let now = as_of.map(|as_of| as_of.now).or_else(end).unwrap_or_default();
+    let ends = replayed.replay.reached.or_else(clock).unwrap_or_default();
+    let now = as_of.map_or(ends, |as_of| as_of.now);
     if as_of.is_none() {
         replayed.replay.engines().for_each(|engine| census.merge(&Census::of(engine, now)));
     }
-    Ok(Gathered { census, now, open: zone.month(as_of.map_or(now, |as_of| as_of.before)), replayed })
+    Ok(Gathered { census, now, ends, open: zone.month(as_of.map_or(now, |as_of| as_of.before)), replayed })
 }

@@ -92,7 +92,7 @@ fn customers() -> Story {
 #[test]
 fn the_best_customers_are_told_from_the_rest_by_their_traits() {
     customers().check("profile --as-of 2026-07-24", &expect![[r#"
-        profile of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 46 accounts
+        profile of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 46 accounts; the log ends on 2026-07-22, what came later is not known and taken for nothing
 
         The best customers and the rest
           group  customers  MRR from
@@ -181,7 +181,7 @@ fn features_are_ranked_by_who_uses_them_lately() {
     story.check(
         "features --as-of 2026-07-24",
         &expect![[r#"
-            features of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 9 accounts
+            features of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 9 accounts; the log ends on 2026-07-22, what came later is not known and taken for nothing
 
             Features most used by trial accounts
               rank  feature  trial  of   share    from      to  paying  of    share    from       to
@@ -223,7 +223,7 @@ fn cohorts() -> Story {
 #[test]
 fn the_strongest_accounts_of_a_cohort_are_those_likely_to_pay_most() {
     cohorts().check("accounts --as-of 2026-07-24 --top 3", &expect![[r#"
-        accounts of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 5 accounts
+        accounts of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 5 accounts; the log ends on 2026-07-22, what came later is not known and taken for nothing
 
         The strongest accounts by the month in which they first paid
           cohort   account  name          likely MRR    MRR   growth   risk  band     open alerts  users  last seen   owner
