@@ -171,8 +171,8 @@ fn kpis_are_told_against_their_targets_and_the_ledger_by_month() {
               trial_conversion                  40.0 %  in force
 
             What others reach: for comparison, never a threshold
-              KPI  of whom       theirs     ours  said by
-              nrr  peer_median  101.0 %  100.0 %  a survey of peers
+              KPI  of whom       theirs     ours  in       said by
+              nrr  peer_median  101.0 %  100.0 %  2026-04  a survey of peers
 
             What was left out or contradicted itself
               what                  count  result
@@ -490,6 +490,40 @@ fn a_report_as_of_a_day_after_the_log_says_where_that_ends() {
     assert!(head("2026-05-02").ends_with("8 accounts"));
 }
 
+/// Columns of programs do not hang on what the log holds, and they name the periods they tell of.
+#[test]
+fn programs_can_rely_on_columns_and_periods() {
+    let (_held, folder) = company();
+    let mut shown = String::new();
+    for what in ["kpis", "cohorts", "segments"] {
+        let arguments = "--input events.ndjson --config churnwatch.toml --as-of 2026-05-01 --output csv";
+        let csv = succeed(&folder, &format!("report {what} {arguments}"));
+        for block in csv.split("\n\n").take(3) {
+            writeln!(shown, "{}", block.lines().take(2).collect::<Vec<_>>().join("\n")).unwrap();
+        }
+    }
+    expect![[r#"
+        table,as_of,time_zone,currency,now_is,month_is,quarter_is,year_is,focus,kpi,title,now,month,quarter,year,target,progress,owner,source
+        kpis,2026-05-01T23:59:59.999Z,UTC,USD,2026-05,2026-04,2026-Q1,2025,*,nrr,Net revenue retention,1,1,0.6571428571428571,,1.05,0,kim,the billing system
+        table,as_of,time_zone,currency,month,mrr_start,new,expansion,contraction,churned,reactivation,fx,mrr_end,customers_start,acquired,returned,lost,customers_end
+        ledger,2026-05-01T23:59:59.999Z,UTC,USD,2025-11,0,1000,0,0,0,0,0,1000,0,1,0,0,1
+        table,as_of,time_zone,currency,card,started,ended,converted,conversion,churned,churned_share
+        trials,2026-05-01T23:59:59.999Z,UTC,USD,with,1,1,1,1,0,0
+        table,as_of,time_zone,currency,cohort,joined,customers_0,mrr_0,k1_customers,k1_revenue,k2_customers,k2_revenue,k3_customers,k3_revenue,k4_customers,k4_revenue,k5_customers,k5_revenue,k6_customers,k6_revenue,k7_customers,k7_revenue,k8_customers,k8_revenue,k9_customers,k9_revenue,k10_customers,k10_revenue,k11_customers,k11_revenue,k12_customers,k12_revenue,mark
+        cohorts,2026-05-01T23:59:59.999Z,UTC,USD,2025-11,1,1,1000,1,1.5,1,2,1,1.5,1,1.5,1,1.5,,,,,,,,,,,,,,,
+        table,as_of,time_zone,currency,k,month,cohorts,at_risk,lost,churn,gone,customers,revenue
+        life,2026-05-01T23:59:59.999Z,UTC,USD,k0,1st,5,6,1,0.16666666666666666,0,1,1
+        table,as_of,time_zone,currency,month,year_ago,cohort,mrr,share,mrr_year_ago,share_year_ago
+        vintages,2026-05-01T23:59:59.999Z,UTC,USD,2026-05,2025-05,before 2025-05,0,0,0,
+        table,as_of,time_zone,currency,period,trait,segment,customers,mrr,share,arpa,customer_churn_rate,crr,grr,nrr,revenue_churn,lifetime,ltv
+        segments,2026-05-01T23:59:59.999Z,UTC,USD,2026-Q1,,all,5,6600,1,1320,0,1,0.6571428571428571,0.6571428571428571,1.5714285714285714,,
+        table,as_of,time_zone,currency,period,fate,accounts,share,arpa,gone,tenure,expanded,users,active_days,nps
+        leavers,2026-05-01T23:59:59.999Z,UTC,USD,2026-Q1,stayed,1,0.42857142857142855,1500,0,2,1,0,0,
+        table,as_of,time_zone,currency,what,count,result
+        left_out,2026-05-01T23:59:59.999Z,UTC,USD,never_paid,2,accounts that have never paid; customers are those that have
+    "#]].assert_eq(&shown);
+}
+
 /// Every report that is made of events tells which of them it could not use.
 #[test]
 fn every_report_tells_what_was_left_out() {
@@ -539,10 +573,14 @@ fn programs_get_the_same_numbers_in_json_and_csv() {
     let first_block = csv.split("\n\n").next().unwrap();
     let mut reader = csv::Reader::from_reader(first_block.as_bytes());
     let head = reader.headers().unwrap().clone();
-    assert_eq!(head.iter().take(4).collect::<Vec<_>>(), ["table", "as_of", "time_zone", "currency"]);
+    let same = ["table", "as_of", "time_zone", "currency", "now_is", "month_is", "quarter_is", "year_is"];
+    assert_eq!(head.iter().take(8).collect::<Vec<_>>(), same);
+    let periods =
+        serde_json::json!({ "now_is": "2026-05", "month_is": "2026-04", "quarter_is": "2026-Q1", "year_is": "2025" });
+    assert_eq!((&json["kpis"]["periods"], &json["log_ends"]), (&periods, &"2026-05-02T12:00:00.000Z".into()));
     for (record, row) in reader.records().zip(rows) {
         let record = record.unwrap();
-        for (name, value) in head.iter().zip(record.iter()).skip(4) {
+        for (name, value) in head.iter().zip(record.iter()).skip(8) {
             let same = match &row[name] {
                 Value::Null => value.is_empty(),
                 Value::Number(number) => {

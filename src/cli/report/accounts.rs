@@ -95,6 +95,7 @@ fn accounts(sums: &Sums<'_>, chosen: &[(Month, &CohortOf)], top: usize) -> Table
     Table {
         id: "accounts",
         title: "The strongest accounts by the month in which they first paid".to_owned(),
+        periods: Vec::new(),
         columns: columns([
             ("cohort", "cohort"),
             ("account", "account"),
@@ -139,6 +140,7 @@ fn cohorts(sums: &Sums<'_>, chosen: &[(Month, &CohortOf)], top: usize, older: us
     Table {
         id: "cohorts",
         title: "Their cohorts".to_owned(),
+        periods: Vec::new(),
         columns: columns([
             ("cohort", "cohort"),
             ("joined", "joined"),

@@ -74,7 +74,7 @@ fn ends(group: &Group, activated: Month, running: Month) -> Vec<(i64, i64)> {
 
 fn life(sums: &Sums<'_>) -> Table {
     let mut head = columns([("cohort", "cohort"), ("joined", "joined"), ("customers_0", "k0"), ("mrr_0", "MRR")]);
-    head.extend((1..COHORTS).map(|k| Column { id: format!("k{k}"), title: format!("k{k}") }));
+    head.extend((1..COHORTS).map(|k| Column { is_pair: true, ..Column::new(format!("k{k}"), format!("k{k}")) }));
     head.extend(columns([("mark", "")]));
     let oldest = oldest(sums);
     let present = sums.present();
@@ -118,6 +118,7 @@ fn life(sums: &Sums<'_>) -> Table {
     Table {
         id: "cohorts",
         title: "Customers/revenue by the month of the first payment".to_owned(),
+        periods: Vec::new(),
         columns: head,
         rows,
         notes,
@@ -189,6 +190,7 @@ fn churn(sums: &Sums<'_>) -> Table {
     Table {
         id: "life",
         title: "Churn and retention by month of life, over all cohorts old enough".to_owned(),
+        periods: Vec::new(),
         columns: columns([
             ("k", "k"),
             ("month", "month"),
@@ -249,6 +251,7 @@ fn vintages(sums: &Sums<'_>) -> Table {
     Table {
         id: "vintages",
         title: format!("Today's revenue by the month of the first payment, and that of {year_ago}"),
+        periods: vec![("month", sums.month.to_string()), ("year_ago", year_ago.to_string())],
         columns: columns([
             ("cohort", "cohort"),
             ("mrr", "MRR"),

@@ -20,6 +20,8 @@ pub struct Table {
     pub id: &'static str,
     /// What it shows.
     pub title: String,
+    /// The periods that it tells of, by name: what people read in its titles, for programs.
+    pub periods: Vec<(&'static str, String)>,
     /// Its columns.
     pub columns: Vec<Column>,
     /// Its rows: a cell for each column.
@@ -35,6 +37,15 @@ pub struct Column {
     pub id: String,
     /// What people read.
     pub title: String,
+    /// Whether its cells are pairs: two columns for programs, whatever its rows have.
+    pub is_pair: bool,
+}
+
+impl Column {
+    /// A column of plain cells.
+    pub fn new(id: impl Into<String>, title: impl Into<String>) -> Column {
+        Column { id: id.into(), title: title.into(), is_pair: false }
+    }
 }
 
 /// A cell.
@@ -84,6 +95,7 @@ pub fn left_out(counts: Vec<LeftOut>) -> Table {
     Table {
         id: "left_out",
         title: "What was left out or contradicted itself".to_owned(),
+        periods: Vec::new(),
         columns: columns([("what", "what"), ("count", "count"), ("result", "result")]),
         rows,
         notes,
@@ -92,7 +104,7 @@ pub fn left_out(counts: Vec<LeftOut>) -> Table {
 
 /// Columns of these ids, with these titles.
 pub fn columns<const N: usize>(columns: [(&str, &str); N]) -> Vec<Column> {
-    columns.into_iter().map(|(id, title)| Column { id: id.to_owned(), title: title.to_owned() }).collect()
+    columns.into_iter().map(|(id, title)| Column::new(id, title)).collect()
 }
 
 /// A value as people read it.
@@ -288,26 +300,27 @@ pub fn json(head: &Value, tables: &[Table]) -> String {
                 Value::Object(members)
             })
             .collect();
-        object.insert(table.id.to_owned(), json!({ "title": table.title, "rows": rows, "notes": table.notes }));
+        let periods: Map<_, _> =
+            table.periods.iter().map(|(name, period)| ((*name).to_owned(), json!(period))).collect();
+        let told = json!({ "title": table.title, "periods": periods, "rows": rows, "notes": table.notes });
+        object.insert(table.id.to_owned(), told);
     }
     format!("{:#}\n", Value::Object(object))
 }
 
-/// The tables as CSV, each with its id in the first column and what is the same for `all` rows behind it, an empty line between
-/// them.
-pub fn csv(all: &[(&str, String)], tables: &[Table]) -> String {
+/// The tables as CSV, each with its id in the first column, what is the same for `all` rows behind it, and the periods that it
+/// tells of, an empty line between them.
+pub fn csv(all: &[(&'static str, String)], tables: &[Table]) -> String {
     let mut out = String::new();
     for (index, table) in tables.iter().enumerate() {
         if index > 0 {
             out.push('\n');
         }
-        let pairs: Vec<bool> = (0..table.columns.len())
-            .map(|index| table.rows.iter().any(|row| matches!(row.get(index), Some(Cell::Pair(..)))))
-            .collect();
+        let same = || all.iter().chain(&table.periods);
         let mut head = vec!["table".to_owned()];
-        head.extend(all.iter().map(|(name, _)| (*name).to_owned()));
-        for (column, is_pair) in table.columns.iter().zip(&pairs) {
-            if *is_pair {
+        head.extend(same().map(|(name, _)| (*name).to_owned()));
+        for column in &table.columns {
+            if column.is_pair {
                 head.extend([format!("{}_customers", column.id), format!("{}_revenue", column.id)]);
             } else {
                 head.push(column.id.clone());
@@ -316,12 +329,12 @@ pub fn csv(all: &[(&str, String)], tables: &[Table]) -> String {
         record(&head, &mut out);
         for row in &table.rows {
             let mut cells = vec![table.id.to_owned()];
-            cells.extend(all.iter().map(|(_, value)| value.clone()));
+            cells.extend(same().map(|(_, value)| value.clone()));
             let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-            for (cell, is_pair) in row.iter().zip(&pairs) {
+            for (cell, column) in row.iter().zip(&table.columns) {
                 match cell {
                     Cell::Pair(customers, revenue) => cells.extend([number(*customers), number(*revenue)]),
-                    Cell::Empty if *is_pair => cells.extend([String::new(), String::new()]),
+                    Cell::Empty if column.is_pair => cells.extend([String::new(), String::new()]),
                     Cell::Empty => cells.push(String::new()),
                     Cell::Text(text) => cells.push(inert(text)),
                     Cell::Value(value, _) => cells.push(number(*value)),
@@ -357,7 +370,10 @@ mod tests {
         Table {
             id: "sample",
             title: "A sample".to_owned(),
-            columns: columns([("name", "name"), ("mrr", "MRR"), ("month_1", "k1"), ("rate", "rate")]),
+            periods: vec![("period", "2026-Q1".to_owned())],
+            columns: [("name", "name"), ("mrr", "MRR"), ("month_1", "k1"), ("rate", "rate")]
+                .map(|(id, title)| Column { is_pair: id == "month_1", ..Column::new(id, title) })
+                .into(),
             rows: vec![
                 vec![
                     Cell::text("a, \"b\""),
@@ -389,9 +405,9 @@ mod tests {
     #[test]
     fn no_line_is_longer_than_the_terminal() {
         let mut wide = sample();
-        wide.columns.insert(0, Column { id: "focus".to_owned(), title: String::new() });
+        wide.columns.insert(0, Column::new("focus", ""));
         wide.rows.iter_mut().for_each(|row| row.insert(0, Cell::text("*")));
-        wide.columns.push(Column { id: "said".to_owned(), title: "said".to_owned() });
+        wide.columns.push(Column::new("said", "said"));
         wide.rows.iter_mut().for_each(|row| row.push(Cell::text("nothing that anybody could have read in one line")));
         wide.notes = vec!["A note that goes on for longer than a line is.".to_owned()];
         let shown = text("a head that is rather long for a terminal", &[wide], 38);
@@ -540,15 +556,15 @@ mod tests {
         let texts = ["=1+1", "+1", "-1", "@a", "\tb", "\rc", "a=1", "'d"];
         let rows = texts.map(|name| vec![Cell::text(name), Cell::count(-1), Cell::Empty, Cell::Empty]).into();
         expect![[r#"
-            table,name,mrr,month_1,rate
-            sample,'=1+1,-1,,
-            sample,'+1,-1,,
-            sample,'-1,-1,,
-            sample,'@a,-1,,
-            sample,'<TAB>b,-1,,
-            sample,"'<CR>c",-1,,
-            sample,a=1,-1,,
-            sample,'d,-1,,
+            table,period,name,mrr,month_1_customers,month_1_revenue,rate
+            sample,2026-Q1,'=1+1,-1,,,
+            sample,2026-Q1,'+1,-1,,,
+            sample,2026-Q1,'-1,-1,,,
+            sample,2026-Q1,'@a,-1,,,
+            sample,2026-Q1,'<TAB>b,-1,,,
+            sample,2026-Q1,"'<CR>c",-1,,,
+            sample,2026-Q1,a=1,-1,,,
+            sample,2026-Q1,'d,-1,,,
         "#]]
         .assert_eq(&csv(&[], &[Table { rows, ..sample() }]).replace('\t', "<TAB>").replace('\r', "<CR>"));
     }
@@ -556,15 +572,13 @@ mod tests {
     #[test]
     fn programs_get_plain_numbers() {
         expect![[r#"
-            table,currency,name,mrr,month_1_customers,month_1_revenue,rate
-            sample,USD,"a, ""b""",1234567.5,0.5,1.049,-0.0213
-            sample,USD,c,,,,
+            table,currency,period,name,mrr,month_1_customers,month_1_revenue,rate
+            sample,USD,2026-Q1,"a, ""b""",1234567.5,0.5,1.049,-0.0213
+            sample,USD,2026-Q1,c,,,,
 
-            table,currency,name,mrr,month_1_customers,month_1_revenue,rate
-            sample,USD,"a, ""b""",1234567.5,0.5,1.049,-0.0213
-            sample,USD,c,,,,
+            table,currency,period,name,mrr,month_1_customers,month_1_revenue,rate
         "#]]
-        .assert_eq(&csv(&[("currency", "USD".to_owned())], &[sample(), sample()]));
+        .assert_eq(&csv(&[("currency", "USD".to_owned())], &[sample(), Table { rows: Vec::new(), ..sample() }]));
         expect![[r#"
             head
             sample: A sample
@@ -578,6 +592,9 @@ mod tests {
                 "notes": [
                   "A note."
                 ],
+                "periods": {
+                  "period": "2026-Q1"
+                },
                 "rows": [
                   {
                     "month_1": {
