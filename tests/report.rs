@@ -171,8 +171,8 @@ fn kpis_are_told_against_their_targets_and_the_ledger_by_month() {
               trial_conversion                  40.0 %  in force
 
             What others reach: for comparison, never a threshold
-              KPI  of whom       theirs     ours  said by
-              nrr  peer_median  101.0 %  100.0 %  a survey of peers
+              KPI  of whom       theirs     ours  in       said by
+              nrr  peer_median  101.0 %  100.0 %  2026-04  a survey of peers
 
             What was left out or contradicted itself
               what                  count  result
@@ -208,7 +208,7 @@ fn cohorts_show_customers_and_revenue_side_by_side() {
               k5  6th          1              1     0   0.0 %         0          100.0 %        150.0 %
               month-2 retention (k1): 100.0 % of customers, 95.8 % of revenue
               month-12 retention (k11): no cohort is old enough
-              months with the worst churn: k2 (3rd month) 20.0 %, k0 (1st month) 16.7 %
+              months with the worst churn, of 5 customers or more: k2 (3rd month) 20.0 %, k0 (1st month) 16.7 %
 
             Today's revenue by the month of the first payment, and that of 2025-05
               cohort                                     MRR    share  a year ago  share
@@ -317,6 +317,16 @@ fn rates_mark_no_cohort_shrink_nobody_and_make_nobody_grow() {
     assert_eq!((&row["mrr"], &row["growth"]), (&serde_json::json!(9.0), &serde_json::json!(0.0)));
 }
 
+/// One who leaves of four makes no worst month.
+#[test]
+fn a_month_of_life_of_few_customers_is_not_named_among_the_worst() {
+    let is_named = |count| {
+        let report = euros("cohorts", "2026-03", [1.0, 1.5], "2026-01-10", count, &["2026-02-10"]);
+        report["life"]["notes"].to_string().contains("worst churn")
+    };
+    assert_eq!([4, 5].map(is_named), [false, true]);
+}
+
 #[test]
 fn segments_are_told_side_by_side_and_who_leaves() {
     check(
@@ -394,20 +404,46 @@ fn a_date_is_told_as_of_its_end_in_the_configured_time_zone() {
         let mut lines = report.lines();
         writeln!(shown, "{as_of}: {}", lines.next().unwrap()).unwrap();
         // The periods that are told: what ends with the date is complete.
-        let titles = lines.find(|line| line.contains(" so far")).unwrap();
+        let titles = lines.find(|line| line.contains("2026-Q1")).unwrap();
         writeln!(shown, "{}", titles.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap();
     }
     expect![[r#"
         2026-03-31: kpis of night.ndjson as of the end of 2026-03-31 (UTC), amounts in USD, 2 accounts
-        KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
+        KPI 2026-03 to its end 2026-03 2026-Q1 2025 target progress owner data
         2026-03-31: kpis of night.ndjson as of the end of 2026-03-31 (Europe/Berlin), amounts in USD, 1 accounts
-        KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
+        KPI 2026-03 to its end 2026-03 2026-Q1 2025 target progress owner data
         2026-04-01: kpis of night.ndjson as of the end of 2026-04-01 (Europe/Berlin), amounts in USD, 2 accounts
         KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
-        2026-03-31T22:00:00Z: kpis of night.ndjson as of 2026-04-01 (Europe/Berlin), amounts in USD, 1 accounts
-        KPI 2026-04 so far 2026-03 2026-Q1 2025 target progress owner data
+        2026-03-31T22:00:00Z: kpis of night.ndjson as of the end of 2026-03-31 (Europe/Berlin), amounts in USD, 1 accounts
+        KPI 2026-03 to its end 2026-03 2026-Q1 2025 target progress owner data
     "#]]
     .assert_eq(&shown);
+}
+
+/// The last day of a month is of that month: its rates hold, and a year ago is a year before it.
+#[test]
+fn the_end_of_a_month_is_told_as_of_that_month() {
+    let (_held, folder) = company();
+    let report = |what: &str, as_of: &str| -> Value {
+        let arguments = "--input events.ndjson --config churnwatch.toml --output json";
+        serde_json::from_str(&succeed(&folder, &format!("report {what} {arguments} --as-of {as_of}"))).unwrap()
+    };
+    for as_of in ["2026-02-28", "2026-03-01T00:00:00Z"] {
+        // EUR goes from 1.10 to 1.20 with March.
+        let accounts = report("accounts", as_of);
+        let rows = accounts["accounts"]["rows"].as_array().unwrap();
+        let euro = rows.iter().find(|row| row["account"] == "euro").unwrap();
+        assert_eq!((&euro["cohort"], &euro["mrr"]), (&"2026-01".into(), &1_100.0.into()), "{as_of}");
+        assert!(rows.iter().any(|row| row["cohort"] == "2026-02"), "{as_of}: a month that is over is complete");
+        let kpis = report("kpis", as_of);
+        let last = kpis["ledger"]["rows"].as_array().unwrap().last().unwrap();
+        assert_eq!((&last["month"], &last["mrr_end"]), (&"2026-02".into(), &5_700.0.into()), "{as_of}");
+        let nrr = kpis["kpis"]["rows"].as_array().unwrap().iter().find(|row| row["kpi"] == "nrr").unwrap();
+        assert_eq!(nrr["now"], nrr["month"], "{as_of}");
+        let cohorts = report("cohorts", as_of);
+        let title = cohorts["vintages"]["title"].as_str().unwrap();
+        assert!(title.ends_with("that of 2025-02"), "{title}");
+    }
 }
 
 /// Nothing more comes that a clock would have to wait for: every report counts the last event, and is as of it.
@@ -438,20 +474,75 @@ fn a_report_is_as_of_the_last_event() {
     );
 }
 
+/// What is told of a day after the end of the log says that nothing is known of it.
+#[test]
+fn a_report_as_of_a_day_after_the_log_says_where_that_ends() {
+    let (_held, folder) = company();
+    let head = |as_of: &str| {
+        let arguments = "report kpis --input events.ndjson --config churnwatch.toml --as-of";
+        succeed(&folder, &format!("{arguments} {as_of}")).lines().next().unwrap().to_owned()
+    };
+    assert_eq!(
+        head("2026-06-30"),
+        "kpis of events.ndjson as of the end of 2026-06-30 (UTC), amounts in USD, 8 accounts; the log ends on 2026-05-02, what \
+         came later is not known and taken for nothing"
+    );
+    assert!(head("2026-05-02").ends_with("8 accounts"));
+}
+
+/// Columns of programs do not hang on what the log holds, and they name the periods they tell of.
+#[test]
+fn programs_can_rely_on_columns_and_periods() {
+    let (_held, folder) = company();
+    let mut shown = String::new();
+    for what in ["kpis", "cohorts", "segments"] {
+        let arguments = "--input events.ndjson --config churnwatch.toml --as-of 2026-05-01 --output csv";
+        let csv = succeed(&folder, &format!("report {what} {arguments}"));
+        for block in csv.split("\n\n").take(3) {
+            writeln!(shown, "{}", block.lines().take(2).collect::<Vec<_>>().join("\n")).unwrap();
+        }
+    }
+    expect![[r#"
+        table,as_of,time_zone,currency,now_is,month_is,quarter_is,year_is,focus,kpi,title,now,month,quarter,year,target,progress,owner,source
+        kpis,2026-05-01T23:59:59.999Z,UTC,USD,2026-05,2026-04,2026-Q1,2025,*,nrr,Net revenue retention,1,1,0.6571428571428571,,1.05,0,kim,the billing system
+        table,as_of,time_zone,currency,month,mrr_start,new,expansion,contraction,churned,reactivation,fx,mrr_end,customers_start,acquired,returned,lost,customers_end
+        ledger,2026-05-01T23:59:59.999Z,UTC,USD,2025-11,0,1000,0,0,0,0,0,1000,0,1,0,0,1
+        table,as_of,time_zone,currency,card,started,ended,converted,conversion,churned,churned_share
+        trials,2026-05-01T23:59:59.999Z,UTC,USD,with,1,1,1,1,0,0
+        table,as_of,time_zone,currency,cohort,joined,customers_0,mrr_0,k1_customers,k1_revenue,k2_customers,k2_revenue,k3_customers,k3_revenue,k4_customers,k4_revenue,k5_customers,k5_revenue,k6_customers,k6_revenue,k7_customers,k7_revenue,k8_customers,k8_revenue,k9_customers,k9_revenue,k10_customers,k10_revenue,k11_customers,k11_revenue,k12_customers,k12_revenue,mark
+        cohorts,2026-05-01T23:59:59.999Z,UTC,USD,2025-11,1,1,1000,1,1.5,1,2,1,1.5,1,1.5,1,1.5,,,,,,,,,,,,,,,
+        table,as_of,time_zone,currency,k,month,cohorts,at_risk,lost,churn,gone,customers,revenue
+        life,2026-05-01T23:59:59.999Z,UTC,USD,k0,1st,5,6,1,0.16666666666666666,0,1,1
+        table,as_of,time_zone,currency,month,year_ago,cohort,mrr,share,mrr_year_ago,share_year_ago
+        vintages,2026-05-01T23:59:59.999Z,UTC,USD,2026-05,2025-05,before 2025-05,0,0,0,
+        table,as_of,time_zone,currency,period,trait,segment,customers,mrr,share,arpa,customer_churn_rate,crr,grr,nrr,revenue_churn,lifetime,ltv
+        segments,2026-05-01T23:59:59.999Z,UTC,USD,2026-Q1,,all,5,6600,1,1320,0,1,0.6571428571428571,0.6571428571428571,1.5714285714285714,,
+        table,as_of,time_zone,currency,period,fate,accounts,share,arpa,gone,tenure,expanded,users,active_days,nps
+        leavers,2026-05-01T23:59:59.999Z,UTC,USD,2026-Q1,stayed,1,0.42857142857142855,1500,0,2,1,0,0,
+        table,as_of,time_zone,currency,what,count,result
+        left_out,2026-05-01T23:59:59.999Z,UTC,USD,never_paid,2,accounts that have never paid; customers are those that have
+    "#]].assert_eq(&shown);
+}
+
 /// Every report that is made of events tells which of them it could not use.
 #[test]
 fn every_report_tells_what_was_left_out() {
     let (_held, folder) = company();
     let mut events = fs::read_to_string(folder.join("events.ndjson")).unwrap();
+    let twice = events.lines().next_back().unwrap().to_owned();
     events += "no event\n";
+    events += &(twice + "\n");
+    events += r#"{"id":"bot","time":"2026-05-02T13:00:00Z","account_id":"acme","type":"feature.used","feature":"f","user_id":"bot"}"#;
+    events.push('\n');
     events += r#"{"id":"odd","time":"2026-05-02T13:00:00Z","account_id":"acme","type":"weather.changed"}"#;
     fs::write(folder.join("events.ndjson"), events + "\n").unwrap();
+    fs::write(folder.join("churnwatch.toml"), "[rules]\nexcluded_users = [\"bot\"]\n").unwrap();
     for what in ["kpis", "cohorts", "segments", "profile", "features", "accounts"] {
         let output =
             churnwatch(&folder, &format!("report {what} --input events.ndjson --config churnwatch.toml --output json"));
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let rows = report["left_out"]["rows"].as_array().unwrap();
-        for left_out in ["rejected", "unknown_type"] {
+        for left_out in ["rejected", "unknown_type", "duplicates", "excluded"] {
             let row = rows.iter().find(|row| row["what"] == left_out).unwrap_or_else(|| panic!("{what}: {rows:?}"));
             assert_eq!(row["count"], 1.0, "{what} {left_out}");
         }
@@ -482,10 +573,14 @@ fn programs_get_the_same_numbers_in_json_and_csv() {
     let first_block = csv.split("\n\n").next().unwrap();
     let mut reader = csv::Reader::from_reader(first_block.as_bytes());
     let head = reader.headers().unwrap().clone();
-    assert_eq!(head.iter().take(4).collect::<Vec<_>>(), ["table", "as_of", "time_zone", "currency"]);
+    let same = ["table", "as_of", "time_zone", "currency", "now_is", "month_is", "quarter_is", "year_is"];
+    assert_eq!(head.iter().take(8).collect::<Vec<_>>(), same);
+    let periods =
+        serde_json::json!({ "now_is": "2026-05", "month_is": "2026-04", "quarter_is": "2026-Q1", "year_is": "2025" });
+    assert_eq!((&json["kpis"]["periods"], &json["log_ends"]), (&periods, &"2026-05-02T12:00:00.000Z".into()));
     for (record, row) in reader.records().zip(rows) {
         let record = record.unwrap();
-        for (name, value) in head.iter().zip(record.iter()).skip(4) {
+        for (name, value) in head.iter().zip(record.iter()).skip(8) {
             let same = match &row[name] {
                 Value::Null => value.is_empty(),
                 Value::Number(number) => {
@@ -518,6 +613,9 @@ fn what_cannot_be_reported_is_said() {
         "report kpis --input -",
         "report kpis --input missing.ndjson",
         "report kpis --input empty.ndjson",
+        "report kpis --input events.ndjson --top 5",
+        "report cohorts --input events.ndjson --cohort 2026-01",
+        "report accounts --input events.ndjson --period month",
         "report kpis --input events.ndjson --as-of yesterday",
         "report kpis --input events.ndjson --as-of 1980-01-01",
         "report kpis --input events.ndjson --config bad.toml",
@@ -550,6 +648,12 @@ fn what_cannot_be_reported_is_said() {
         Some(1) churnwatch: cannot open input missing.ndjson: No such file or directory (os error 2); check the path and its permissions
         report kpis --input empty.ndjson
         Some(1) churnwatch: empty.ndjson has 0 lines and no event; --source names the format of other events
+        report kpis --input events.ndjson --top 5
+        Some(2) error: --top says nothing of `report kpis`: leave it out; it is for `report accounts` and `report features`
+        report cohorts --input events.ndjson --cohort 2026-01
+        Some(2) error: --cohort says nothing of `report cohorts`: leave it out; it is for `report accounts`
+        report accounts --input events.ndjson --period month
+        Some(2) error: --period says nothing of `report accounts`: leave it out; it is for `report segments`
         report kpis --input events.ndjson --as-of yesterday
         Some(2) error: invalid value 'yesterday' for '--as-of <TIME>': is no time such as 2026-03-01T00:00:00Z or 2026-03-01 between 1990-01-01 and 2100-01-01
 

@@ -37,6 +37,8 @@ use crate::wire::Format;
 
 /// Exit code: some input lines were rejected, or a model file cannot be read (`EX_DATAERR`).
 pub const EXIT_REJECTED: u8 = 65;
+/// Exit code of arguments that make no sense, as of those that cannot be read.
+pub const EXIT_USAGE: u8 = 2;
 /// Exit code: the configuration has problems (`EX_CONFIG`).
 pub const EXIT_CONFIG: u8 = 78;
 

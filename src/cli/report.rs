@@ -14,6 +14,7 @@ mod segments;
 mod service;
 mod table;
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{ArgGroup, ValueEnum};
 
-use super::{ConfigArgs, EXIT_REJECTED};
+use super::{ConfigArgs, EXIT_REJECTED, EXIT_USAGE};
 use crate::config::Config;
 use crate::config::kpis::Kpis;
 use crate::engine::census::Census;
@@ -59,9 +60,9 @@ pub struct Args {
     /// what happened before; without it as of the end of the log. A service knows the present only.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub as_of: Option<Moment>,
-    /// Segments, and who leaves, over the last complete period of this length.
-    #[arg(long, value_enum, default_value_t)]
-    pub period: PeriodArg,
+    /// Segments, and who leaves, over the last complete period of this length (quarter).
+    #[arg(long, value_enum)]
+    pub period: Option<PeriodArg>,
     /// Accounts: of those that first paid in this month alone; without it of the latest complete months.
     #[arg(long, value_name = "YYYY-MM", value_parser = month)]
     pub cohort: Option<Month>,
@@ -93,6 +94,27 @@ pub enum What {
     Accounts,
 }
 
+impl What {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+impl Args {
+    /// What is wrong with an option that says nothing of what is reported.
+    fn idle_option(&self) -> Option<String> {
+        let options: [(_, _, &[What]); 3] = [
+            ("--period", self.period.is_some(), &[What::Segments]),
+            ("--cohort", self.cohort.is_some(), &[What::Accounts]),
+            ("--top", self.top.is_some(), &[What::Accounts, What::Features]),
+        ];
+        let (option, _, of) = options.into_iter().find(|(_, is_given, of)| *is_given && !of.contains(&self.what))?;
+        let reports: Vec<_> = of.iter().map(|what| format!("`report {}`", what.name())).collect();
+        let (what, reports) = (self.what.name(), reports.join(" and "));
+        Some(format!("{option} says nothing of `report {what}`: leave it out; it is for {reports}\n"))
+    }
+}
+
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -117,23 +139,22 @@ pub enum Moment {
 
 impl Moment {
     fn in_zone(self, zone: Zone) -> AsOf {
-        match self {
-            Moment::Date(day) => {
-                let before = zone.start(Day::new(day.number().saturating_add(1)));
-                AsOf { before, now: before.minus(Span::from_ms(1)) }
-            }
-            Moment::Instant(now) => AsOf { before: now, now },
-        }
+        let before = match self {
+            Moment::Date(day) => zone.start(Day::new(day.number().saturating_add(1))),
+            Moment::Instant(instant) => instant,
+        };
+        // The first instant of a day is the end of the day before: nothing of it has passed.
+        let is_end = zone.start(zone.day(before)) == before;
+        AsOf { before, now: if is_end { before.minus(Span::from_ms(1)) } else { before } }
     }
 }
 
 /// Length of a period.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PeriodArg {
     /// A calendar month.
     Month,
     /// A calendar quarter.
-    #[default]
     Quarter,
     /// A calendar year.
     Year,
@@ -158,6 +179,8 @@ pub struct Sums<'r> {
     wanted: &'r Kpis,
     /// The month that the report is as of.
     month: Month,
+    /// The first month that is not over: `month`, or the next one where `month` ends with the report.
+    open: Month,
     /// Length of the periods of segments.
     length: Length,
     /// The cohort whose accounts are asked for.
@@ -180,6 +203,7 @@ impl Sums<'_> {
         Present {
             tables: &self.report.census.tables,
             month: self.month,
+            open: self.open,
             today: self.report.rules.kpis.time_zone.day(self.report.now),
             currency: self.report.rules.currency,
             margin: self.wanted.margin,
@@ -206,6 +230,11 @@ impl Sums<'_> {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(message) = args.idle_option() {
+        let error = clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, message);
+        error.print().context("cannot write to standard error")?;
+        return Ok(ExitCode::from(EXIT_USAGE));
+    }
     let config = match args.config.load() {
         Ok(config) => config,
         Err(code) => return Ok(code),
@@ -233,7 +262,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         of: input.display().to_string(),
         census: gathered.census,
         now: gathered.now,
-        month: gathered.month,
+        log_ends: gathered.ends,
+        open: gathered.open,
         refused: Some(refused),
         rules: config.rules.clone(),
     };
@@ -253,8 +283,10 @@ struct Report {
     census: Census,
     /// As of when.
     now: Timestamp,
-    /// The month that is then running: all periods that end before it are complete.
-    month: Month,
+    /// When the log ends, so far.
+    log_ends: Timestamp,
+    /// The first month that is not over then: all periods that end before it are complete.
+    open: Month,
     /// What was read and is not in the census; `None` where nobody can tell.
     refused: Option<Refused>,
     /// The rules by which it was counted, as far as they matter for telling it.
@@ -262,14 +294,16 @@ struct Report {
 }
 
 fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
-    let Report { of, census, now, month, rules, .. } = report;
-    let (zone, month) = (rules.kpis.time_zone, *month);
+    let Report { of, census, now, log_ends, open, rules, .. } = report;
+    let zone = rules.kpis.time_zone;
+    let month = zone.month(*now);
     census.check(month)?;
     let sums = Sums {
         report,
         wanted: &config.kpis,
         month,
-        length: args.period.length(),
+        open: *open,
+        length: args.period.map_or(Length::Quarter, PeriodArg::length),
         cohort: args.cohort,
         top: args.top.map(usize::from),
     };
@@ -285,8 +319,12 @@ fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
     let end = if zone.day(now.plus(Span::from_ms(1))) > zone.day(*now) { "the end of " } else { "" };
     let day = format!("{end}{}", day_text(zone.day(*now)));
     let (currency, name, accounts) = (rules.currency.code().to_owned(), zone.name(), census.accounts);
-    let what = args.what.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let head = format!("{what} of {of} as of {day} ({name}), amounts in {currency}, {accounts} accounts");
+    let what = args.what.name();
+    let mut head = format!("{what} of {of} as of {day} ({name}), amounts in {currency}, {accounts} accounts");
+    if zone.day(*log_ends) < zone.day(*now) {
+        let last = day_text(zone.day(*log_ends));
+        let _ = write!(head, "; the log ends on {last}, what came later is not known and taken for nothing");
+    }
     let printed = match args.output {
         Output::Text => {
             let columns = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
@@ -295,6 +333,7 @@ fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
         Output::Json => {
             let head = serde_json::json!({
                 "as_of": now.to_string(), "time_zone": name, "currency": currency, "accounts": accounts,
+                "log_ends": log_ends.to_string(),
             });
             table::json(&head, &tables)
         }

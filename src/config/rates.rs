@@ -17,7 +17,16 @@ pub(super) fn read(path: &str, node: &Node) -> Result<Vec<Rate>, Box<Problem>> {
             let problem = Problem::new(node.origin.clone(), format!("`{path}` has {} rates", items.len()));
             return Err(Box::new(problem.allowed(format!("1 to {RATES_MAX} rates"))));
         }
-        return items.iter().map(|item| dated(path, item)).collect();
+        let mut rates: Vec<Rate> = Vec::with_capacity(items.len());
+        for item in items {
+            let rate = dated(path, item)?;
+            if rates.iter().any(|known| known.from == rate.from) {
+                let message = format!("`{path}` has two rates that hold from {} on", rate.from);
+                return Err(Box::new(Problem::new(item.origin.clone(), message).hint("leave one of them out")));
+            }
+            rates.push(rate);
+        }
+        return Ok(rates);
     }
     let rate = number(&node.raw).ok_or_else(|| {
         Box::new(Problem::new(node.origin.clone(), format!("`{path}`")).found(node.raw.shown()).allowed(ALLOWED))

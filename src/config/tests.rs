@@ -137,6 +137,7 @@ fn settings_must_fit_each_other() {
          interval_lagging_ms = 20000\n[http]\nlisten = \"0.0.0.0:9464\"\n[limits]\nevent_bytes_max = 100000000\n\
          [rules.bands]\nwatch_enter = 0.6\nat_risk_exit = 0.5\n[rules.alerts]\nexit = 0.9\n[kafka.consumer]\n\
          session.timeout.ms = 10000\n[rules.rates]\nUSD = 1\nEUR = -1\nXXZ = 2\neur = 1.1\nGBP = \"1\"\n\
+         CHF = [{ from = \"2026-03-15\", rate = 1.1 }, { from = \"2026-04-01\", rate = 1.2 }]\n\
          [signals.limit_hits]\nhits_start = 9\nhits_full = 3\n",
         &expect![[r#"
             c.toml:3: `topics.alerts` and `topics.events` are both "x"; each of the product's topics needs its own name
@@ -152,8 +153,9 @@ fn settings_must_fit_each_other() {
             c.toml:21: `rules.rates.EUR`: found -1, allowed: number above 0, at most 1000000000, or a list of such as { from = "2026-01-01", rate = 1.08 }
             c.toml:22: `rules.rates.XXZ` is not a currency; write the three letters of an ISO 4217 currency in use
             c.toml:24: `rules.rates.GBP`: found "1", allowed: number above 0, at most 1000000000, or a list of such as { from = "2026-01-01", rate = 1.08 }
-            c.toml:27: `signals.limit_hits.hits_start` (9) must be below `signals.limit_hits.hits_full` (3)
-            14 problems in the configuration"#]],
+            c.toml:25: `rules.rates.CHF` has two rates that hold from 2026-04 on; leave one of them out
+            c.toml:28: `signals.limit_hits.hits_start` (9) must be below `signals.limit_hits.hits_full` (3)
+            15 problems in the configuration"#]],
     );
 }
 

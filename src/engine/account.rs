@@ -18,6 +18,7 @@ use super::facts::people::{People, Statement};
 use super::facts::profile::Profile;
 use super::facts::tickets::Tickets;
 use super::facts::voice::{Answer, Voice};
+use super::kpis::contribution::UNKNOWN;
 use super::rules::Rules;
 use super::signals;
 use crate::units::{Offset, Timestamp};
@@ -343,12 +344,18 @@ impl Account {
             || judgement.alerts.iter().any(|alert| alert.open.is_some())
     }
 
-    /// The value by which it belongs to a segment; `unknown` when it has none.
+    /// The value by which it belongs to a segment; [`UNKNOWN`] when it has none.
     #[must_use]
     pub fn segment(&self, rules: &Rules) -> &str {
-        let stated = self.profile.as_ref().and_then(|profile| profile.value(&rules.segment_by));
-        let plan = || self.billing.as_ref().filter(|_| rules.segment_by == "plan")?.ledger.plan();
-        stated.or_else(plan).unwrap_or("unknown")
+        self.value(&rules.segment_by).unwrap_or(UNKNOWN)
+    }
+
+    /// Its value of a trait, or its plan; `None` when nothing was told, or nothing but blanks.
+    #[must_use]
+    pub fn value(&self, dimension: &str) -> Option<&str> {
+        let stated = self.profile.as_ref().and_then(|profile| profile.value(dimension));
+        let plan = || self.billing.as_ref().filter(|_| dimension == "plan")?.ledger.plan();
+        stated.or_else(plan).filter(|value| !value.trim().is_empty())
     }
 
     /// Brings it close: every line of the cache that it lies in.

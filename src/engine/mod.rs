@@ -384,8 +384,8 @@ impl Engine {
                 effects.push(Effect::Health(Box::new(health)));
             }
         }
-        // What is summed up changes with what is told, and with answers: as they come and as they grow old.
-        if told || account.standing.answered.is_some() {
+        // What is summed up changes with what is told.
+        if told {
             self.sums.recount(slot, account, rules);
         }
         match account.judgement.due {

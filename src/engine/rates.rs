@@ -39,13 +39,9 @@ impl Rates {
         rates
     }
 
-    /// Sets the rates of a currency, in any order; of several from the same month the last one holds.
+    /// Sets the rates of a currency, in any order, each from a month of its own.
     pub fn set(&mut self, currency: Currency, mut rates: Vec<Rate>) {
-        // Stable, so that the last one written comes last among equals.
         rates.sort_by_key(|rate| rate.from);
-        rates.reverse();
-        rates.dedup_by_key(|rate| rate.from);
-        rates.reverse();
         // Sorted, so that the order of the lines of a configuration does not change the hash of the rules.
         match self.0.binary_search_by_key(&currency, |(known, _)| *known) {
             Ok(index) => {
@@ -155,11 +151,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_several_rates_from_one_month_the_last_holds() {
+    fn rates_are_given_in_any_order() {
         let euro = Currency::parse("EUR").unwrap();
         let rate = |month, rate| Rate { from: Month::new(2026, month), rate };
         let mut rates = Rates::default();
-        rates.set(euro, vec![rate(3, 1.1), rate(1, 1.0), rate(3, 1.2)]);
+        rates.set(euro, vec![rate(3, 1.2), rate(1, 1.0)]);
         assert_eq!(rates.at(euro, Month::new(2026, 3)), Some(1.2));
         assert_eq!(rates.latest(euro), Some(1.2));
         assert_eq!(rates.changes(euro).map(|month| month.to_string()).collect::<Vec<_>>(), ["2026-03"]);

@@ -9,7 +9,7 @@ use super::effect::{Band, Severity};
 use super::facts::crowd::{Crowd, Seen};
 use super::kpis::{
     self, Parts,
-    tables::{Contribution, Tables},
+    tables::{Contribution, OTHER, Tables, named},
 };
 use super::rules::Rules;
 use super::store::Slot;
@@ -26,7 +26,7 @@ pub struct Sums {
     counted: Vec<Counted>,
 }
 
-/// What one account adds to the totals of segments, NPS classes and open alerts.
+/// What one account adds to the totals of segments and open alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 struct Counted {
     /// Index of its segment; `None`: it is not counted (not judged yet, or left).
@@ -36,7 +36,6 @@ struct Counted {
     band: Band,
     mrr_minor: i64,
     at_risk_minor: i64,
-    nps: [u8; 3],
     /// Bit `kind` for open alerts: warnings, criticals.
     alerts: [u32; 2],
 }
@@ -72,7 +71,6 @@ impl Sums {
 
     fn count(&mut self, account: &Account, known: &Counted, rules: &Rules) -> Counted {
         let judgement = &account.judgement;
-        let now = judgement.at.unwrap_or_default();
         let Some(published) = judgement.published.filter(|_| !account.has_left()) else { return Counted::default() };
         let mrr_minor = account.mrr_minor().unwrap_or(0);
         let mut alerts = [0_u32; 2];
@@ -98,7 +96,6 @@ impl Sums {
             band: judgement.band,
             mrr_minor,
             at_risk_minor: (f64::from(published.risk) * mrr_minor as f64).round() as i64,
-            nps: account.voice.as_ref().map(|voice| voice.classes(now)).unwrap_or_default(),
             alerts,
         }
     }
@@ -178,14 +175,24 @@ pub fn movements(account: &Account) -> ([i64; 5], [u32; 5]) {
 type Of<T> = fn(T, T) -> T;
 
 impl Totals {
-    /// The index of the segment of `name`; past the most that are shown, that of `other`.
-    fn segment(&mut self, name: &str, rules: &Rules) -> u16 {
-        let known = |totals: &Totals, name: &str| totals.segments.iter().position(|segment| segment.name == name);
-        let index = known(self, name).unwrap_or_else(|| {
-            let name = if self.segments.len() < rules.segments_max { name } else { "other" };
+    /// The index of the segment of `value`; past the most that are shown, that of [`OTHER`]. A segment that nobody is in any
+    /// more gives up its place: no account knows its index.
+    fn segment(&mut self, value: &str, rules: &Rules) -> u16 {
+        let is_taken = |segment: &&SegmentTotals| segment.accounts.iter().any(|accounts| *accounts != 0);
+        let known = |totals: &Totals, name: &str| {
+            totals.segments.iter().position(|segment| segment.name == name && is_taken(&segment))
+        };
+        let index = known(self, named(value)).unwrap_or_else(|| {
+            let own = self.segments.iter().filter(is_taken).filter(|segment| segment.name != OTHER).count();
+            let name = if own < rules.segments_max { named(value) } else { OTHER };
             known(self, name).unwrap_or_else(|| {
-                self.segments.push(SegmentTotals { name: name.to_owned(), ..SegmentTotals::default() });
-                self.segments.len() - 1
+                let segment = SegmentTotals { name: name.to_owned(), ..SegmentTotals::default() };
+                let free = self.segments.iter().position(|segment| !is_taken(&segment));
+                match free.and_then(|index| self.segments.get_mut(index)) {
+                    Some(place) => *place = segment,
+                    None => self.segments.push(segment),
+                }
+                free.unwrap_or(self.segments.len() - 1)
             })
         });
         u16::try_from(index).unwrap_or(u16::MAX)
@@ -205,9 +212,6 @@ impl Totals {
         }
         if counted.mrr_minor > 0 {
             segment.paying = count(segment.paying, 1);
-        }
-        for (total, class) in self.nps.iter_mut().zip(counted.nps) {
-            *total = count(*total, u64::from(class));
         }
         self.open_alerts.resize(alert::types_len(), [0; 2]);
         for (kind, totals) in self.open_alerts.iter_mut().enumerate() {
@@ -251,5 +255,26 @@ impl Totals {
         {
             *users = count(*users, weight);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_that_nobody_is_in_any_more_gives_up_its_place() {
+        let rules = Rules { segments_max: 2, ..Rules::default() };
+        let mut totals = Totals::default();
+        let mut placed = Vec::new();
+        for value in ["a", "b", "other", "d"] {
+            let counted = Counted { segment: Some(totals.segment(value, &rules)), ..Counted::default() };
+            totals.apply(&counted, u64::wrapping_add, i64::wrapping_add);
+            placed.push(counted);
+        }
+        totals.apply(&placed[0], u64::wrapping_sub, i64::wrapping_sub);
+        assert_eq!(["a", "b", "other", "d"].map(|value| totals.segment(value, &rules)), [0, 1, 0, 0]);
+        let names: Vec<_> = totals.segments.iter().map(|segment| segment.name.as_str()).collect();
+        assert_eq!(names, ["d", "b", "other"]);
     }
 }

@@ -334,10 +334,29 @@ fn hostile_input_leaves_the_state_bounded() {
         };
         engine.step(&record(n as usize, Input::Event(event)), &mut effects);
     }
+    // Surveys and answers of both kinds on every day that is counted, more than one byte of each.
+    for n in 0..(600 * 90_u32) {
+        let event = Event {
+            id: format!("v{n}").into(),
+            time: Timestamp::clamped((DAY_0 + 12 + i64::from(n / 600)) * DAY_MS),
+            account_id: "acme".into(),
+            user_id: None,
+            source: None,
+            kind: match n % 4 {
+                0 => Kind::SurveySent { survey: Survey::Nps },
+                1 => Kind::SurveySent { survey: Survey::Csat },
+                2 => Kind::NpsResponded { score: 9 },
+                _ => Kind::CsatResponded { score: 5 },
+            },
+        };
+        engine.step(&record(n as usize, Input::Event(event)), &mut effects);
+    }
     let account = engine.account("acme").unwrap();
     let mut bytes = Vec::new();
     encode_account(account, &mut bytes);
     assert!(bytes.len() <= ACCOUNT_BYTES_MAX, "{} bytes", bytes.len());
+    let voice = account.voice.as_ref().unwrap();
+    assert_eq!((voice.sent.len(), voice.answered.len()), (90, 90));
     assert!(account.features.sampled && account.users.sampled);
     assert!((400_000.0..1_000_000.0).contains(&account.features.distinct()), "{}", account.features.distinct());
 }

@@ -14,8 +14,6 @@ pub const ACTIVE_DAYS: u16 = 32;
 pub struct Totals {
     /// Per segment, in order of first appearance.
     pub segments: Vec<SegmentTotals>,
-    /// Latest NPS answers within their validity, by class: promoters (9-10), passives (7-8), detractors (0-6).
-    pub nps: [u64; 3],
     /// MRR movements since the beginning of the log, in minor units of the reporting currency, by [`Movement`].
     pub movements_minor: [i64; 5],
     /// Number of movements, likewise.

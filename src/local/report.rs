@@ -19,8 +19,10 @@ pub struct Gathered {
     pub census: Census,
     /// As of when.
     pub now: Timestamp,
-    /// The month that is then running.
-    pub month: Month,
+    /// When the log ends: its latest event, or where the clock of its service stood.
+    pub ends: Timestamp,
+    /// The first month that is not over then.
+    pub open: Month,
     /// The replay at its end.
     pub replayed: Replayed,
 }
@@ -47,16 +49,16 @@ pub fn gather(log: &Log, as_of: Option<AsOf>) -> Result<Gathered, LocalError> {
     let mut census = Census::default();
     let replayed = log.replay(gate, Found::default(), &mut |stop: &Stop<'_>| {
         if let (Some(engine), Some(AsOf { now, before })) = (stop.engine, as_of) {
-            census.merge(&Census::in_month(engine, now, zone.month(before)));
+            census.merge(&Census::when_open(engine, now, zone.month(before)));
         }
         ControlFlow::Continue(())
     })?;
     // Of plain events nothing more is to come that the clock would have to wait for; a dump is as of where its service stood.
     let clock = || replayed.replay.engines().filter_map(|engine| engine.partition().clock).max();
-    let end = || replayed.replay.reached.or_else(clock);
-    let now = as_of.map(|as_of| as_of.now).or_else(end).unwrap_or_default();
+    let ends = replayed.replay.reached.or_else(clock).unwrap_or_default();
+    let now = as_of.map_or(ends, |as_of| as_of.now);
     if as_of.is_none() {
         replayed.replay.engines().for_each(|engine| census.merge(&Census::of(engine, now)));
     }
-    Ok(Gathered { census, now, month: zone.month(as_of.map_or(now, |as_of| as_of.before)), replayed })
+    Ok(Gathered { census, now, ends, open: zone.month(as_of.map_or(now, |as_of| as_of.before)), replayed })
 }

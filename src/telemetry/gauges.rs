@@ -193,10 +193,6 @@ fn business(known: &[(Timestamp, &Totals)], currency: Currency, alert_types: &[&
         let users = known.iter().map(|(clock, totals)| totals.active_users(clock.day(), days)).sum();
         page.gauge(Metric::ActiveUsers, &[window], whole(users));
     }
-    for (index, class) in ["promoter", "passive", "detractor"].iter().enumerate() {
-        let respondents = known.iter().filter_map(|(_, totals)| totals.nps.get(index)).sum();
-        page.gauge(Metric::NpsRespondents, &[class], whole(respondents));
-    }
     for (index, alert_type) in alert_types.iter().enumerate() {
         for (place, severity) in [Severity::Warning, Severity::Critical].iter().enumerate() {
             let open = known.iter().filter_map(|(_, totals)| totals.open_alerts.get(index)?.get(place)).sum();

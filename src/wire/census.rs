@@ -101,9 +101,10 @@ struct InstanceForm {
     accounts: u64,
     unpriced: u64,
     too_late: u64,
+    duplicates: u64,
+    excluded: u64,
     is_moving: bool,
     active_users: [i64; 3],
-    nps: [i64; 3],
     features: Vec<(u32, CompactString)>,
     tables: TablesForm,
     found: FoundForm,
@@ -112,7 +113,8 @@ struct InstanceForm {
 /// The census of an instance as JSON.
 #[must_use]
 pub fn encode(instance: &InstanceCensus) -> Vec<u8> {
-    let Census { tables, live, accounts, unpriced, too_late, features, found, is_moving } = &instance.census;
+    let Census { tables, live, accounts, unpriced, too_late, duplicates, excluded, features, found, is_moving } =
+        &instance.census;
     let form = InstanceForm {
         version: VERSION,
         rules_hash: instance.terms.rules_hash.clone(),
@@ -127,9 +129,10 @@ pub fn encode(instance: &InstanceCensus) -> Vec<u8> {
         accounts: *accounts,
         unpriced: *unpriced,
         too_late: *too_late,
+        duplicates: *duplicates,
+        excluded: *excluded,
         is_moving: *is_moving,
         active_users: live.active_users,
-        nps: live.nps,
         features: features.iter().map(|(hash, name)| (hash, name.clone())).collect(),
         tables: TablesForm::of(tables),
         found: FoundForm::of(found),
@@ -167,10 +170,12 @@ pub fn decode(text: &[u8]) -> Result<InstanceCensus, CensusError> {
         now,
         census: Census {
             tables: form.tables.into_tables(),
-            live: Live { active_users: form.active_users, nps: form.nps },
+            live: Live { active_users: form.active_users },
             accounts: form.accounts,
             unpriced: form.unpriced,
             too_late: form.too_late,
+            duplicates: form.duplicates,
+            excluded: form.excluded,
             features,
             found: form.found.into_found()?,
             is_moving: form.is_moving,

@@ -92,7 +92,7 @@ fn customers() -> Story {
 #[test]
 fn the_best_customers_are_told_from_the_rest_by_their_traits() {
     customers().check("profile --as-of 2026-07-24", &expect![[r#"
-        profile of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 46 accounts
+        profile of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 46 accounts; the log ends on 2026-07-22, what came later is not known and taken for nothing
 
         The best customers and the rest
           group  customers  MRR from
@@ -181,7 +181,7 @@ fn features_are_ranked_by_who_uses_them_lately() {
     story.check(
         "features --as-of 2026-07-24",
         &expect![[r#"
-            features of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 9 accounts
+            features of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 9 accounts; the log ends on 2026-07-22, what came later is not known and taken for nothing
 
             Features most used by trial accounts
               rank  feature  trial  of   share    from      to  paying  of    share    from       to
@@ -223,7 +223,7 @@ fn cohorts() -> Story {
 #[test]
 fn the_strongest_accounts_of_a_cohort_are_those_likely_to_pay_most() {
     cohorts().check("accounts --as-of 2026-07-24 --top 3", &expect![[r#"
-        accounts of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 5 accounts
+        accounts of events.ndjson as of the end of 2026-07-24 (UTC), amounts in USD, 5 accounts; the log ends on 2026-07-22, what came later is not known and taken for nothing
 
         The strongest accounts by the month in which they first paid
           cohort   account  name          likely MRR    MRR   growth   risk  band     open alerts  users  last seen   owner
@@ -231,7 +231,7 @@ fn the_strongest_accounts_of_a_cohort_are_those_likely_to_pay_most() {
           2026-01  quiet                    1,133.80  1,210    0.0 %  6.3 %  healthy                   0  2026-03-22  customer-success
           2026-01  north                      843.32    900    0.0 %  6.3 %  healthy                   1  2026-07-22  customer-success
           Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
-          growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest 30 days.
+          growth: MRR against the end of the month in which they first paid, both at the rates of that month. users: seen in the latest 30 days.
 
         Their cohorts
           cohort   joined  pay now  shown
@@ -282,7 +282,7 @@ fn what_there_is_none_of_is_said() {
         accounts of events.ndjson as of 2026-07-22 (UTC), amounts in USD, 5 accounts
         accounts: The strongest accounts by the month in which they first paid
           Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
-          growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest 30 days.
+          growth: MRR against the end of the month in which they first paid, both at the rates of that month. users: seen in the latest 30 days.
         cohorts: Their cohorts
         left_out: What was left out or contradicted itself
         # accounts --cohort 2031-01: Some(1)
@@ -338,7 +338,7 @@ fn what_there_is_none_of_is_said() {
         The strongest accounts by the month in which they first paid
           cohort  account  name  likely MRR  MRR  growth  risk  band  open alerts  users  last seen  owner
           Strongest: by the MRR that is likely to be there in 28 days, MRR x (1 - risk), by the risk last told.
-          growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest 30 days.
+          growth: MRR against the end of the month in which they first paid, both at the rates of that month. users: seen in the latest 30 days.
           No subscription is known of any account (no billing): nothing can be told by what accounts pay.
 
         Their cohorts

@@ -18,7 +18,7 @@ pub fn tables(sums: &Sums<'_>) -> anyhow::Result<Vec<Table>> {
     let all = &sums.report.census.found.strongest.0;
     let mut chosen: Vec<(Month, &CohortOf)> = match sums.cohort {
         Some(month) => all.get_key_value(&month).into_iter().map(|(month, cohort)| (*month, cohort)).collect(),
-        None => all.range(..sums.month).rev().take(COHORTS).map(|(month, cohort)| (*month, cohort)).collect(),
+        None => all.range(..sums.open).rev().take(COHORTS).map(|(month, cohort)| (*month, cohort)).collect(),
     };
     if let (Some(month), true) = (sums.cohort, chosen.is_empty()) {
         match (all.first_key_value(), all.last_key_value(), sums.no_billing()) {
@@ -33,7 +33,7 @@ pub fn tables(sums: &Sums<'_>) -> anyhow::Result<Vec<Table>> {
     if chosen.is_empty() {
         chosen = all.iter().rev().take(1).map(|(month, cohort)| (*month, cohort)).collect();
     }
-    let older = if sums.cohort.is_some() { 0 } else { all.range(..sums.month).count().saturating_sub(COHORTS) };
+    let older = if sums.cohort.is_some() { 0 } else { all.range(..sums.open).count().saturating_sub(COHORTS) };
     let top = sums.top.unwrap_or(TOP);
     Ok(vec![accounts(sums, &chosen, top), cohorts(sums, &chosen, top, older), left_out(sums, &chosen, top)])
 }
@@ -88,13 +88,14 @@ fn accounts(sums: &Sums<'_>, chosen: &[(Month, &CohortOf)], top: usize) -> Table
             sums.report.rules.horizon.days()
         ),
         format!(
-            "growth: MRR against the end of the month in which they first paid, at today's rates. users: seen in the latest {ACTIVE_DAYS} days."
+            "growth: MRR against the end of the month in which they first paid, both at the rates of that month. users: seen in the latest {ACTIVE_DAYS} days."
         ),
     ];
     notes.extend(sums.no_billing());
     Table {
         id: "accounts",
         title: "The strongest accounts by the month in which they first paid".to_owned(),
+        periods: Vec::new(),
         columns: columns([
             ("cohort", "cohort"),
             ("account", "account"),
@@ -131,14 +132,15 @@ fn cohorts(sums: &Sums<'_>, chosen: &[(Month, &CohortOf)], top: usize, older: us
         notes.push(format!("{older} older cohorts are left out: ask for one with --cohort YYYY-MM"));
     }
     if sums.cohort.is_none()
-        && sums.report.census.found.strongest.0.contains_key(&sums.month)
-        && chosen.first().is_some_and(|(month, _)| *month != sums.month)
+        && sums.report.census.found.strongest.0.contains_key(&sums.open)
+        && chosen.first().is_some_and(|(month, _)| *month != sums.open)
     {
-        notes.push(format!("{} is still running and left out: --cohort {} shows it", sums.month, sums.month));
+        notes.push(format!("{} is still running and left out: --cohort {} shows it", sums.open, sums.open));
     }
     Table {
         id: "cohorts",
         title: "Their cohorts".to_owned(),
+        periods: Vec::new(),
         columns: columns([
             ("cohort", "cohort"),
             ("joined", "joined"),

@@ -21,7 +21,7 @@ const WORST: usize = 3;
 const LEAVES: f64 = 0.1;
 /// ... while its revenue is still at least this share of what it was, ...
 const HOLDS: f64 = 0.95;
-/// ... and its customers are not so few that one makes the difference.
+/// ... and its customers are not so few that one makes the difference. Nor are those at risk in the worst months of life.
 const MARKED_MIN: i64 = 5;
 
 /// The tables.
@@ -32,10 +32,10 @@ pub fn tables(sums: &Sums<'_>) -> Vec<Table> {
 fn left_out(sums: &Sums<'_>) -> Table {
     let (mut older, mut running, mut small, mut empty) = (0, 0, 0, 0);
     for (activated, group) in &sums.report.census.tables.cohorts {
-        let customers = ends(group, *activated, sums.month).first().map_or(0, |(customers, _)| *customers);
+        let customers = ends(group, *activated, sums.open).first().map_or(0, |(customers, _)| *customers);
         older += i64::from(*activated < oldest(sums));
-        running += i64::from(*activated >= sums.month);
-        let is_shown = (oldest(sums)..sums.month).contains(activated);
+        running += i64::from(*activated >= sums.open);
+        let is_shown = (oldest(sums)..sums.open).contains(activated);
         small += i64::from(is_shown && (1..MARKED_MIN).contains(&customers));
         empty += i64::from(is_shown && customers == 0);
     }
@@ -64,7 +64,7 @@ fn left_out(sums: &Sums<'_>) -> Table {
 
 /// The oldest cohort that is shown.
 fn oldest(sums: &Sums<'_>) -> Month {
-    sums.month.plus(-i32::from(COHORTS))
+    sums.open.plus(-i32::from(COHORTS))
 }
 
 /// Customers and MRR of a cohort at the ends of its complete months of life; the MRR at the rates of the first.
@@ -74,14 +74,14 @@ fn ends(group: &Group, activated: Month, running: Month) -> Vec<(i64, i64)> {
 
 fn life(sums: &Sums<'_>) -> Table {
     let mut head = columns([("cohort", "cohort"), ("joined", "joined"), ("customers_0", "k0"), ("mrr_0", "MRR")]);
-    head.extend((1..COHORTS).map(|k| Column { id: format!("k{k}"), title: format!("k{k}") }));
+    head.extend((1..COHORTS).map(|k| Column { is_pair: true, ..Column::new(format!("k{k}"), format!("k{k}")) }));
     head.extend(columns([("mark", "")]));
     let oldest = oldest(sums);
     let present = sums.present();
-    let cohorts = sums.report.census.tables.cohorts.iter().filter(|(month, _)| (oldest..sums.month).contains(month));
+    let cohorts = sums.report.census.tables.cohorts.iter().filter(|(month, _)| (oldest..sums.open).contains(month));
     let mut marked = 0;
     let rows = cohorts.map(|(activated, group)| {
-        let ends = ends(group, *activated, sums.month);
+        let ends = ends(group, *activated, sums.open);
         let (customers, minor) = ends.first().copied().unwrap_or_default();
         let joined = group.at(Length::Month.of(*activated)).cell.moved.first().copied().unwrap_or(0);
         let figures = present.figures(group, Length::Month.of(*activated));
@@ -118,6 +118,7 @@ fn life(sums: &Sums<'_>) -> Table {
     Table {
         id: "cohorts",
         title: "Customers/revenue by the month of the first payment".to_owned(),
+        periods: Vec::new(),
         columns: head,
         rows,
         notes,
@@ -129,13 +130,13 @@ fn churn(sums: &Sums<'_>) -> Table {
     let mut rows = Vec::new();
     let mut rates: Vec<(f64, u16)> = Vec::new();
     let cohorts_of = &sums.report.census.tables.cohorts;
-    let lives: Vec<_> = cohorts_of.iter().map(|(activated, group)| ends(group, *activated, sums.month)).collect();
+    let lives: Vec<_> = cohorts_of.iter().map(|(activated, group)| ends(group, *activated, sums.open)).collect();
     for k in 0..LIFE_MAX {
         let (mut start, mut lost, mut kept, mut whole, mut left) = (0, 0, (0, 0), (0, 0), 0);
         let mut cohorts = 0;
         for ((activated, group), life) in cohorts_of.iter().zip(&lives) {
             let month = activated.plus(i32::from(k));
-            if month >= sums.month {
+            if month >= sums.open {
                 continue;
             }
             cohorts += 1;
@@ -154,8 +155,8 @@ fn churn(sums: &Sums<'_>) -> Table {
             break;
         }
         let rate = share(lost, start);
-        rates.extend(rate.filter(|rate| *rate > 0.0).map(|rate| (rate, k)));
-        let figures = sums.present().figures(&Group::default(), Length::Month.of(sums.month));
+        rates.extend(rate.filter(|rate| *rate > 0.0 && start >= MARKED_MIN).map(|rate| (rate, k)));
+        let figures = sums.present().figures(&Group::default(), Length::Month.of(sums.open));
         rows.push(vec![
             Cell::text(format!("k{k}")),
             Cell::text(ordinal(k + 1)),
@@ -184,11 +185,12 @@ fn churn(sums: &Sums<'_>) -> Table {
         .map(|(rate, k)| format!("k{k} ({} month) {}", ordinal(k + 1), shown(Some(*rate), Unit::Share)))
         .collect();
     if !worst.is_empty() {
-        notes.push(format!("months with the worst churn: {}", worst.join(", ")));
+        notes.push(format!("months with the worst churn, of {MARKED_MIN} customers or more: {}", worst.join(", ")));
     }
     Table {
         id: "life",
         title: "Churn and retention by month of life, over all cohorts old enough".to_owned(),
+        periods: Vec::new(),
         columns: columns([
             ("k", "k"),
             ("month", "month"),
@@ -249,6 +251,7 @@ fn vintages(sums: &Sums<'_>) -> Table {
     Table {
         id: "vintages",
         title: format!("Today's revenue by the month of the first payment, and that of {year_ago}"),
+        periods: vec![("month", sums.month.to_string()), ("year_ago", year_ago.to_string())],
         columns: columns([
             ("cohort", "cohort"),
             ("mrr", "MRR"),

@@ -50,7 +50,7 @@ fn used(sums: &Sums<'_>, stage: Stage) -> Table {
     }
     let mut head = columns([("rank", "rank"), ("feature", "feature")]);
     for stage in [stage, other] {
-        let column = |id: &str, title: &str| Column { id: format!("{}{id}", stage.name()), title: title.to_owned() };
+        let column = |id: &str, title: &str| Column::new(format!("{}{id}", stage.name()), title);
         head.extend([
             column("", stage.name()),
             column("_of", "of"),
@@ -62,6 +62,7 @@ fn used(sums: &Sums<'_>, stage: Stage) -> Table {
     Table {
         id: stage.name(),
         title: format!("Features most used by {} accounts", stage.name()),
+        periods: Vec::new(),
         columns: head,
         rows: rows.collect(),
         notes,

@@ -28,13 +28,15 @@ fn kpis(sums: &Sums<'_>) -> Table {
     let total = sums.report.census.tables.total();
     let figures = |period: Period| present.figures(&total, period);
     let running = Length::Month.of(sums.month);
-    let complete = Length::ALL.map(|length| length.of(sums.month).previous());
+    let is_running = sums.month == sums.open;
+    let complete = Length::ALL.map(|length| length.of(sums.open).previous());
     let now = figures(running);
     let [month, quarter, year] = complete.map(figures);
     let mut head = columns([("focus", ""), ("kpi", "KPI"), ("title", "")]);
-    let titles = [running, complete[0], complete[1], complete[2]].map(|period| period.to_string());
-    for (id, title) in ["now", "month", "quarter", "year"].into_iter().zip(titles) {
-        head.push(Column { id: id.to_owned(), title: if id == "now" { format!("{title} so far") } else { title } });
+    let so_far = if is_running { "so far" } else { "to its end" };
+    let told = [running, complete[0], complete[1], complete[2]].map(|period| period.to_string());
+    for (id, title) in ["now", "month", "quarter", "year"].into_iter().zip(told.clone()) {
+        head.push(Column::new(id, if id == "now" { format!("{title} {so_far}") } else { title }));
     }
     head.extend(columns([("target", "target"), ("progress", "progress"), ("owner", "owner"), ("source", "data")]));
     let is_in_focus = |kpi: &Kpi| sums.wanted.focus.iter().any(|id| id == kpi.id);
@@ -65,6 +67,7 @@ fn kpis(sums: &Sums<'_>) -> Table {
     Table {
         id: "kpis",
         title: "KPIs".to_owned(),
+        periods: ["now_is", "month_is", "quarter_is", "year_is"].into_iter().zip(told).collect(),
         columns: head,
         rows: rows.collect(),
         notes: vec![
@@ -97,7 +100,7 @@ fn ledger(sums: &Sums<'_>) -> Table {
     let count = MONTHS.min(sums.month.since(first).saturating_add(1));
     let mut head = columns([("month", "month"), ("mrr_start", "MRR at start")]);
     for flow in Flow::ALL {
-        head.push(Column { id: flow.name().to_owned(), title: flow.name().to_owned() });
+        head.push(Column::new(flow.name(), flow.name()));
     }
     head.extend(columns([
         ("mrr_end", "MRR at end"),
@@ -121,12 +124,13 @@ fn ledger(sums: &Sums<'_>) -> Table {
     Table {
         id: "ledger",
         title: "MRR and customers by month".to_owned(),
+        periods: Vec::new(),
         columns: head,
         rows: rows.collect(),
-        notes: vec![
-            "end = start + new + expansion + reactivation - contraction - churned + fx; the last month is still running."
-                .to_owned(),
-        ],
+        notes: vec![format!(
+            "end = start + new + expansion + reactivation - contraction - churned + fx{}.",
+            if sums.month == sums.open { "; the last month is still running" } else { "" }
+        )],
     }
 }
 
@@ -147,6 +151,7 @@ fn trials(sums: &Sums<'_>) -> Table {
     Table {
         id: "trials",
         title: "Trials by whether a card was given".to_owned(),
+        periods: Vec::new(),
         columns: columns([
             ("card", "card"),
             ("started", "started"),
@@ -186,6 +191,7 @@ fn revisions(sums: &Sums<'_>) -> Option<Table> {
     (!rows.is_empty()).then(|| Table {
         id: "targets",
         title: "Targets and their revisions".to_owned(),
+        periods: Vec::new(),
         columns: columns([("kpi", "KPI"), ("from", "from"), ("target", "target"), ("state", "")]),
         rows,
         notes: Vec::new(),
@@ -201,13 +207,13 @@ fn benchmarks(sums: &Sums<'_>) -> Option<Table> {
         .iter()
         .filter_map(|benchmark| {
             let kpi = KPIS.iter().find(|kpi| kpi.id == benchmark.kpi)?;
-            let running = Length::Month.of(sums.month);
-            let period = if kpi.span == Span::Period { running.previous() } else { running };
+            let period = Length::Month.of(if kpi.span == Span::Period { sums.open.plus(-1) } else { sums.month });
             Some(vec![
                 Cell::text(kpi.id),
                 Cell::text(&benchmark.name),
                 Cell::Value(Some(benchmark.value), kpi.unit),
                 Cell::Value((kpi.value)(&present.figures(&total, period)), kpi.unit),
+                Cell::text(period.to_string()),
                 Cell::text(&benchmark.source),
             ])
         })
@@ -215,11 +221,13 @@ fn benchmarks(sums: &Sums<'_>) -> Option<Table> {
     (!rows.is_empty()).then(|| Table {
         id: "benchmarks",
         title: "What others reach: for comparison, never a threshold".to_owned(),
+        periods: Vec::new(),
         columns: columns([
             ("kpi", "KPI"),
             ("name", "of whom"),
             ("value", "theirs"),
             ("own", "ours"),
+            ("month", "in"),
             ("source", "said by"),
         ]),
         rows,

@@ -18,6 +18,12 @@ pub fn events(sums: &Sums<'_>) -> Vec<LeftOut> {
             whole(census.too_late),
             "events too old for activity windows or for a timeline that has moved on".into(),
         ),
+        ("duplicates", whole(census.duplicates), "events seen before, by their ids; counted once".into()),
+        (
+            "excluded",
+            whole(census.excluded),
+            "events of users, sources or roles that do not count by configuration (rules.excluded_*)".into(),
+        ),
     ];
     if let Some(refused) = &sums.report.refused {
         let unknown = "events of types that are not known; passed over".into();

@@ -41,6 +41,7 @@ fn groups(sums: &Sums<'_>, contrast: Option<&Contrast>) -> Table {
     Table {
         id: "groups",
         title: "The best customers and the rest".to_owned(),
+        periods: Vec::new(),
         columns: columns([("group", "group"), ("customers", "customers"), ("mrr_from", "MRR from"), ("who", "")]),
         rows: vec![
             row("best", best, from, "pay, are not at risk, and pay most"),
@@ -101,6 +102,7 @@ fn traits(contrast: Option<&Contrast>) -> Table {
     Table {
         id: "traits",
         title: "Traits of the best against the rest, those that tell them apart first".to_owned(),
+        periods: Vec::new(),
         columns: columns([
             ("origin", "known by"),
             ("trait", "trait"),

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::table::{self, Cell, LeftOut, Table, columns, whole};
+use super::table::{self, Cell, Column, LeftOut, Table, columns, whole};
 use super::{Sums, omitted};
 use crate::engine::kpis::leavers::{Fate, Worth};
 use crate::engine::kpis::registry::{Unit, find};
@@ -31,7 +31,7 @@ fn left_out(sums: &Sums<'_>) -> Table {
 
 fn segments(sums: &Sums<'_>) -> Table {
     let present = sums.present();
-    let period = sums.length.of(sums.month).previous();
+    let period = sums.length.of(sums.open).previous();
     let mut head = columns([
         ("trait", "trait"),
         ("segment", "segment"),
@@ -40,7 +40,7 @@ fn segments(sums: &Sums<'_>) -> Table {
         ("share", "of MRR"),
     ]);
     let told: Vec<_> = TOLD.iter().filter_map(|id| find(id)).collect();
-    head.extend(told.iter().map(|kpi| super::table::Column { id: kpi.id.to_owned(), title: title(kpi.id).to_owned() }));
+    head.extend(told.iter().map(|kpi| Column::new(kpi.id, title(kpi.id))));
     let total = sums.report.census.tables.total();
     let whole = total.at(period).mrr_end_minor();
     let row = |dimension: &str, name: &str, group: &Group| {
@@ -67,6 +67,7 @@ fn segments(sums: &Sums<'_>) -> Table {
     Table {
         id: "segments",
         title: format!("Segments in {period}"),
+        periods: vec![("period", period.to_string())],
         columns: head,
         rows,
         notes: vec![
@@ -91,7 +92,7 @@ fn title(id: &str) -> &'static str {
 
 /// Who left or pays less, against who stayed.
 fn leavers(sums: &Sums<'_>) -> Table {
-    let period = sums.length.of(sums.month).previous();
+    let period = sums.length.of(sums.open).previous();
     let figures = sums.present().figures(&Group::default(), period);
     let leavers = sums.leavers();
     let all: i64 = leavers.0.iter().map(|worth| worth.start_minor).sum();
@@ -114,6 +115,7 @@ fn leavers(sums: &Sums<'_>) -> Table {
     Table {
         id: "leavers",
         title: format!("Who left or pays less in {period}, of those who paid at its start"),
+        periods: vec![("period", period.to_string())],
         columns: columns([
             ("fate", ""),
             ("accounts", "accounts"),

@@ -80,7 +80,15 @@ fn add_up(answers: &[(&str, InstanceCensus)]) -> anyhow::Result<Report> {
         );
     }
     let of = answers.iter().map(|(address, _)| *address).collect::<Vec<_>>().join(", ");
-    Ok(Report { of, census: sum, now: latest, month: zone.month(latest), refused: None, rules: terms.into_rules() })
+    Ok(Report {
+        of,
+        census: sum,
+        now: latest,
+        log_ends: latest,
+        open: zone.month(latest),
+        refused: None,
+        rules: terms.into_rules(),
+    })
 }
 
 #[cfg(test)]

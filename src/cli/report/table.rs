@@ -4,9 +4,12 @@
 //! traits are anybody's: in text nothing in them moves the cursor, in CSV no spreadsheet takes them for a formula.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use serde_json::{Map, Value, json};
+use textwrap::core::display_width;
 
 use crate::engine::kpis::registry::Unit;
 
@@ -17,6 +20,8 @@ pub struct Table {
     pub id: &'static str,
     /// What it shows.
     pub title: String,
+    /// The periods that it tells of, by name: what people read in its titles, for programs.
+    pub periods: Vec<(&'static str, String)>,
     /// Its columns.
     pub columns: Vec<Column>,
     /// Its rows: a cell for each column.
@@ -32,6 +37,15 @@ pub struct Column {
     pub id: String,
     /// What people read.
     pub title: String,
+    /// Whether its cells are pairs: two columns for programs, whatever its rows have.
+    pub is_pair: bool,
+}
+
+impl Column {
+    /// A column of plain cells.
+    pub fn new(id: impl Into<String>, title: impl Into<String>) -> Column {
+        Column { id: id.into(), title: title.into(), is_pair: false }
+    }
 }
 
 /// A cell.
@@ -81,6 +95,7 @@ pub fn left_out(counts: Vec<LeftOut>) -> Table {
     Table {
         id: "left_out",
         title: "What was left out or contradicted itself".to_owned(),
+        periods: Vec::new(),
         columns: columns([("what", "what"), ("count", "count"), ("result", "result")]),
         rows,
         notes,
@@ -89,7 +104,7 @@ pub fn left_out(counts: Vec<LeftOut>) -> Table {
 
 /// Columns of these ids, with these titles.
 pub fn columns<const N: usize>(columns: [(&str, &str); N]) -> Vec<Column> {
-    columns.into_iter().map(|(id, title)| Column { id: id.to_owned(), title: title.to_owned() }).collect()
+    columns.into_iter().map(|(id, title)| Column::new(id, title)).collect()
 }
 
 /// A value as people read it.
@@ -155,8 +170,8 @@ const TEXT_MIN: usize = 24;
 /// ... nor than this where the terminal leaves no more.
 const WORD_MIN: usize = 8;
 
-/// The tables as text, aligned, in lines of at most `columns` characters: columns that do not fit stand in further blocks, each
-/// of which begins with the column that names the rows, and long texts go on below themselves.
+/// The tables as text, aligned, in lines of at most `columns` characters, of which wide ones count twice: columns that do not
+/// fit stand in further blocks, each of which begins with what names the rows, and long texts go on below themselves.
 pub fn text(head: &str, tables: &[Table], columns: usize) -> String {
     let mut out = String::new();
     paragraph(head, "", columns, &mut out);
@@ -185,10 +200,9 @@ fn aligned(table: &Table, columns: usize, out: &mut String) {
     let is_number = |index: usize| table.rows.iter().filter_map(|row| row.get(index)).any(Cell::is_number);
     let placed = (0..titles.len()).map(|index| {
         let cells = rows.iter().chain([&titles]).filter_map(|row| row.get(index));
-        Placed { index, width: cells.map(|cell| cell.chars().count()).max().unwrap_or(0), is_number: is_number(index) }
+        Placed { index, width: cells.map(|cell| display_width(cell)).max().unwrap_or(0), is_number: is_number(index) }
     });
-    let key = titles.iter().position(|title| !title.is_empty()).unwrap_or(0);
-    let blocks = blocks(&placed.collect::<Vec<_>>(), key, columns);
+    let blocks = blocks(&placed.collect::<Vec<_>>(), keys(&rows), columns);
     for (number, block) in blocks.iter().enumerate() {
         if number > 0 {
             out.push('\n');
@@ -205,27 +219,36 @@ struct Placed {
     is_number: bool,
 }
 
-/// The columns of a table that stand beside each other; those of numbers keep their width. The one at `key` names the rows,
-/// and leaves two fifths of the line to what it names.
-fn blocks(placed: &[Placed], key: usize, columns: usize) -> Vec<Vec<Placed>> {
+/// The columns that name the rows: the first or the second where no two rows have the same there, or both.
+fn keys(rows: &[Vec<String>]) -> Range<usize> {
+    let is_name = |index: usize| {
+        let names: BTreeSet<_> = rows.iter().filter_map(|row| row.get(index).filter(|name| !name.is_empty())).collect();
+        names.len() == rows.len()
+    };
+    (0..2).find(|index| is_name(*index)).map_or(0..2, |index| index..index + 1)
+}
+
+/// The columns of a table that stand beside each other; those of numbers keep their width. Those of `keys` name the rows, and
+/// leave two fifths of the line to what they name.
+fn blocks(placed: &[Placed], keys: Range<usize>, columns: usize) -> Vec<Vec<Placed>> {
     let mut blocks: Vec<Vec<Placed>> = vec![Vec::new()];
+    let most = (columns / 5).saturating_mul(3) / keys.len();
     let narrow = |column: &Placed| {
-        let most = (columns / 5).saturating_mul(3).saturating_sub(INDENT.len()).max(WORD_MIN);
+        let most = most.saturating_sub(INDENT.len()).max(WORD_MIN);
         Placed { width: if column.is_number { column.width } else { column.width.min(most) }, ..*column }
     };
     for column in placed {
-        let is_key = column.index == key;
         let room = |block: &[Placed]| {
             let taken: usize = block.iter().map(|known| known.width + INDENT.len()).sum();
             columns.saturating_sub(taken + INDENT.len())
         };
         let fits = |block: &[Placed]| column.width <= room(block) || (!column.is_number && room(block) >= TEXT_MIN);
-        if blocks.last().is_some_and(|block| block.len() > 1 && !fits(block)) {
-            blocks.push(placed.get(key).map(narrow).into_iter().collect());
+        if blocks.last().is_some_and(|block| block.len() > keys.len() && !fits(block)) {
+            blocks.push(placed.get(keys.clone()).unwrap_or_default().iter().map(narrow).collect());
         }
         if let Some(block) = blocks.last_mut() {
             let width = if column.is_number { column.width } else { column.width.min(room(block).max(WORD_MIN)) };
-            block.push(if is_key { narrow(column) } else { Placed { width, ..*column } });
+            block.push(if keys.contains(&column.index) { narrow(column) } else { Placed { width, ..*column } });
         }
     }
     blocks
@@ -234,22 +257,17 @@ fn blocks(placed: &[Placed], key: usize, columns: usize) -> Vec<Vec<Placed>> {
 fn line(row: &[String], block: &[Placed], out: &mut String) {
     let wrapped = |column: &Placed| {
         let cell = row.get(column.index).map(String::as_str).unwrap_or_default();
-        if cell.chars().count() <= column.width {
-            vec![Cow::Borrowed(cell)]
-        } else {
-            textwrap::wrap(cell, column.width)
-        }
+        if display_width(cell) <= column.width { vec![Cow::Borrowed(cell)] } else { textwrap::wrap(cell, column.width) }
     };
     let cells: Vec<Vec<Cow<'_, str>>> = block.iter().map(wrapped).collect();
     for number in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
         let mut text = String::new();
         for (Placed { width, is_number, .. }, lines) in block.iter().zip(&cells) {
             let cell = lines.get(number).map(AsRef::as_ref).unwrap_or_default();
-            let _ = if *is_number {
-                write!(text, "{INDENT}{cell:>width$}")
-            } else {
-                write!(text, "{INDENT}{cell:<width$}")
-            };
+            // Formatting would pad by characters, some of which are two columns wide, others none.
+            let room = " ".repeat(width.saturating_sub(display_width(cell)));
+            let (before, after) = if *is_number { (room.as_str(), "") } else { ("", room.as_str()) };
+            let _ = write!(text, "{INDENT}{before}{cell}{after}");
         }
         let _ = writeln!(out, "{}", text.trim_end());
     }
@@ -282,26 +300,27 @@ pub fn json(head: &Value, tables: &[Table]) -> String {
                 Value::Object(members)
             })
             .collect();
-        object.insert(table.id.to_owned(), json!({ "title": table.title, "rows": rows, "notes": table.notes }));
+        let periods: Map<_, _> =
+            table.periods.iter().map(|(name, period)| ((*name).to_owned(), json!(period))).collect();
+        let told = json!({ "title": table.title, "periods": periods, "rows": rows, "notes": table.notes });
+        object.insert(table.id.to_owned(), told);
     }
     format!("{:#}\n", Value::Object(object))
 }
 
-/// The tables as CSV, each with its id in the first column and what is the same for `all` rows behind it, an empty line between
-/// them.
-pub fn csv(all: &[(&str, String)], tables: &[Table]) -> String {
+/// The tables as CSV, each with its id in the first column, what is the same for `all` rows behind it, and the periods that it
+/// tells of, an empty line between them.
+pub fn csv(all: &[(&'static str, String)], tables: &[Table]) -> String {
     let mut out = String::new();
     for (index, table) in tables.iter().enumerate() {
         if index > 0 {
             out.push('\n');
         }
-        let pairs: Vec<bool> = (0..table.columns.len())
-            .map(|index| table.rows.iter().any(|row| matches!(row.get(index), Some(Cell::Pair(..)))))
-            .collect();
+        let same = || all.iter().chain(&table.periods);
         let mut head = vec!["table".to_owned()];
-        head.extend(all.iter().map(|(name, _)| (*name).to_owned()));
-        for (column, is_pair) in table.columns.iter().zip(&pairs) {
-            if *is_pair {
+        head.extend(same().map(|(name, _)| (*name).to_owned()));
+        for column in &table.columns {
+            if column.is_pair {
                 head.extend([format!("{}_customers", column.id), format!("{}_revenue", column.id)]);
             } else {
                 head.push(column.id.clone());
@@ -310,12 +329,12 @@ pub fn csv(all: &[(&str, String)], tables: &[Table]) -> String {
         record(&head, &mut out);
         for row in &table.rows {
             let mut cells = vec![table.id.to_owned()];
-            cells.extend(all.iter().map(|(_, value)| value.clone()));
+            cells.extend(same().map(|(_, value)| value.clone()));
             let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-            for (cell, is_pair) in row.iter().zip(&pairs) {
+            for (cell, column) in row.iter().zip(&table.columns) {
                 match cell {
                     Cell::Pair(customers, revenue) => cells.extend([number(*customers), number(*revenue)]),
-                    Cell::Empty if *is_pair => cells.extend([String::new(), String::new()]),
+                    Cell::Empty if column.is_pair => cells.extend([String::new(), String::new()]),
                     Cell::Empty => cells.push(String::new()),
                     Cell::Text(text) => cells.push(inert(text)),
                     Cell::Value(value, _) => cells.push(number(*value)),
@@ -351,7 +370,10 @@ mod tests {
         Table {
             id: "sample",
             title: "A sample".to_owned(),
-            columns: columns([("name", "name"), ("mrr", "MRR"), ("month_1", "k1"), ("rate", "rate")]),
+            periods: vec![("period", "2026-Q1".to_owned())],
+            columns: [("name", "name"), ("mrr", "MRR"), ("month_1", "k1"), ("rate", "rate")]
+                .map(|(id, title)| Column { is_pair: id == "month_1", ..Column::new(id, title) })
+                .into(),
             rows: vec![
                 vec![
                     Cell::text("a, \"b\""),
@@ -383,9 +405,9 @@ mod tests {
     #[test]
     fn no_line_is_longer_than_the_terminal() {
         let mut wide = sample();
-        wide.columns.insert(0, Column { id: "focus".to_owned(), title: String::new() });
+        wide.columns.insert(0, Column::new("focus", ""));
         wide.rows.iter_mut().for_each(|row| row.insert(0, Cell::text("*")));
-        wide.columns.push(Column { id: "said".to_owned(), title: "said".to_owned() });
+        wide.columns.push(Column::new("said", "said"));
         wide.rows.iter_mut().for_each(|row| row.push(Cell::text("nothing that anybody could have read in one line")));
         wide.notes = vec!["A note that goes on for longer than a line is.".to_owned()];
         let shown = text("a head that is rather long for a terminal", &[wide], 38);
@@ -411,7 +433,7 @@ mod tests {
               a line is.
         "#]]
         .assert_eq(&shown);
-        assert!(shown.lines().all(|line| line.chars().count() <= 38), "{shown}");
+        assert!(shown.lines().all(|line| display_width(line) <= 38), "{shown}");
     }
 
     /// The names of rows leave room for what they name.
@@ -472,7 +494,45 @@ mod tests {
               A note.
         "#]]
         .assert_eq(&shown);
-        assert!(shown.lines().all(|line| line.chars().count() <= 40), "{shown}");
+        assert!(shown.lines().all(|line| display_width(line) <= 40), "{shown}");
+    }
+
+    /// Neither the first column nor the second names the rows: both are there again.
+    #[test]
+    fn rows_are_named_by_as_much_as_tells_them_apart() {
+        let row = |segment: [&str; 2], customers: i64| {
+            [segment.map(Cell::text).as_slice(), &[Cell::count(customers), Cell::text("as before")]].concat()
+        };
+        let rows = vec![row(["plan", "team"], 1), row(["plan", "unknown"], 1_000), row(["region", "unknown"], 7)];
+        let columns =
+            columns([("trait", "trait"), ("segment", "segment"), ("customers", "customers"), ("told", "told")]);
+        let shown = text("head", &[Table { columns, rows, ..sample() }], 34);
+        expect![[r#"
+            head
+
+            A sample
+              trait   segment  customers
+              plan    team             1
+              plan    unknown      1,000
+              region  unknown          7
+
+              trait   segment  told
+              plan    team     as before
+              plan    unknown  as before
+              region  unknown  as before
+              A note.
+        "#]]
+        .assert_eq(&shown);
+    }
+
+    /// Some characters are two columns wide, some none.
+    #[test]
+    fn columns_are_aligned_by_what_is_shown() {
+        let rows =
+            ["日本", "e\u{301}"].map(|name| vec![Cell::text(name), Cell::count(7), Cell::Empty, Cell::Empty]).into();
+        let shown = text("head", &[Table { rows, ..sample() }], usize::MAX);
+        let numbers: Vec<_> = shown.lines().filter(|line| line.ends_with('7')).map(display_width).collect();
+        assert_eq!(numbers, [11, 11], "{shown}");
     }
 
     #[test]
@@ -496,15 +556,15 @@ mod tests {
         let texts = ["=1+1", "+1", "-1", "@a", "\tb", "\rc", "a=1", "'d"];
         let rows = texts.map(|name| vec![Cell::text(name), Cell::count(-1), Cell::Empty, Cell::Empty]).into();
         expect![[r#"
-            table,name,mrr,month_1,rate
-            sample,'=1+1,-1,,
-            sample,'+1,-1,,
-            sample,'-1,-1,,
-            sample,'@a,-1,,
-            sample,'<TAB>b,-1,,
-            sample,"'<CR>c",-1,,
-            sample,a=1,-1,,
-            sample,'d,-1,,
+            table,period,name,mrr,month_1_customers,month_1_revenue,rate
+            sample,2026-Q1,'=1+1,-1,,,
+            sample,2026-Q1,'+1,-1,,,
+            sample,2026-Q1,'-1,-1,,,
+            sample,2026-Q1,'@a,-1,,,
+            sample,2026-Q1,'<TAB>b,-1,,,
+            sample,2026-Q1,"'<CR>c",-1,,,
+            sample,2026-Q1,a=1,-1,,,
+            sample,2026-Q1,'d,-1,,,
         "#]]
         .assert_eq(&csv(&[], &[Table { rows, ..sample() }]).replace('\t', "<TAB>").replace('\r', "<CR>"));
     }
@@ -512,15 +572,13 @@ mod tests {
     #[test]
     fn programs_get_plain_numbers() {
         expect![[r#"
-            table,currency,name,mrr,month_1_customers,month_1_revenue,rate
-            sample,USD,"a, ""b""",1234567.5,0.5,1.049,-0.0213
-            sample,USD,c,,,,
+            table,currency,period,name,mrr,month_1_customers,month_1_revenue,rate
+            sample,USD,2026-Q1,"a, ""b""",1234567.5,0.5,1.049,-0.0213
+            sample,USD,2026-Q1,c,,,,
 
-            table,currency,name,mrr,month_1_customers,month_1_revenue,rate
-            sample,USD,"a, ""b""",1234567.5,0.5,1.049,-0.0213
-            sample,USD,c,,,,
+            table,currency,period,name,mrr,month_1_customers,month_1_revenue,rate
         "#]]
-        .assert_eq(&csv(&[("currency", "USD".to_owned())], &[sample(), sample()]));
+        .assert_eq(&csv(&[("currency", "USD".to_owned())], &[sample(), Table { rows: Vec::new(), ..sample() }]));
         expect![[r#"
             head
             sample: A sample
@@ -534,6 +592,9 @@ mod tests {
                 "notes": [
                   "A note."
                 ],
+                "periods": {
+                  "period": "2026-Q1"
+                },
                 "rows": [
                   {
                     "month_1": {

@@ -18,7 +18,7 @@ pub struct Member<'a> {
     pub rules: &'a Rules,
     /// As of when.
     pub now: Timestamp,
-    /// The month in the configured zone that is running.
+    /// The month in the configured zone that it is in.
     pub month: Month,
     /// When it first paid; `None` while it has not.
     pub activated: Option<Month>,
@@ -31,9 +31,10 @@ pub struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    /// `account` as of `now`, while `month` is running.
+    /// `account` as of `now`.
     #[must_use]
-    pub fn of(account: &'a Account, rules: &'a Rules, now: Timestamp, month: Month) -> Member<'a> {
+    pub fn of(account: &'a Account, rules: &'a Rules, now: Timestamp) -> Member<'a> {
+        let month = rules.kpis.time_zone.month(now);
         let valuation = rules.valuation();
         let book = account.billing.as_ref().map(|billing| billing.book(valuation));
         Member {

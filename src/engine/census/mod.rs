@@ -44,6 +44,10 @@ pub struct Census {
     pub unpriced: u64,
     /// Events that came too late for windows or timelines, likewise.
     pub too_late: u64,
+    /// Events seen before, likewise.
+    pub duplicates: u64,
+    /// Events that do not count by configuration, likewise.
+    pub excluded: u64,
     /// The names of features.
     pub features: Vocabulary,
     /// What the walk over the accounts found.
@@ -70,11 +74,11 @@ pub struct Found {
 }
 
 impl Found {
-    /// Counts `account` as of `now`, while `month` is running.
-    pub fn count(&mut self, account: &Account, rules: &Rules, now: Timestamp, month: Month) {
-        let member = Member::of(account, rules, now, month);
+    /// Counts `account` as of `now`, when the months before `open` are over.
+    pub fn count(&mut self, account: &Account, rules: &Rules, now: Timestamp, open: Month) {
+        let member = Member::of(account, rules, now);
         for (length, leavers) in Length::ALL.into_iter().zip(&mut self.leavers) {
-            leavers.count(&member, length.of(member.month).previous());
+            leavers.count(&member, length.of(open).previous());
         }
         self.pays_minor += member.pays_latest_minor;
         self.billed += u64::from(account.standing.is_subscribed);
@@ -98,13 +102,13 @@ impl Census {
     /// The census of `engine` as of `now`.
     #[must_use]
     pub fn of(engine: &Engine, now: Timestamp) -> Census {
-        Census::in_month(engine, now, engine.rules.kpis.time_zone.month(now))
+        Census::when_open(engine, now, engine.rules.kpis.time_zone.month(now))
     }
 
-    /// The same while `month` is running: with the last moment of a month, the next one may be.
+    /// The same when the months before `open` are over: with the last moment of a month, that month may be.
     #[must_use]
-    pub fn in_month(engine: &Engine, now: Timestamp, month: Month) -> Census {
-        let mut walk = Walk { month, ..Walk::new(engine, now) };
+    pub fn when_open(engine: &Engine, now: Timestamp, open: Month) -> Census {
+        let mut walk = Walk { open, ..Walk::new(engine, now) };
         while !walk.go_on(engine, usize::MAX) {}
         walk.end(engine)
     }
@@ -116,6 +120,8 @@ impl Census {
         self.accounts += other.accounts;
         self.unpriced += other.unpriced;
         self.too_late += other.too_late;
+        self.duplicates += other.duplicates;
+        self.excluded += other.excluded;
         self.features.merge(&other.features);
         self.found.merge(&other.found);
         self.is_moving |= other.is_moving;
@@ -126,7 +132,8 @@ impl Census {
 #[derive(Debug)]
 pub struct Walk {
     now: Timestamp,
-    month: Month,
+    /// The first month that is not over.
+    open: Month,
     /// Slots walked over.
     walked: usize,
     /// Events accepted when it began.
@@ -138,8 +145,8 @@ impl Walk {
     /// At the beginning; accounts are counted as of `now`.
     #[must_use]
     pub fn new(engine: &Engine, now: Timestamp) -> Walk {
-        let month = engine.rules.kpis.time_zone.month(now);
-        Walk { now, month, walked: 0, accepted: engine.counts.accepted, found: Found::default() }
+        let open = engine.rules.kpis.time_zone.month(now);
+        Walk { now, open, walked: 0, accepted: engine.counts.accepted, found: Found::default() }
     }
 
     /// Walks over the next `accounts_max` accounts at most; whether it has come to the end.
@@ -147,7 +154,7 @@ impl Walk {
         let end = self.walked.saturating_add(accounts_max).min(engine.store.len());
         let slots = (self.walked..end).filter_map(|index| u32::try_from(index).ok()).map(Slot::of);
         for account in slots.filter_map(|slot| engine.store.get(slot)) {
-            self.found.count(account, &engine.rules, self.now, self.month);
+            self.found.count(account, &engine.rules, self.now, self.open);
         }
         self.walked = end;
         self.walked == engine.store.len()
@@ -162,6 +169,8 @@ impl Walk {
             accounts: engine.store.len() as u64,
             unpriced: engine.counts.unpriced,
             too_late: engine.counts.too_late,
+            duplicates: engine.counts.duplicates,
+            excluded: engine.counts.excluded,
             features: Vocabulary::clone(&engine.partition.features),
             found: self.found,
             is_moving: engine.counts.accepted != self.accepted,

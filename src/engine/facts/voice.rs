@@ -10,10 +10,13 @@ pub const ANSWERS_MAX: usize = 20;
 pub const RATINGS_MAX: usize = 12;
 /// Latest days kept on which surveys went out.
 pub const ASKED_MAX: usize = 12;
-/// Latest days and kinds kept of which it is known how many surveys went out.
-pub const SENT_MAX: usize = 12;
+/// Of days that are less than so many older than the latest, and of the latest [`ASKED_MAX`], it is known how many surveys went
+/// out; and how many answers came, likewise.
+const COUNTED_DAYS: u16 = 90;
+/// No more are counted of a day and kind.
+pub const COUNT_MAX: u16 = 16_383;
 
-/// An answer counts in the fleet's NPS classes for this long.
+/// A promoter vouches for an account for this long.
 pub const ANSWER_VALID: Span = Span::from_days(180);
 
 /// What people say.
@@ -25,19 +28,19 @@ pub struct Voice {
     pub ratings: Vec<Answer>,
     /// Days on which surveys went out, ascending, the latest [`ASKED_MAX`].
     pub asked: Vec<Day>,
-    /// How many went out of each kind, by day and kind, the latest [`SENT_MAX`].
-    pub sent: Vec<Sent>,
+    /// How many went out, by day, ascending.
+    pub sent: Vec<Counted>,
+    /// How many answers came, likewise.
+    pub answered: Vec<Counted>,
 }
 
-/// How many surveys of a kind went out on a day.
+/// How many surveys went out on a day, or were answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
+pub struct Counted {
     /// The day.
     pub day: Day,
-    /// Which survey.
-    pub survey: Survey,
-    /// How many.
-    pub count: u16,
+    /// How many, by [`Survey`], at most [`COUNT_MAX`] each.
+    pub counts: [u16; Survey::ALL.len()],
 }
 
 /// One answer.
@@ -64,32 +67,22 @@ impl Answer {
 impl Voice {
     /// Takes in an NPS answer.
     pub fn answer(&mut self, answer: Answer) {
+        count(&mut self.answered, answer.stamp.time.day(), Survey::Nps);
         keep(&mut self.answers, answer, ANSWERS_MAX);
     }
 
     /// Takes in a CSAT rating.
     pub fn rate(&mut self, rating: Answer) {
+        count(&mut self.answered, rating.stamp.time.day(), Survey::Csat);
         keep(&mut self.ratings, rating, RATINGS_MAX);
     }
 
     /// Notes that a survey went out.
     pub fn survey_sent(&mut self, time: Timestamp, survey: Survey) {
         let day = time.day();
-        match self.sent.binary_search_by_key(&(day, survey), |sent| (sent.day, sent.survey)) {
-            Ok(index) => {
-                if let Some(sent) = self.sent.get_mut(index) {
-                    sent.count = sent.count.saturating_add(1);
-                }
-            }
-            Err(index) => {
-                super::insert(&mut self.sent, index, Sent { day, survey, count: 1 });
-                if self.sent.len() > SENT_MAX {
-                    self.sent.remove(0);
-                }
-            }
-        }
-        if let Err(index) = self.asked.binary_search(&time.day()) {
-            super::insert(&mut self.asked, index, time.day());
+        count(&mut self.sent, day, survey);
+        if let Err(index) = self.asked.binary_search(&day) {
+            super::insert(&mut self.asked, index, day);
             if self.asked.len() > ASKED_MAX {
                 self.asked.remove(0);
             }
@@ -100,7 +93,7 @@ impl Voice {
     #[must_use]
     pub fn sent_on(&self, day: Day) -> u32 {
         let own = self.sent.iter().filter(|sent| sent.day == day);
-        own.map(|sent| u32::from(sent.count)).sum::<u32>().max(1)
+        own.flat_map(|sent| sent.counts).map(u32::from).sum::<u32>().max(1)
     }
 
     /// Whether anything of it may speak for churn: a detractor, a score below the one before, a rating, a survey that may be
@@ -112,26 +105,20 @@ impl Voice {
             || latest(&self.answers)
                 .any(|(answer, before)| answer.is_detractor() || before.is_some_and(|known| known.score > answer.score))
     }
+}
 
-    /// Promoters (9-10), passives (7-8) and detractors (0-6) among the latest answers still valid at `now`.
-    #[must_use]
-    pub fn classes(&self, now: Timestamp) -> [u8; 3] {
-        let mut classes = [0; 3];
-        for (answer, _) in latest(&self.answers) {
-            if now.since(answer.stamp.time) > ANSWER_VALID {
-                continue;
-            }
-            let class = match answer.score {
-                9.. => 0,
-                7..=8 => 1,
-                _ => 2,
-            };
-            if let Some(count) = classes.get_mut(class) {
-                *count += 1;
-            }
-        }
-        classes
+/// Counts one more of `survey` on `day`. What is old is let go, whatever the order of arrival.
+fn count(list: &mut Vec<Counted>, day: Day, survey: Survey) {
+    let index = list.partition_point(|known| known.day < day);
+    if list.get(index).is_none_or(|known| known.day != day) {
+        super::insert(list, index, Counted { day, counts: [0; Survey::ALL.len()] });
     }
+    if let Some(count) = list.get_mut(index).and_then(|known| known.counts.get_mut(survey as usize)) {
+        *count = count.saturating_add(1).min(COUNT_MAX);
+    }
+    let latest = list.last().map_or(day, |latest| latest.day);
+    let old = list.partition_point(|known| latest.since(known.day) >= COUNTED_DAYS);
+    list.drain(..old.min(list.len().saturating_sub(ASKED_MAX)));
 }
 
 /// Keeps the latest `max` of the answers, sorted by respondent and time.

@@ -6,14 +6,14 @@
 
 use compact_str::CompactString;
 
-use super::days::{Card, Count, CsatClass, Tally};
+use super::days::{Card, Count, CsatClass, NpsClass, Tally};
 use super::flows::month_flows;
-use super::tables::Contribution;
+use super::tables::{Contribution, named};
 use super::{DROP_OFF, TRIAL_BELIEVED_MAX, TRIAL_MAX};
 use crate::engine::account::Account;
 use crate::engine::event::{Event, Kind, Survey};
 use crate::engine::facts::onboarding::{Onboarding, Trial};
-use crate::engine::facts::voice::latest;
+use crate::engine::facts::voice::{Answer, latest};
 use crate::engine::rules::Rules;
 use crate::units::calendar::Zone;
 use crate::units::{Day, Span, Timestamp};
@@ -88,8 +88,9 @@ pub fn contribution(account: &Account, rules: &Rules, parts: Parts) -> Contribut
     let mut added = Contribution::default();
     let zone = rules.kpis.time_zone;
     if parts.has(Parts::SEGMENTS) && account.billing.is_some() {
-        added.segments.push(account.segment(rules).into());
-        added.segments.extend(rules.kpis.dimensions.iter().map(|dimension| segment(account, dimension)));
+        added.segments.push(named(account.segment(rules)).into());
+        let own = rules.kpis.dimensions.iter().map(|dimension| segment(account, dimension));
+        added.segments.extend(own.map(|value| named(&value).into()));
     }
     if parts.has(Parts::MONEY) {
         money(account, rules, &mut added);
@@ -132,9 +133,7 @@ fn money(account: &Account, rules: &Rules, added: &mut Contribution) {
 /// The account's value of a trait; numbers of employees are told by size class.
 #[must_use]
 pub fn segment(account: &Account, dimension: &str) -> CompactString {
-    let stated = account.profile.as_ref().and_then(|profile| profile.value(dimension));
-    let plan = || account.billing.as_ref().filter(|_| dimension == "plan")?.ledger.plan();
-    let Some(value) = stated.or_else(plan) else { return UNKNOWN.into() };
+    let Some(value) = account.value(dimension) else { return UNKNOWN.into() };
     if dimension == "employees" { size_class(value).into() } else { value.into() }
 }
 
@@ -246,16 +245,19 @@ fn trial(account: &Account, onboarding: &Onboarding, began: Timestamp, zone: Zon
 
 fn voice(account: &Account, zone: Zone, tallies: &mut Vec<Tally>) {
     let Some(voice) = &account.voice else { return };
-    for sent in &voice.sent {
-        tallies.push(Tally { day: sent.day, count: Count::SurveysSent(sent.survey), amount: sent.count.into() });
-    }
-    for (survey, answers) in [(Survey::Nps, &voice.answers), (Survey::Csat, &voice.ratings)] {
-        for answer in answers {
-            tallies.push(Tally { day: zone.day(answer.stamp.time), count: Count::SurveysAnswered(survey), amount: 1 });
+    for (list, count) in
+        [(&voice.sent, Count::SurveysSent as fn(Survey) -> Count), (&voice.answered, Count::SurveysAnswered)]
+    {
+        for of in list {
+            let told = Survey::ALL.into_iter().zip(of.counts).filter(|(_, amount)| *amount != 0);
+            tallies.extend(told.map(|(survey, amount)| Tally {
+                day: of.day,
+                count: count(survey),
+                amount: amount.into(),
+            }));
         }
     }
-    for (rating, _) in latest(&voice.ratings) {
-        let count = Count::Csat(CsatClass::of(rating.score));
-        tallies.push(Tally { day: zone.day(rating.stamp.time), count, amount: 1 });
-    }
+    let mut one = |answer: &Answer, count| tallies.push(Tally { day: zone.day(answer.stamp.time), count, amount: 1 });
+    latest(&voice.ratings).for_each(|(rating, _)| one(rating, Count::Csat(CsatClass::of(rating.score))));
+    latest(&voice.answers).for_each(|(answer, _)| one(answer, Count::Nps(NpsClass::of(answer.score))));
 }

@@ -52,6 +52,8 @@ pub enum Count {
     SurveysAnswered(Survey),
     /// Users by the class of their latest rating, by the day they gave it.
     Csat(CsatClass),
+    /// Users by the class of their latest NPS answer, by the day they gave it.
+    Nps(NpsClass),
 }
 
 /// Whether a card was given for a trial.
@@ -116,8 +118,44 @@ impl CsatClass {
     }
 }
 
+/// What an NPS answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NpsClass {
+    /// 9 or 10.
+    Promoter,
+    /// 7 or 8.
+    Passive,
+    /// 0 to 6.
+    Detractor,
+}
+
+impl NpsClass {
+    /// All of them.
+    pub const ALL: [NpsClass; 3] = [NpsClass::Promoter, NpsClass::Passive, NpsClass::Detractor];
+
+    /// The class of an answer from 0 to 10.
+    #[must_use]
+    pub fn of(score: u8) -> NpsClass {
+        match score {
+            9.. => NpsClass::Promoter,
+            7..=8 => NpsClass::Passive,
+            _ => NpsClass::Detractor,
+        }
+    }
+
+    /// Stable name: metric label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            NpsClass::Promoter => "promoter",
+            NpsClass::Passive => "passive",
+            NpsClass::Detractor => "detractor",
+        }
+    }
+}
+
 /// How many things are counted.
-const COUNTS: usize = 30;
+const COUNTS: usize = 33;
 
 impl Count {
     /// Its place in a day.
@@ -141,6 +179,7 @@ impl Count {
             Count::Csat(class) => 25 + class as usize,
             Count::TrialsMisdated => 28,
             Count::TrialsUnstarted => 29,
+            Count::Nps(class) => 30 + class as usize,
         }
     }
 }
@@ -254,6 +293,7 @@ mod tests {
             Survey::ALL.into_iter().flat_map(|survey| [Count::SurveysSent(survey), Count::SurveysAnswered(survey)]),
         );
         counts.extend(CsatClass::ALL.map(Count::Csat));
+        counts.extend(NpsClass::ALL.map(Count::Nps));
         let mut places: Vec<usize> = counts.iter().map(|count| count.index()).collect();
         places.sort_unstable();
         assert_eq!(places, (0..COUNTS).collect::<Vec<_>>());

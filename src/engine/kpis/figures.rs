@@ -43,8 +43,6 @@ pub struct Figures {
 pub struct Live {
     /// Distinct users of the latest 1, 7 and 30 days.
     pub active_users: [i64; 3],
-    /// Respondents by class: promoters, passives, detractors.
-    pub nps: [i64; 3],
 }
 
 impl Live {
@@ -52,16 +50,12 @@ impl Live {
     #[must_use]
     pub fn of(totals: &Totals, today: Day) -> Live {
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        Live {
-            active_users: [1, 7, 30].map(|days| count(totals.active_users(today, days))),
-            nps: totals.nps.map(count),
-        }
+        Live { active_users: [1, 7, 30].map(|days| count(totals.active_users(today, days))) }
     }
 
     /// Adds what those of another partition say.
     pub fn merge(&mut self, other: &Live) {
         self.active_users.iter_mut().zip(other.active_users).for_each(|(sum, users)| *sum += users);
-        self.nps.iter_mut().zip(other.nps).for_each(|(sum, users)| *sum += users);
     }
 }
 
@@ -70,8 +64,10 @@ impl Live {
 pub struct Present<'t> {
     /// The merged tables.
     pub tables: &'t Tables,
-    /// The month in the configured time zone: periods that end before it are complete.
+    /// The month in the configured time zone: what running periods come to is told as of its end.
     pub month: Month,
+    /// The first month that is not over: `month`, or the next one at the end of `month`.
+    pub open: Month,
     /// The day in the configured time zone that what is counted by day ends with.
     pub today: Day,
     /// The reporting currency.
@@ -95,7 +91,7 @@ impl Present<'_> {
         }
         Figures {
             period,
-            is_complete: period.last() < self.month,
+            is_complete: period.last() < self.open,
             currency: self.currency,
             margin: self.margin,
             ledger: group.so_far(period, self.month),

@@ -2,9 +2,12 @@
 //!
 //! From the accounts themselves, for one period. Sums only, so that partitions add up.
 
+use super::days::NpsClass;
 use super::flows::{Cell, cells};
+use super::satisfaction::VALID_DAYS;
 use crate::engine::census::member::Member;
 use crate::engine::facts::book::Flow;
+use crate::engine::facts::voice::latest;
 use crate::units::calendar::Period;
 
 /// What became of the accounts that paid at the start of a period.
@@ -86,9 +89,16 @@ impl Leavers {
         worth.expanded += i64::from(expansion > 0);
         worth.active_days += i64::from(account.activity.active_days);
         worth.users += i64::try_from(account.users.members.len()).unwrap_or(i64::MAX);
-        let at = account.judgement.at.unwrap_or_default();
-        let classes = account.voice.as_ref().map(|voice| voice.classes(at)).unwrap_or_default();
-        worth.nps.iter_mut().zip(classes).for_each(|(sum, class)| *sum += i64::from(class));
+        let (zone, answers) =
+            (member.rules.kpis.time_zone, account.voice.as_ref().map(|voice| voice.answers.as_slice()));
+        let today = zone.day(member.now);
+        for (answer, _) in latest(answers.unwrap_or_default()) {
+            if today.since(zone.day(answer.stamp.time)) < VALID_DAYS
+                && let Some(users) = worth.nps.get_mut(NpsClass::of(answer.score) as usize)
+            {
+                *users += 1;
+            }
+        }
     }
 
     /// Adds those of another partition.

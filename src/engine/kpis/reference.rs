@@ -51,8 +51,12 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
   come: so no rate looks like a change of price, but a rate that is entered ahead of its date is in them at once, and they
   differ from the MRR of periods and reports until then. Enter a rate when it comes into force.
 - **Segments.** The whole history of an account belongs to its present value: when a trait changes, the past is restated.
-  Accounts without a value are `unknown`; values beyond `rules.segments_max` are `other`; gauges by period show the largest 20.
-- **Sign-up** is an account's first usage, trial or subscription, whichever came first. Days of surveys are UTC.
+  Accounts without a value, or with a blank one, are `unknown`; values beyond `rules.segments_max` are `other`, and one that
+  says `other` itself is `other (value)`; gauges by period show the largest 20. Values are placed as they come; one that nobody
+  has any more gives up its place. Plans need no list: one never seen before is a segment of its own, a change without a plan
+  leaves it as it was, and with no plan told at all it is `unknown`.
+- **Sign-up** is an account's first usage, trial or subscription, whichever came first. Days of surveys and of their
+  answers are UTC; at most 16,383 of a kind count by account and day.
 - **Renewals.** A term is due on its last date, as `term_ends_at` told it with anything but an end: when a scheduled end
   comes is no term, since it is told only of those who leave. It was renewed when a renewal is told, when a later term is
   agreed once it is over, or when the subscription simply goes on; it was not when the subscription is cancelled before, or

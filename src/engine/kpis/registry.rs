@@ -330,17 +330,17 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "nps", title: "Net promoter score", unit: Unit::Points, better: Better::Higher, span: Span::Present,
         formula: "100 x (promoters - detractors) / respondents",
-        edges: "The latest answer of each user, for 180 days; of an account the latest 20 answers. Undefined without answers.",
+        edges: "The latest answer of each user, for 180 days, whether or not the account has left since: without those who leave unhappy it would flatter. Of an account the latest 20 answers. Undefined without answers.",
         source: "nps.responded", owner: SUCCESS, metrics: &["churnwatch_nps_respondents"], panel: "NPS",
         value: |f| {
-            let [promoters, passives, detractors] = f.live.nps;
+            let [promoters, passives, detractors] = f.voices.nps;
             nps(promoters, passives, detractors)
         },
     },
     Kpi {
         id: "csat", title: "Customer satisfaction", unit: Unit::Share, better: Better::Higher, span: Span::Present,
         formula: "users whose latest rating is 4 or 5 of 5 / users who rated",
-        edges: "For 180 days; of an account the latest 12 ratings. Undefined without ratings.",
+        edges: "For 180 days, likewise of accounts that have left; of an account the latest 12 ratings. Undefined without ratings.",
         source: "csat.responded", owner: SUCCESS, metrics: &["churnwatch_csat_respondents"], panel: "CSAT",
         value: |f| {
             let [satisfied, neutral, dissatisfied] = f.voices.csat;
@@ -350,7 +350,7 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "nps_response_rate", title: "NPS response rate", unit: Unit::Share, better: Better::Higher, span: Span::Present,
         formula: "NPS answers / NPS surveys sent, in the latest 90 days",
-        edges: "A survey that does not say which it is counts as one of NPS. At most 100 %. Undefined when nobody was asked.",
+        edges: "A survey that does not say which it is counts as one of NPS. All answers count, of each user more than one. At most 100 %. Undefined when nobody was asked.",
         source: "survey.sent, nps.responded", owner: SUCCESS, metrics: SURVEYS, panel: "Response rate",
         value: |f| response(f, 0),
     },

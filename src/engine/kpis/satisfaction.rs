@@ -1,14 +1,14 @@
 //! K10: what people say when they are asked, and how many answer.
 
-use super::days::{Count, CsatClass, Days};
+use super::days::{Count, CsatClass, Days, NpsClass};
 use super::retention::share;
 use crate::engine::event::Survey;
 use crate::units::Day;
 
 /// Surveys and answers of the latest so many days are looked at.
 pub const SURVEY_DAYS: u16 = 90;
-/// A rating counts for so many days.
-pub const RATING_DAYS: u16 = 180;
+/// What a user said counts for so many days.
+pub const VALID_DAYS: u16 = 180;
 
 /// What was asked and answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -19,6 +19,8 @@ pub struct Voices {
     pub answered: [i64; 2],
     /// Users by the class of their latest rating, by [`CsatClass`].
     pub csat: [i64; 3],
+    /// Users by the class of their latest NPS answer, by [`NpsClass`].
+    pub nps: [i64; 3],
 }
 
 impl Voices {
@@ -32,7 +34,8 @@ impl Voices {
         Voices {
             sent: Survey::ALL.map(|survey| latest(Count::SurveysSent(survey), SURVEY_DAYS)),
             answered: Survey::ALL.map(|survey| latest(Count::SurveysAnswered(survey), SURVEY_DAYS)),
-            csat: CsatClass::ALL.map(|class| latest(Count::Csat(class), RATING_DAYS)),
+            csat: CsatClass::ALL.map(|class| latest(Count::Csat(class), VALID_DAYS)),
+            nps: NpsClass::ALL.map(|class| latest(Count::Nps(class), VALID_DAYS)),
         }
     }
 }

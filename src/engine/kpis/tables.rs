@@ -12,9 +12,18 @@ use super::days::{Days, Tally};
 use super::flows::{Cell, MonthFlow, cells};
 use crate::engine::facts::book::Doubt;
 use crate::units::calendar::{Length, Month, Period};
+use crate::units::stable_hash;
 
 /// Where accounts of segments beyond the most that are shown are counted.
 pub const OTHER: &str = "other";
+/// Classes of values by hash: two values of one class wait for each other where places are scarce.
+const FOLDED: usize = 256;
+
+/// `value` of a trait as the name of a segment: one that is `other` by itself is told apart from what is told together.
+#[must_use]
+pub fn named(value: &str) -> &str {
+    if value == OTHER { "other (value)" } else { value }
+}
 
 /// What the accounts of a partition add up to.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -34,8 +43,11 @@ pub struct Tables {
 /// The accounts by the value of one trait.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Dimension {
-    /// By value, in order of first appearance.
+    /// By value, in order of first appearance; one that nobody has any more gives up its place.
     pub groups: Vec<(CompactString, Arc<Group>)>,
+    /// How much [`OTHER`] holds of the values of a hash, in [`FOLDED`] classes; empty where it never held anything. While it
+    /// holds anything of a value, that value gets no place of its own: what was put there has to be taken out there.
+    pub folded: Vec<i64>,
 }
 
 /// What the accounts of one segment or cohort add to periods in which their MRR moved.
@@ -88,7 +100,7 @@ impl Tables {
         for length in Length::ALL {
             for (month, cell) in cells(&account.flows, activated, length) {
                 for (dimension, segment) in self.dimensions.iter_mut().zip(&account.segments) {
-                    dimension.change(segment, segments_max, |group| group.apply(length, month, &cell, sign));
+                    dimension.apply(segment, segments_max, sign, |group| group.apply(length, month, &cell, sign));
                 }
                 if length == Length::Month {
                     self.change_cohort(activated, |group| group.apply(length, month, &cell, sign));
@@ -117,7 +129,7 @@ impl Tables {
         }
         for (dimension, others) in self.dimensions.iter_mut().zip(&other.dimensions) {
             for (name, group) in &others.groups {
-                dimension.change(name, usize::MAX, |known| known.merge(group));
+                dimension.change(name, |known| known.merge(group));
             }
         }
         for (month, group) in &other.cohorts {
@@ -147,6 +159,7 @@ impl Tables {
         for dimension in &mut tables.dimensions {
             dimension.groups.retain(|(_, group)| !group.is_empty());
             dimension.groups.sort_by(|one, other| one.0.cmp(&other.0));
+            dimension.folded.clear();
         }
         tables.dimensions.retain(|dimension| !dimension.groups.is_empty());
         tables.cohorts.retain(|(_, group)| !group.is_empty());
@@ -156,20 +169,41 @@ impl Tables {
 }
 
 impl Dimension {
-    /// Changes the group of `name`; past the most that are shown, that of [`OTHER`]. A name keeps the place it once had.
-    fn change(&mut self, name: &str, groups_max: usize, change: impl FnOnce(&mut Group)) {
-        let known =
-            |groups: &[(CompactString, Arc<Group>)], name: &str| groups.iter().position(|group| group.0 == name);
-        let index = known(&self.groups, name).unwrap_or_else(|| {
-            let name = if self.groups.len() < groups_max { name } else { OTHER };
-            known(&self.groups, name).unwrap_or_else(|| {
-                self.groups.push((name.into(), Arc::default()));
-                self.groups.len() - 1
-            })
+    /// Changes what accounts of `value` add, by adding (`sign` 1) or taking out (-1); where no place is free, in [`OTHER`].
+    fn apply(&mut self, value: &str, groups_max: usize, sign: i64, change: impl FnOnce(&mut Group)) {
+        if self.index(value).is_some() {
+            return self.change(value, change);
+        }
+        let class = usize::try_from(stable_hash(value.as_bytes()) % FOLDED as u64).unwrap_or(0);
+        let is_folded = self.folded.get(class).is_some_and(|held| *held != 0);
+        let taken = self.groups.len() - usize::from(self.index(OTHER).is_some());
+        if !is_folded && taken < groups_max {
+            return self.change(value, change);
+        }
+        self.folded.resize(FOLDED, 0);
+        if let Some(held) = self.folded.get_mut(class) {
+            *held += sign;
+        }
+        self.change(OTHER, change);
+    }
+
+    /// Changes the group of `name`, which begins with that, and ends where nothing is left of it.
+    fn change(&mut self, name: &str, change: impl FnOnce(&mut Group)) {
+        let index = self.index(name).unwrap_or_else(|| {
+            self.groups.push((name.into(), Arc::default()));
+            self.groups.len() - 1
         });
         if let Some((_, group)) = self.groups.get_mut(index) {
-            change(Arc::make_mut(group));
+            let group = Arc::make_mut(group);
+            change(group);
+            if group.is_empty() {
+                self.groups.remove(index);
+            }
         }
+    }
+
+    fn index(&self, name: &str) -> Option<usize> {
+        self.groups.iter().position(|(known, _)| known == name)
     }
 }
 
@@ -322,5 +356,39 @@ impl Standing {
         self.customers += other.customers;
         self.mrr_minor = self.mrr_minor.wrapping_add(other.mrr_minor);
         self.cell.add(&other.cell, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An account that pays from January on.
+    fn account(value: &str) -> Contribution {
+        let january = Month::new(2026, 1);
+        let flow = MonthFlow { month: january, end_minor: 100, pays: true, ..MonthFlow::default() };
+        let segments = vec![value.into()];
+        Contribution { segments, activated: Some(january), flows: vec![flow], ..Contribution::default() }
+    }
+
+    /// What was told together is taken out there, even when its value could have a place meanwhile.
+    #[test]
+    fn a_value_that_nobody_has_any_more_gives_up_its_place() {
+        let mut tables = Tables::default();
+        let mut shown = |changes: &[(i64, &str)]| {
+            for (sign, value) in changes {
+                tables.apply(&account(value), *sign, 2);
+            }
+            let customers = |group: &Group| group.at(Length::Month.of(Month::new(2026, 1))).customers_end();
+            let groups = &tables.dimensions[0].groups;
+            groups.iter().map(|(name, group)| format!("{name} {}", customers(group))).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(shown(&[(1, "a"), (1, "b"), (1, "c"), (1, "d")]), "a 1, b 1, other 2");
+        assert_eq!(shown(&[(-1, "a")]), "b 1, other 2");
+        // `c` waits until nothing of it is told together.
+        assert_eq!(shown(&[(1, "c")]), "b 1, other 3");
+        assert_eq!(shown(&[(1, "e"), (-1, "c")]), "b 1, other 2, e 1");
+        assert_eq!(shown(&[(-1, "e"), (-1, "c"), (1, "c")]), "b 1, other 1, c 1");
+        assert_eq!(shown(&[(-1, "d"), (-1, "c"), (-1, "b")]), "");
     }
 }

@@ -307,6 +307,7 @@ fn ratios(text: &str, changes: &str, rate: f64, length: Length) -> String {
     let present = Present {
         tables: engine.kpis(),
         month: Month::new(2026, 4),
+        open: Month::new(2026, 4),
         today: Month::new(2026, 4).first_day(),
         currency: rules.currency,
         margin: 1.0,
@@ -364,6 +365,7 @@ fn no_lifetime_is_told_of_a_running_period() {
         let present = Present {
             tables: engine.kpis(),
             month,
+            open: month,
             today: month.first_day(),
             currency: rules.currency,
             margin: 1.0,
@@ -1193,7 +1195,7 @@ fn sign_ups_are_judged_when_they_are_old_enough() {
         SignUps { all: 4, onboarding_due: 3, onboarded: 1, drop_off_due: 3, dropped_off: 1 }
         card unknown: Trials { started: 1, ended: 0, converted: 0, churned: 0 }
         Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-04-10"));
 }
@@ -1228,7 +1230,7 @@ fn trials_end_by_conversion_expiry_date_or_age() {
         card without: Trials { started: 4, ended: 3, converted: 1, churned: 0 }
         card unknown: Trials { started: 1, ended: 0, converted: 0, churned: 0 }
         Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-01"));
     expect![[r#"
@@ -1237,7 +1239,7 @@ fn trials_end_by_conversion_expiry_date_or_age() {
         card without: Trials { started: 4, ended: 4, converted: 1, churned: 0 }
         card unknown: Trials { started: 1, ended: 1, converted: 0, churned: 0 }
         Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-04-30"));
 }
@@ -1287,13 +1289,13 @@ fn renewals_are_due_on_the_last_day_of_a_term() {
     expect![[r#"
         SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
         Renewals { due: 5, renewed: 2, due_minor: 2400, renewed_minor: 1200 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-20"));
     expect![[r#"
         SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
         Renewals { due: 6, renewed: 3, due_minor: 3000, renewed_minor: 1800 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-31"));
 }
@@ -1312,15 +1314,78 @@ fn surveys_and_ratings_grow_old() {
     expect![[r#"
         SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
         Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
-        Voices { sent: [2, 1], answered: [1, 3], csat: [1, 1, 0] }
+        Voices { sent: [2, 1], answered: [1, 3], csat: [1, 1, 0], nps: [1, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-01"));
     expect![[r#"
         SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
         Renewals { due: 0, renewed: 0, due_minor: 0, renewed_minor: 0 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [1, 1, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [1, 1, 0], nps: [1, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-06-01"));
+}
+
+/// Segments by plan: any name is one, no name or a blank one is `unknown`, `other` itself is not what is told together.
+#[test]
+fn plans_that_are_unknown_blank_or_called_other_are_told_apart() {
+    let text = "
+        2026-01-05 a start s 100 plan=brandnew
+        2026-01-06 a change s 120
+        2026-01-05 b start s 100
+        2026-01-05 c start s 100 plan=other
+        2026-01-05 d start s 100 plan=BLANK
+        2026-01-05 e start s 100 plan=late
+    ";
+    let rules = Rules { segment_by: "plan".to_owned(), segments_max: 3, ..Rules::clone(&rules_in("UTC")) };
+    let mut events = script(text);
+    for event in &mut events {
+        if let Kind::Subscription { terms, .. } = &mut event.kind
+            && terms.plan.as_deref() == Some("BLANK")
+        {
+            terms.plan = Some(" ".into());
+        }
+    }
+    let engine = engine(&events, Arc::new(rules));
+    let customers = |group: &super::tables::Group| group.at(Length::Month.of(Month::new(2026, 1))).customers_end();
+    let groups = &engine.kpis().dimensions[0].groups;
+    let mut told: Vec<_> = groups.iter().map(|(name, group)| format!("{name} {}", customers(group))).collect();
+    told.sort();
+    assert_eq!(told, ["brandnew 1", "other (value) 1", "other 1", "unknown 2"]);
+}
+
+/// What was said counts for 180 days, whether or not the account is still there, without anybody looking at it again.
+#[test]
+fn the_answers_of_leavers_count_until_they_are_old() {
+    let text = "
+        2026-01-05 acme start s 100
+        2026-01-10 acme nps 3 user=ann
+        2026-01-12 acme nps 10 user=bob
+        2026-01-20 acme cancel s
+    ";
+    let engine = engine(&script(text), rules_in("UTC"));
+    let nps = |day: &str| {
+        super::satisfaction::Voices::at(&engine.kpis().days, crate::units::calendar::parse_day(day).unwrap()).nps
+    };
+    assert_eq!(nps("2026-01-11"), [0, 0, 1]);
+    assert_eq!(nps("2026-07-08"), [1, 0, 1]);
+    assert_eq!(nps("2026-07-09"), [1, 0, 0]);
+    assert_eq!(nps("2026-07-11"), [0, 0, 0]);
+}
+
+/// Every survey and every answer counts, however many an account keeps to judge it by.
+#[test]
+fn many_surveys_and_answers_are_all_counted() {
+    let mut text = String::new();
+    for number in 0..200_u32 {
+        let day = Day::new(20_000 + u16::try_from(number % 80).unwrap());
+        writeln!(text, "{} acme asked nps", crate::units::calendar::day_text(day)).unwrap();
+        if number % 10 < 3 {
+            writeln!(text, "{} acme nps 9 user=u{number}", crate::units::calendar::day_text(day)).unwrap();
+        }
+    }
+    let engine = engine(&script(&text), rules_in("UTC"));
+    let voices = super::satisfaction::Voices::at(&engine.kpis().days, Day::new(20_080));
+    assert_eq!((voices.sent, voices.answered), ([200, 0], [60, 0]));
 }
 
 /// Paused, it pays nothing until it goes on: an end that is scheduled meanwhile, or other seats, are no return.
@@ -1378,7 +1443,7 @@ fn nothing_paid_while_paused_or_ended_is_no_price() {
     expect![[r#"
         SignUps { all: 0, onboarding_due: 0, onboarded: 0, drop_off_due: 0, dropped_off: 0 }
         Renewals { due: 2, renewed: 1, due_minor: 1000, renewed_minor: 200 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-31"));
 }
@@ -1410,7 +1475,7 @@ fn a_scheduled_end_is_no_term() {
     expect![[r#"
         SignUps { all: 4, onboarding_due: 4, onboarded: 0, drop_off_due: 4, dropped_off: 4 }
         Renewals { due: 4, renewed: 1, due_minor: 1500, renewed_minor: 400 }
-        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0] }
+        Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-31"));
     let engine = engine(&script(text), rules_in("UTC"));

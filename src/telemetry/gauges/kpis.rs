@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{OTHER_SEGMENT, Page, major, seconds, shown, whole};
 use crate::engine::event::Survey;
 use crate::engine::facts::book::{Doubt, Flow};
-use crate::engine::kpis::days::{Card, CsatClass};
+use crate::engine::kpis::days::{Card, CsatClass, NpsClass};
 use crate::engine::kpis::renewals::Renewals;
 use crate::engine::kpis::satisfaction::Voices;
 use crate::engine::kpis::starts::{SignUps, Trials};
@@ -202,6 +202,10 @@ fn starts(tables: &[&Tables], today: Day, settings: &Settings, page: &mut Page) 
     for class in CsatClass::ALL {
         let count = voices.iter().filter_map(|known| known.csat.get(class as usize)).sum();
         page.gauge(Metric::CsatRespondents, &[class.name()], count_of(count));
+    }
+    for class in NpsClass::ALL {
+        let count = voices.iter().filter_map(|known| known.nps.get(class as usize)).sum();
+        page.gauge(Metric::NpsRespondents, &[class.name()], count_of(count));
     }
 }
 

@@ -45,6 +45,7 @@ impl TablesForm {
     pub fn into_tables(self) -> Tables {
         let dimension = |groups: Vec<(CompactString, GroupForm)>| Dimension {
             groups: groups.into_iter().map(|(name, form)| (name, Arc::new(group(form)))).collect(),
+            folded: Vec::new(),
         };
         let mut days = Days::default();
         self.days.into_iter().for_each(|(day, index, amount)| days.add(Day::new(day), index, amount));

@@ -13,7 +13,7 @@ use crate::engine::facts::billing::Billing;
 use crate::engine::facts::book::{Book, Doubt, Flow, Line, Term};
 use crate::engine::facts::onboarding::Trial;
 use crate::engine::facts::subscription::Foreign;
-use crate::engine::facts::voice::Sent;
+use crate::engine::facts::voice::Counted;
 use crate::units::calendar::Month;
 use crate::units::{Currency, Day, Money, Timestamp};
 
@@ -26,9 +26,12 @@ pub struct AccountForm<'a> {
     told: Vec<(u8, i64, [u8; 3])>,
     folded: Option<FoldedForm>,
     trial: Option<TrialForm>,
-    /// Day, survey, count.
-    sent: Vec<(u16, u8, u16)>,
+    sent: Vec<CountedForm>,
+    answered: Vec<CountedForm>,
 }
+
+/// Days since the one before, from 1970-01-01 on; counts by survey.
+type CountedForm = (u16, [u16; Survey::ALL.len()]);
 
 #[derive(Serialize, Deserialize)]
 struct FoldedForm {
@@ -59,13 +62,14 @@ impl<'a> AccountForm<'a> {
         let told = (0_u8..).zip(changes).filter_map(|(index, change)| {
             change.told.as_ref().map(|told| (index, told.minor, told.currency.letters()))
         });
-        let sent = account.voice.as_ref().map(|voice| voice.sent.as_slice()).unwrap_or_default();
+        let voice = account.voice.as_deref();
         AccountForm {
             account: v1::AccountForm::of(account),
             told: told.collect(),
             folded: account.billing.as_deref().and_then(FoldedForm::of),
             trial: account.onboarding.as_ref().and_then(|known| known.trial.as_deref()).map(TrialForm::of),
-            sent: sent.iter().map(|sent| (sent.day.number(), sent.survey as u8, sent.count)).collect(),
+            sent: voice.map(|voice| counted_form(&voice.sent)).unwrap_or_default(),
+            answered: voice.map(|voice| counted_form(&voice.answered)).unwrap_or_default(),
         }
     }
 
@@ -90,13 +94,25 @@ impl<'a> AccountForm<'a> {
             onboarding.trial = Some(Box::new(form.into_trial()?));
         }
         if let Some(voice) = &mut account.voice {
-            let sent = |(day, survey, count)| {
-                Ok(Sent { day: Day::new(day), survey: pick(survey, &Survey::ALL, "survey")?, count })
-            };
-            voice.sent = self.sent.into_iter().map(sent).collect::<Result<_, StateError>>()?;
+            voice.sent = counted(self.sent)?;
+            voice.answered = counted(self.answered)?;
         }
         Ok(account)
     }
+}
+
+fn counted_form(list: &[Counted]) -> Vec<CountedForm> {
+    let before = [Day::new(0)].into_iter().chain(list.iter().map(|known| known.day));
+    list.iter().zip(before).map(|(known, before)| (known.day.since(before), known.counts)).collect()
+}
+
+fn counted(list: Vec<CountedForm>) -> Result<Vec<Counted>, StateError> {
+    let mut number = 0_u16;
+    let day = |(days, counts)| {
+        number = number.checked_add(days).ok_or_else(|| damaged("a day of surveys after the last there is"))?;
+        Ok(Counted { day: Day::new(number), counts })
+    };
+    list.into_iter().map(day).collect()
 }
 
 /// What version 1 did not keep, as far as it follows from what it did. The months of a folded timeline are begun by

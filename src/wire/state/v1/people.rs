@@ -115,6 +115,7 @@ impl VoiceForm {
             ratings: self.ratings.into_iter().map(answer).collect::<Result<_, _>>()?,
             asked: self.asked_days.into_iter().map(Day::new).collect(),
             sent: Vec::new(),
+            answered: Vec::new(),
         })
     }
 }
