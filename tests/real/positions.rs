@@ -100,7 +100,8 @@ fn records_that_were_deleted_before_they_were_read_are_counted_and_told() {
     let lost = send_and_delete(&site, rest);
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     service.wait_ready();
-    assert_eq!(records_lost(&service), lost);
+    let told = records_lost(&service);
+    assert!((told - lost).abs() < 0.5, "{told} of {lost}");
     assert!(service.log().contains("records were deleted by the topic's retention before they were read"));
     // While one had fallen behind. What it had read ahead is not lost.
     service.signal("STOP");
