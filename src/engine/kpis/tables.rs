@@ -45,7 +45,7 @@ pub struct Tables {
 pub struct Dimension {
     /// By value, in order of first appearance; one that nobody has any more gives up its place.
     pub groups: Vec<(CompactString, Arc<Group>)>,
-    /// How much [`OTHER`] holds of the values of a hash, in [`FOLDED`] classes; empty where it never held anything. While it
+    /// How much [`OTHER`] holds of the values of a hash, in 256 classes; empty where it never held anything. While it
     /// holds anything of a value, that value gets no place of its own: what was put there has to be taken out there.
     pub folded: Vec<i64>,
 }
