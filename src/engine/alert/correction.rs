@@ -24,9 +24,9 @@ pub struct Without {
     /// The band the account was in, and how loud its alerts were.
     band: Band,
     severity: Severity,
-    /// The account as of now, and what is told of it.
+    /// The account as of now, and what is told of it where that may have to be amended.
     present: Assessment,
-    told: Told,
+    told: Option<Told>,
     alerts: Vec<Late<Look>>,
 }
 
@@ -66,7 +66,7 @@ struct Look {
 pub struct Correction {
     /// How loud the alerts were without it.
     severity: Severity,
-    /// Whether anything else is to be told now.
+    /// Whether anything else is to be told now of an alert raised after the event.
     is_news: bool,
     present: Pair,
     alerts: Vec<Late<Pair>>,
@@ -112,18 +112,21 @@ impl Without {
     ) -> Without {
         let Account { judgement, activity, .. } = account;
         let look = |at| Look { at, assessment: look_back(account, at, rules, fleet) };
-        let alerts = judgement.alerts.iter().filter(|alert| is_late_for(alert, account, event)).map(|alert| {
+        let late = |alert: &AlertState| {
             let used_again_at = activity.first_active_after(alert.raised_at.day()).map(Day::start);
             let past = [Some(alert.raised_at), used_again_at].into_iter().flatten().map(look).collect();
             Late { kind: alert.kind, is_before: event.time < alert.raised_at, past }
-        });
+        };
+        let alerts = judgement.alerts.iter().filter(|alert| is_late_for(alert, account, event)).map(late);
+        let alerts: Vec<_> = alerts.collect();
         let present = assess(account, now, rules, fleet);
+        let may_amend = alerts.iter().any(|late| late.is_before);
         Without {
             band: judgement.band,
             severity: judgement.severity(),
             present,
-            told: Told::of(account, &present, rules, fleet, partition),
-            alerts: alerts.collect(),
+            told: may_amend.then(|| Told::of(account, &present, rules, fleet, partition)),
+            alerts,
         }
     }
 
@@ -148,7 +151,10 @@ impl Without {
         });
         Correction {
             severity: self.severity,
-            is_news: self.told != Told::of(account, present, rules, fleet, partition),
+            is_news: self
+                .told
+                .as_ref()
+                .is_some_and(|told| *told != Told::of(account, present, rules, fleet, partition)),
             present: Pair { band: self.band, without: self.present, with: *present },
             alerts: alerts.collect(),
         }
