@@ -150,6 +150,17 @@ fn time_outs(config: &Config, written: &Written) -> Vec<Option<Problem>> {
         let hint = "the successor of a dead worker would wait for its transaction to end";
         problems.push(written.problem(&[path, session_path], message).map(|problem| problem.hint(hint)));
     }
+    let heartbeat = property(config, written, "heartbeat.interval.ms")
+        .and_then(|(path, value)| Some((path, Duration::from_millis(value.trim().parse().ok()?))));
+    if let Some((path, heartbeat)) = heartbeat
+        && let Some(session) = session_timeout.filter(|session| heartbeat > *session / 3)
+    {
+        let message = format!("`{path}`: the group would take the worker for dead between two heartbeats");
+        let (third, session) = ((session / 3).as_millis(), session.as_millis());
+        let allowed = format!("at most {third}, a third of session.timeout.ms = {session}");
+        let problem = written.problem(&[path.as_str()], message);
+        problems.push(problem.map(|problem| problem.found(heartbeat.as_millis().to_string()).allowed(allowed)));
+    }
     problems
 }
 

@@ -303,9 +303,6 @@ pub fn refused_properties(config: &Config) -> Vec<Complaint> {
     if !refused.is_empty() || written().next().is_none() {
         return refused;
     }
-    if let Some(complaint) = rare_heartbeat(config) {
-        return vec![complaint];
-    }
     let mut alone = config.clone();
     alone.kafka.brokers.clear();
     let consumer = group_consumer(&alone, "churnwatch-check", None, OffsetReset::Error).err();
@@ -321,32 +318,6 @@ pub fn refused_properties(config: &Config) -> Vec<Complaint> {
         Some(Complaint { path, message: what, found: None, allowed: None, hint: Some(message) })
     };
     troubles.into_iter().filter_map(complaint).collect()
-}
-
-/// What librdkafka does not object to: a member whose heartbeats are rarer than its session bears is thrown out again and
-/// again.
-fn rare_heartbeat(config: &Config) -> Option<Complaint> {
-    let number = |name: &str| {
-        let (_, text) = written_for_consumers(config).find(|(known, _)| *known == name)?;
-        text.trim().parse::<u128>().ok()
-    };
-    let session = number("session.timeout.ms").unwrap_or(SESSION_TIMEOUT_DEFAULT.as_millis());
-    let heartbeat = number("heartbeat.interval.ms").filter(|heartbeat| *heartbeat > session / 3)?;
-    let is_common = config.kafka.properties.contains_key("heartbeat.interval.ms")
-        && !config.kafka.consumer.contains_key("heartbeat.interval.ms");
-    Some(Complaint {
-        path: format!("kafka.{}.heartbeat.interval.ms", if is_common { "properties" } else { "consumer" }),
-        message: "the group would take the worker for dead between two heartbeats".to_owned(),
-        found: Some(heartbeat.to_string()),
-        allowed: Some(format!("at most {}, a third of session.timeout.ms = {session}", session / 3)),
-        hint: None,
-    })
-}
-
-/// The properties that consumers get, those of their own section first.
-fn written_for_consumers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
-    let sections = [&config.kafka.consumer, &config.kafka.properties];
-    sections.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 fn refused_property(path: &str, name: &str, value: &str, error: &KafkaError) -> Complaint {
