@@ -130,10 +130,7 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
         let mut assignment = TopicPartitionList::new();
         for (((topic, index), (source, _)), next) in asked.iter().zip(&places).zip(committed) {
             let Watermarks { low, .. } = member.watermarks(topic, *index)?;
-            let start = next.map_or(low, |next| next.max(low));
-            if let Some(next) = next.filter(|next| *next < low) {
-                context.lost(topic, *index, next, low);
-            }
+            let start = context.first_left(topic, *index, next, low);
             assignment
                 .add_partition_offset(topic, index.0, KafkaOffset::Offset(start.0))
                 .map_err(WorkerError::client("take on partitions"))?;

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::batch::Fetched;
 use super::client::OffsetReset;
@@ -131,15 +131,15 @@ impl<'a> Worker<'a> for NotifyWorker<'a> {
         for (index, start) in (0..).map(PartitionIndex).zip(starts) {
             let low = member.watermarks(topic, index)?.low;
             let next = match start {
-                Start::At(next) if next < low => {
-                    context.lost(topic, index, next, low);
-                    low
-                }
-                Start::At(next) => next,
-                Start::Beginning => low,
+                Start::At(next) => Some(next),
+                Start::Beginning => None,
             };
             assignment
-                .add_partition_offset(topic, index.0, member.offset(topic, index, Start::At(next))?)
+                .add_partition_offset(
+                    topic,
+                    index.0,
+                    KafkaOffset::Offset(context.first_left(topic, index, next, low).0),
+                )
                 .map_err(WorkerError::client("take on the alerts"))?;
         }
         member.take_on(&assignment)?;

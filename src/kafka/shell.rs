@@ -109,9 +109,20 @@ impl WorkerContext<'_> {
         }
     }
 
-    /// Tells that the log begins at `low` where the next record to read was `next`: what lies between was deleted unread.
-    pub fn lost(&self, topic: &str, partition: PartitionIndex, next: NextOffset, low: NextOffset) {
+    /// Where to go on in a log that begins at `low`, where `next` was to be read, or nothing yet. Tells of what lies between:
+    /// it was deleted unread.
+    pub fn first_left(
+        &self,
+        topic: &str,
+        partition: PartitionIndex,
+        next: Option<NextOffset>,
+        low: NextOffset,
+    ) -> NextOffset {
+        let Some(next) = next else { return low };
         let lost = low.0.saturating_sub(next.0).max(0).unsigned_abs();
+        if lost == 0 {
+            return next;
+        }
         tracing::error!(
             role = self.role.name(),
             topic,
@@ -122,6 +133,7 @@ impl WorkerContext<'_> {
             "records were deleted by the topic's retention before they were read; reading goes on behind them"
         );
         self.telemetry.records_lost(self.role, lost);
+        low
     }
 
     /// Adds what was read to the counters.
