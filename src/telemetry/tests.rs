@@ -422,9 +422,9 @@ fn a_published_view_is_shown_in_full() {
         churnwatch_mrr_movements_amount{currency="USD",movement="expansion"} 0.2
         churnwatch_mrr_movements_amount{currency="USD",movement="new"} 4000
         churnwatch_mrr_movements_amount{currency="USD",movement="reactivation"} 0
-        churnwatch_nps_respondents{class="detractor"} 0
-        churnwatch_nps_respondents{class="passive"} 0
-        churnwatch_nps_respondents{class="promoter"} 0
+        churnwatch_nps_respondents{class="detractor"} 4
+        churnwatch_nps_respondents{class="passive"} 2
+        churnwatch_nps_respondents{class="promoter"} 10
         churnwatch_open_alerts{severity="critical",type="churn_risk"} 14
         churnwatch_open_alerts{severity="critical",type="usage_frequency"} 4
         churnwatch_open_alerts{severity="warning",type="churn_risk"} 0
