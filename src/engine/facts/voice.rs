@@ -12,7 +12,7 @@ pub const RATINGS_MAX: usize = 12;
 pub const ASKED_MAX: usize = 12;
 /// Of days that are less than so many older than the latest, and of the latest [`ASKED_MAX`], it is known how many surveys went
 /// out; and how many answers came, likewise.
-const COUNTED_DAYS: u16 = 90;
+pub const COUNTED_DAYS: u16 = 90;
 /// No more are counted of a day and kind.
 pub const COUNT_MAX: u16 = 16_383;
 

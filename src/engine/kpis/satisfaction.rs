@@ -3,10 +3,9 @@
 use super::days::{Count, CsatClass, Days, NpsClass};
 use super::retention::share;
 use crate::engine::event::Survey;
+use crate::engine::facts::voice::COUNTED_DAYS;
 use crate::units::Day;
 
-/// Surveys and answers of the latest so many days are looked at.
-pub const SURVEY_DAYS: u16 = 90;
 /// What a user said counts for so many days.
 pub const VALID_DAYS: u16 = 180;
 
@@ -32,8 +31,8 @@ impl Voices {
             days.sum(count, Day::new(end.saturating_sub(span))..Day::new(end))
         };
         Voices {
-            sent: Survey::ALL.map(|survey| latest(Count::SurveysSent(survey), SURVEY_DAYS)),
-            answered: Survey::ALL.map(|survey| latest(Count::SurveysAnswered(survey), SURVEY_DAYS)),
+            sent: Survey::ALL.map(|survey| latest(Count::SurveysSent(survey), COUNTED_DAYS)),
+            answered: Survey::ALL.map(|survey| latest(Count::SurveysAnswered(survey), COUNTED_DAYS)),
             csat: CsatClass::ALL.map(|class| latest(Count::Csat(class), VALID_DAYS)),
             nps: NpsClass::ALL.map(|class| latest(Count::Nps(class), VALID_DAYS)),
         }
