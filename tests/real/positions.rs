@@ -51,15 +51,21 @@ fn records_lost(service: &Service) -> f64 {
     http::get(service.port, "/metrics").map_or(0.0, |page| page.sum("churnwatch_records_lost_total"))
 }
 
-#[test]
-fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
-    let site = Site::with_topics("forgotten", Settings::default());
-    let sent = stream(11, now(), 100, 5_000, 1);
-    let (first, rest) = sent.split_at(sent.len() / 2);
+/// A deployment that has worked off `first` and stands still.
+fn stopped_after(name: &str, first: &[Sent]) -> Site {
+    let site = Site::with_topics(name, Settings::default());
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     send(&site, first, |_| ());
     wait_worked_off(&site);
     service.stop();
+    site
+}
+
+#[test]
+fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
+    let sent = stream(11, now(), 100, 5_000, 1);
+    let (first, rest) = sent.split_at(sent.len() / 2);
+    let site = stopped_after("forgotten", first);
     let positions = source_ends(&site);
     let group = site.group("ingest");
     wait("the group to be empty and deleted", SOON, || {
@@ -89,13 +95,9 @@ fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
 
 #[test]
 fn records_that_were_deleted_before_they_were_read_are_counted_and_told() {
-    let site = Site::with_topics("deleted", Settings::default());
     let sent = stream(12, now(), 100, 5_000, 1);
     let (first, rest) = sent.split_at(sent.len() / 2);
-    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
-    send(&site, first, |_| ());
-    wait_worked_off(&site);
-    service.stop();
+    let site = stopped_after("deleted", first);
     // While no instance ran.
     let lost = send_and_delete(&site, rest);
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
