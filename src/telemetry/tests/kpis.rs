@@ -58,8 +58,8 @@ pub(super) fn account(number: u16, segment: &str) -> Contribution {
     let activated = months_ago(2 + number);
     let flows = vec![moved(activated, 0, Flow::New, 10_000), moved(months_ago(1), 10_000, Flow::Expansion, 2_000)];
     let day = |text| parse_day(text).unwrap();
-    let tallied = |text, count, amount| Tally { day: day(text), count, amount };
-    let tally = |text, count| tallied(text, count, 1);
+    let several = |text, count, amount| Tally { day: day(text), count, amount };
+    let tally = |text, count| several(text, count, 1);
     let tallies = vec![
         tally("2026-01-10", Count::SignUps),
         tally("2026-01-10", Count::Onboarded),
@@ -77,9 +77,9 @@ pub(super) fn account(number: u16, segment: &str) -> Contribution {
         tally("2026-03-01", Count::SurveysAnswered(Survey::Nps)),
         tally("2025-03-01", Count::SurveysSent(Survey::Csat)),
         tally("2026-03-01", Count::Csat(CsatClass::Neutral)),
-        tallied("2026-03-01", Count::Nps(NpsClass::Promoter), 5),
-        tallied("2026-03-01", Count::Nps(NpsClass::Passive), 1),
-        tallied("2026-03-01", Count::Nps(NpsClass::Detractor), 2),
+        several("2026-03-01", Count::Nps(NpsClass::Promoter), 5),
+        several("2026-03-01", Count::Nps(NpsClass::Passive), 1),
+        several("2026-03-01", Count::Nps(NpsClass::Detractor), 2),
     ];
     Contribution {
         segments: vec![segment.into()],
