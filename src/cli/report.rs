@@ -204,7 +204,7 @@ impl Sums<'_> {
             tables: &self.report.census.tables,
             month: self.month,
             open: self.open,
-            today: self.report.rules.kpis.time_zone.day(self.report.now),
+            now: self.report.now,
             currency: self.report.rules.currency,
             margin: self.wanted.margin,
             rules: &self.report.rules.kpis,

@@ -450,7 +450,7 @@ impl Metric {
             Metric::BillingContradictions => declare("churnwatch_billing_contradictions", Gauge, Count, &["kind"], State, Sum,
                 "Times billing contradicted itself, by kind; each has a defined result, see docs/kpis.md."),
             Metric::LedgerLeftOut => declare("churnwatch_ledger_left_out", Gauge, Count, &[], State, Sum,
-                "Movements and terms of very long histories that are not told one by one any more; sums still contain the movements."),
+                "Movements and terms of very long histories that are not told one by one any more: sums still contain the movements, no figure the terms."),
             Metric::KpiTarget => declare("churnwatch_kpi_target", Gauge, Ratio, &["kpi"], State, Max,
                 "The target of the KPI that is in force, in the KPI's unit."),
             Metric::KpiFocus => declare("churnwatch_kpi_focus", Gauge, Count, &["kpi"], State, Max,

@@ -46,7 +46,7 @@ fn kpis(sums: &Sums<'_>) -> Table {
         let of_period = |figures: &Figures| if kpi.span == Span::Period { value(figures) } else { Cell::Empty };
         // A month that has just begun says little of a rate.
         let measured = if kpi.span == Span::Period { &month } else { &now };
-        let target = sums.wanted.target(kpi.id, present.today);
+        let target = sums.wanted.target(kpi.id, present.today());
         let progress = (kpi.value)(measured)
             .zip(target)
             .map(|(value, target)| kpi.progress(value, target, baseline(sums, kpi, &figures)));
@@ -82,7 +82,7 @@ fn kpis(sums: &Sums<'_>) -> Table {
 
 /// Where the KPI stood in the month before the target in force was set; `None` where that is not known.
 fn baseline(sums: &Sums<'_>, kpi: &Kpi, figures: &dyn Fn(Period) -> Figures) -> Option<f64> {
-    let today = sums.present().today;
+    let today = sums.present().today();
     let revisions = sums.wanted.targets.get(kpi.id)?;
     let set = revisions.iter().rev().find(|target| target.from <= today).filter(|target| target.from > Day::new(0))?;
     if kpi.span != Span::Period {
@@ -135,7 +135,7 @@ fn ledger(sums: &Sums<'_>) -> Table {
 }
 
 fn trials(sums: &Sums<'_>) -> Table {
-    let (days, today) = (&sums.report.census.tables.days, sums.present().today);
+    let (days, today) = (&sums.report.census.tables.days, sums.present().today());
     let rows = Card::ALL.map(|card| {
         let trials = Trials::at(days, today, card);
         vec![
@@ -168,7 +168,7 @@ fn trials(sums: &Sums<'_>) -> Table {
 
 /// Every target with its revisions.
 fn revisions(sums: &Sums<'_>) -> Option<Table> {
-    let today = sums.present().today;
+    let today = sums.present().today();
     let mut rows = Vec::new();
     for kpi in KPIS {
         let revisions = sums.wanted.targets.get(kpi.id).map(Vec::as_slice).unwrap_or_default();
@@ -238,12 +238,12 @@ fn benchmarks(sums: &Sums<'_>) -> Option<Table> {
 /// What the report leaves out or took with doubt, and why.
 fn left_out(sums: &Sums<'_>) -> Table {
     let tables = &sums.report.census.tables;
-    let until = Day::new(0)..Day::new(sums.present().today.number() + 1);
+    let until = Day::new(0)..Day::new(sums.present().today().number() + 1);
     let mut counts: Vec<LeftOut> =
         Doubt::ALL.iter().zip(tables.doubts).map(|(doubt, count)| (doubt.name(), count, doubt.told().into())).collect();
     counts.extend(omitted::events(sums));
     counts.extend([
-        ("long_history", tables.left_out, "movements and terms of long histories, told in sums only".into()),
+        ("long_history", tables.left_out, "of long histories: movements told in sums only, terms in no rate".into()),
         (
             "sign_ups_repeated",
             tables.days.sum(Count::SignUpsRepeated, until.clone()),

@@ -39,7 +39,11 @@ pub fn events(sums: &Sums<'_>) -> Vec<LeftOut> {
 pub fn ledger(sums: &Sums<'_>) -> Vec<LeftOut> {
     let census = &sums.report.census;
     vec![
-        ("long_history", census.tables.left_out, "movements and terms of long histories, told in sums only".into()),
+        (
+            "long_history",
+            census.tables.left_out,
+            "of long histories: movements told in sums only, terms in no rate".into(),
+        ),
         (
             "never_paid",
             whole(census.accounts.saturating_sub(paid(sums))),

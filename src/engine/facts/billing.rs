@@ -107,6 +107,8 @@ pub struct Ledger {
     pub moved_minor: [i64; 5],
     /// Number of movements, likewise.
     pub moved: [u32; 5],
+    /// When the account first paid.
+    pub activated_at: Option<Timestamp>,
     /// When the account last fell to nothing, while it is there.
     pub churned_at: Option<Timestamp>,
     /// When its MRR last rose.
@@ -196,7 +198,7 @@ impl Billing {
         let end = self.changes.partition_point(|change| change.stamp.time == first);
         let instant: Vec<Change> = self.changes.drain(..end).collect();
         let folded = self.folded.get_or_insert_default();
-        let mut keeper = Bookkeeper::new(std::mem::take(&mut folded.book), valuation);
+        let mut keeper = Bookkeeper::new(std::mem::take(&mut folded.book), folded.until.time, valuation);
         keeper.follow(&mut folded.ledger, &instant);
         folded.book = keeper.book;
         folded.book.bound();
@@ -255,7 +257,7 @@ impl Billing {
     #[must_use]
     pub fn book(&self, valuation: Valuation<'_>) -> Book {
         let folded = self.folded.as_deref().cloned().unwrap_or_default();
-        let (mut ledger, mut keeper) = (folded.ledger, Bookkeeper::new(folded.book, valuation));
+        let (mut ledger, mut keeper) = (folded.ledger, Bookkeeper::new(folded.book, folded.until.time, valuation));
         self.instants().for_each(|instant| keeper.follow(&mut ledger, instant));
         keeper.finish(&ledger)
     }
@@ -267,6 +269,8 @@ impl Billing {
         if folded.book.lines.is_empty() && folded.ledger.has_paid() {
             let churned = folded.ledger.churned_at.map(month);
             folded.book = Book::opening(&folded.ledger, month(first), churned, valuation.currency);
+            folded.ledger.activated_at = Some(first);
+            self.derive();
         }
     }
 
@@ -323,20 +327,33 @@ impl Ledger {
         }
     }
 
-    /// The changes of one instant in the order in which they hold: what runs ends before anything else happens, so that what
-    /// begins then stays; what does not run yet ends last, since it has to begin before.
+    /// The changes of one instant in the order in which they hold. What runs is scheduled to end, ends, or is paused to be
+    /// resumed before anything else happens, so that what begins then stays; what does not run yet ends last, since it has
+    /// to begin before. In between it begins before it changes, and changes before it is paused. Several changes of one kind
+    /// come in an order that means nothing, but is the same however they arrive.
     pub(super) fn in_order<'c>(&self, instant: &'c [Change]) -> Vec<&'c Change> {
+        use SubscriptionChange::{CancelScheduled, Canceled, Changed, Paused, Renewed, Resumed, Started};
+        let resumes = |subscription| {
+            let resumes = |change: &Change| change.kind == Resumed && change.subscription == subscription;
+            instant.iter().any(resumes)
+        };
         let mut ordered: Vec<&Change> = instant.iter().collect();
-        ordered.sort_by_key(|change| match change.kind {
-            SubscriptionChange::Canceled if self.runs(change.subscription) => 0,
-            SubscriptionChange::Canceled => 2,
-            _ => 1,
+        ordered.sort_by_key(|change| match (change.kind, self.running(change.subscription)) {
+            (CancelScheduled, Some(_)) => 0,
+            (Canceled, Some(_)) => 1,
+            (Paused, Some(known)) if known.paused.is_none() && resumes(change.subscription) => 2,
+            (Started, _) => 3,
+            (Resumed | Renewed, _) => 4,
+            (Changed, _) => 5,
+            (Paused, _) => 6,
+            (CancelScheduled, None) => 7,
+            (Canceled, None) => 8,
         });
         ordered
     }
 
-    fn runs(&self, subscription: u64) -> bool {
-        self.subscriptions.iter().any(|known| known.id == subscription && !known.ended)
+    fn running(&self, subscription: u64) -> Option<&Subscription> {
+        self.subscriptions.iter().find(|known| known.id == subscription && !known.ended)
     }
 
     /// Applies one change to its subscription; what the account pays follows with [`Ledger::settle`].
@@ -389,6 +406,9 @@ impl Ledger {
         {
             *amount = amount.saturating_add((after - before).abs());
             *count = count.saturating_add(1);
+        }
+        if movement == Movement::New {
+            self.activated_at = Some(time);
         }
         self.churned_at = (after == 0).then_some(time);
         if after > before {
@@ -569,6 +589,49 @@ mod tests {
                 5 mrr 20 moved [100, 50, 130, 0, 0]
             "#]],
         );
+    }
+
+    /// The order in which the changes of one instant hold, whatever their ids: the MRR and the contradictions they lead to.
+    #[test]
+    fn changes_of_one_instant_hold_in_their_order() {
+        let told = [
+            "2 start a 100, 2 change a 150",
+            "2 start a 100, 2 renew a 120",
+            "2 start a 100, 2 pause a",
+            "1 start a 100, 2 pause a, 2 resume a",
+            "1 start a 100, 2 pause a, 3 pause a, 3 resume a",
+            "1 start a 100, 2 pause a, 2 change a 150",
+            "1 start a 100, 2 schedule a, 2 cancel a",
+            "2 start a 100, 2 schedule a, 2 cancel a",
+            "1 start a 100, 2 cancel a, 2 start a 130",
+        ];
+        let mut shown = String::new();
+        for script in told {
+            let mut events = events(&script.replace(", ", "\n"));
+            let books = [1, u64::MAX].map(|sign| {
+                events.iter_mut().for_each(|(stamp, _, _)| stamp.tie = stamp.tie.wrapping_mul(sign));
+                let (mut billing, rules) = (Billing::default(), Rules::default());
+                for (stamp, kind, terms) in &events {
+                    billing.take(*stamp, *kind, terms, rules.valuation(), Offset(0));
+                }
+                (billing.ledger.mrr_minor, billing.ledger.moved_minor, billing.book(rules.valuation()).doubts)
+            });
+            assert_eq!(books[0], books[1], "{script}");
+            let (mrr, moved, doubts) = books[0];
+            writeln!(shown, "{script}: mrr {mrr}, moved {moved:?}, doubts {}", doubts.iter().sum::<u32>()).unwrap();
+        }
+        expect![[r#"
+            2 start a 100, 2 change a 150: mrr 150, moved [150, 0, 0, 0, 0], doubts 0
+            2 start a 100, 2 renew a 120: mrr 120, moved [120, 0, 0, 0, 0], doubts 0
+            2 start a 100, 2 pause a: mrr 0, moved [0, 0, 0, 0, 0], doubts 0
+            1 start a 100, 2 pause a, 2 resume a: mrr 100, moved [100, 0, 0, 0, 0], doubts 0
+            1 start a 100, 2 pause a, 3 pause a, 3 resume a: mrr 0, moved [100, 0, 0, 100, 0], doubts 0
+            1 start a 100, 2 pause a, 2 change a 150: mrr 0, moved [100, 0, 0, 100, 0], doubts 0
+            1 start a 100, 2 schedule a, 2 cancel a: mrr 0, moved [100, 0, 0, 100, 0], doubts 0
+            2 start a 100, 2 schedule a, 2 cancel a: mrr 0, moved [0, 0, 0, 0, 0], doubts 0
+            1 start a 100, 2 cancel a, 2 start a 130: mrr 130, moved [100, 30, 0, 0, 0], doubts 1
+        "#]]
+        .assert_eq(&shown);
     }
 
     /// Of what only tells seats the latest eight are kept: a late change of what is paid still finds its place, and a loss

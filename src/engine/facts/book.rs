@@ -20,7 +20,7 @@ pub const TERMS_MAX: usize = 16;
 /// A change of currency that moves the worth of a subscription by no more than this share left its price as it was: the
 /// difference is `fx`.
 const SAME_WORTH: f64 = 0.05;
-/// A cancellation so long after the end of a term ends the next one.
+/// How a subscription stands so long after the end of a term tells whether it was renewed: what comes later ends the next.
 const LAPSE_WITHIN: Span = Span::from_days(30);
 
 /// How an account's MRR moves.
@@ -161,9 +161,9 @@ pub struct Term {
     pub day: Day,
     /// Half the hash of the subscription's id.
     pub subscription: u32,
-    /// Whether the subscription went on; for a term still running, whether it will as things stand.
+    /// Whether the subscription went on; until 30 days after it, whether it does as things stand.
     pub renewed: bool,
-    /// MRR that was up for renewal.
+    /// MRR that was up for renewal: what it was at the end of the term, or when its renewal or its end was told before.
     pub money: Money,
 }
 
@@ -174,16 +174,21 @@ struct Seen {
     subscription: u32,
     ended: bool,
     renewal_due_at: Option<Timestamp>,
+    /// Whether it goes on beyond its term: neither paused, nor to end by then or soon after.
+    goes_on: bool,
     full: Money,
 }
 
 impl Seen {
     #[allow(clippy::cast_possible_truncation)] // a half of a good hash
     fn of(known: &Subscription, reporting: Currency) -> Seen {
+        let lapses_by = known.renewal_due_at.map(|due| due.plus(LAPSE_WITHIN));
+        let lapses = known.cancel_scheduled.is_some() && known.term_ends_at <= lapses_by;
         Seen {
             subscription: known.id as u32,
             ended: known.ended,
             renewal_due_at: known.renewal_due_at,
+            goes_on: !lapses && known.paused.is_none(),
             full: known.full(reporting),
         }
     }
@@ -195,19 +200,21 @@ pub struct Bookkeeper<'v> {
     /// The ledger so far.
     pub book: Book,
     valuation: Valuation<'v>,
+    /// The latest instant that has been followed.
+    since: Timestamp,
     /// What the account pays, by currency.
     pays: Vec<(Currency, i64)>,
 }
 
 impl<'v> Bookkeeper<'v> {
-    /// Goes on from `book`.
+    /// Goes on from `book`, which tells all up to and with `since`.
     #[must_use]
-    pub fn new(book: Book, valuation: Valuation<'v>) -> Bookkeeper<'v> {
+    pub fn new(book: Book, since: Timestamp, valuation: Valuation<'v>) -> Bookkeeper<'v> {
         let mut pays = Vec::new();
         for line in &book.lines {
             add(&mut pays, line.currency, line.minor);
         }
-        Bookkeeper { book, valuation, pays }
+        Bookkeeper { book, valuation, since, pays }
     }
 
     /// Applies the changes of one instant to `ledger` and books what follows.
@@ -217,6 +224,9 @@ impl<'v> Bookkeeper<'v> {
             let known = ledger.subscriptions.iter().find(|known| known.id == change.subscription);
             known.map(|known| Seen::of(known, reporting))
         };
+        let Some(last) = instant.last() else { return };
+        let at = last.stamp.time;
+        self.stand(ledger, Some(at));
         for change in ledger.in_order(instant) {
             let before = find(ledger, change);
             self.doubt(ledger, before, change);
@@ -225,21 +235,29 @@ impl<'v> Bookkeeper<'v> {
                 self.settle(before, find(ledger, change), change);
             }
         }
-        if let Some(last) = instant.last() {
-            ledger.settle(seats_before, last);
-            self.move_on(ledger, last.stamp.time);
-        }
+        ledger.settle(seats_before, last);
+        self.move_on(ledger, at);
+        self.since = at;
     }
 
     /// Adds the terms that run at the end of the timeline.
     #[must_use]
     pub fn finish(mut self, ledger: &Ledger) -> Book {
-        for known in ledger.subscriptions.iter().filter(|known| !known.ended) {
-            let lapses_by = known.renewal_due_at.map(|due| due.plus(LAPSE_WITHIN));
-            let lapses = known.cancel_scheduled.is_some() && known.term_ends_at <= lapses_by;
-            self.term(Seen::of(known, self.valuation.currency), !lapses && known.paused.is_none());
-        }
+        self.stand(ledger, None);
         self.book
+    }
+
+    /// Notes how the terms of running subscriptions end that are due up to and with `until`, as these have stood since the
+    /// latest instant. How they stand more than 30 days after says nothing of them.
+    fn stand(&mut self, ledger: &Ledger, until: Option<Timestamp>) {
+        for known in ledger.subscriptions.iter().filter(|known| !known.ended) {
+            let seen = Seen::of(known, self.valuation.currency);
+            let is_told =
+                |due: &Timestamp| until.is_none_or(|until| *due <= until) && self.since <= due.plus(LAPSE_WITHIN);
+            if let Some(due_at) = seen.renewal_due_at.filter(is_told) {
+                self.term(seen, due_at, seen.goes_on, self.since < due_at);
+            }
+        }
     }
 
     fn doubt(&mut self, ledger: &Ledger, known: Option<Seen>, change: &Change) {
@@ -273,27 +291,36 @@ impl<'v> Bookkeeper<'v> {
     fn settle(&mut self, before: Seen, after: Option<Seen>, change: &Change) {
         let Some(due_at) = before.renewal_due_at.filter(|_| !before.ended) else { return };
         let at = change.stamp.time;
-        match change.kind {
-            SubscriptionChange::Renewed => self.term(before, true),
-            SubscriptionChange::Canceled => self.term(before, at > due_at.plus(LAPSE_WITHIN)),
-            // A later term was agreed once the old one was over.
-            _ if at >= due_at && after.and_then(|known| known.renewal_due_at) > Some(due_at) => self.term(before, true),
-            _ => {}
-        }
+        // A later term was agreed once the old one was over.
+        let is_followed = at >= due_at && after.and_then(|known| known.renewal_due_at) > Some(due_at);
+        let renewed = match change.kind {
+            SubscriptionChange::Renewed => true,
+            SubscriptionChange::Canceled if at <= due_at.plus(LAPSE_WITHIN) => false,
+            SubscriptionChange::Canceled => return,
+            _ if is_followed => true,
+            _ => return,
+        };
+        self.term(before, due_at, renewed, at <= due_at);
     }
 
-    /// Books the end of the subscription's term, unless it is known how that ended.
-    fn term(&mut self, seen: Seen, renewed: bool) {
-        let Some(due_at) = seen.renewal_due_at else { return };
+    /// Books whether the subscription's term that is due at `due_at` was renewed; and, where `seen` is from before its end,
+    /// what was up for renewal, which is no term where it was nothing.
+    fn term(&mut self, seen: Seen, due_at: Timestamp, renewed: bool, is_before: bool) {
         let (day, subscription, money) = (self.valuation.zone.day(due_at), seen.subscription, seen.full);
-        if money.minor == 0 {
-            return;
+        let terms = &mut self.book.terms;
+        let known = terms.iter().position(|term| term.day == day && term.subscription == subscription);
+        match known.and_then(|index| terms.get_mut(index)) {
+            Some(term) => {
+                term.renewed = renewed;
+                term.money = if is_before { money } else { term.money };
+            }
+            None if is_before => {
+                let end = terms.len();
+                super::insert(terms, end, Term { day, subscription, renewed, money });
+            }
+            None => {}
         }
-        let is_known = self.book.terms.iter().any(|term| term.day == day && term.subscription == subscription);
-        if !is_known {
-            let end = self.book.terms.len();
-            super::insert(&mut self.book.terms, end, Term { day, subscription, renewed, money });
-        }
+        terms.retain(|term| term.money.minor != 0);
     }
 
     /// Books what the account of `ledger` moved at `time`: one movement, however many subscriptions had a part in it.

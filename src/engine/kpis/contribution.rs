@@ -137,19 +137,24 @@ pub fn segment(account: &Account, dimension: &str) -> CompactString {
     if dimension == "employees" { size_class(value).into() } else { value.into() }
 }
 
-/// The class of a number of employees; any other text is a class of its own.
+/// The class of a number of employees, part-time ones by halves and the like; fewer than none is [`UNKNOWN`], any other text
+/// a class of its own.
 ///
 /// ```
 /// use churnwatch::engine::kpis::contribution::size_class;
-/// assert_eq!(["9", "10", "1200", "mid-market"].map(size_class), ["1-9", "10-49", "1000+", "mid-market"]);
+/// assert_eq!(["9.5", "10", "1200", "mid-market"].map(size_class), ["1-9", "10-49", "1000+", "mid-market"]);
+/// assert_eq!(["0", "-3"].map(size_class), ["0", "unknown"]);
 /// ```
 #[must_use]
 pub fn size_class(value: &str) -> &str {
-    match value.trim().parse::<u64>() {
-        Ok(0..=9) => "1-9",
-        Ok(10..=49) => "10-49",
-        Ok(50..=249) => "50-249",
-        Ok(250..=999) => "250-999",
+    match value.trim().parse::<f64>() {
+        Ok(count) if !count.is_finite() => value,
+        Ok(..0.0) => UNKNOWN,
+        Ok(0.0) => "0",
+        Ok(..10.0) => "1-9",
+        Ok(..50.0) => "10-49",
+        Ok(..250.0) => "50-249",
+        Ok(..1000.0) => "250-999",
         Ok(_) => "1000+",
         Err(_) => value,
     }
@@ -195,8 +200,8 @@ fn believed_end(trial: &Trial, began: Timestamp) -> Option<Timestamp> {
 /// Who pays after the trial has begun has converted, whether or not somebody says so.
 fn trial_ends(account: &Account, onboarding: &Onboarding, began: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
     let trial = onboarding.trial.as_deref();
-    let billing = account.billing.as_ref().filter(|billing| billing.ledger.has_paid());
-    let paid_at = billing.and_then(|billing| billing.first_at).filter(|paid| *paid >= began);
+    let activated_at = account.billing.as_ref().and_then(|billing| billing.ledger.activated_at);
+    let paid_at = activated_at.filter(|paid| *paid >= began);
     let told_end = trial.and_then(|trial| trial.expired_at.or_else(|| believed_end(trial, began)));
     (trial.and_then(|trial| trial.converted_at).or(paid_at), told_end)
 }

@@ -11,7 +11,7 @@ use crate::engine::facts::book::Flow;
 use crate::engine::rules::KpiRules;
 use crate::engine::totals::Totals;
 use crate::units::calendar::{Month, Period};
-use crate::units::{Currency, Day};
+use crate::units::{Currency, Day, Timestamp};
 
 /// Everything that KPIs of one period are reckoned from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,8 +68,8 @@ pub struct Present<'t> {
     pub month: Month,
     /// The first month that is not over: `month`, or the next one at the end of `month`.
     pub open: Month,
-    /// The day in the configured time zone that what is counted by day ends with.
-    pub today: Day,
+    /// The last moment that is looked at.
+    pub now: Timestamp,
     /// The reporting currency.
     pub currency: Currency,
     /// Share of revenue that is left after the cost of serving it.
@@ -81,13 +81,20 @@ pub struct Present<'t> {
 }
 
 impl Present<'_> {
+    /// The day in the configured time zone that what is counted by day ends with.
+    #[must_use]
+    pub fn today(&self) -> Day {
+        self.rules.time_zone.day(self.now)
+    }
+
     /// The figures of `group` in `period`, the running one as of the end of the present month. What is no matter of customers and MRR is that of everybody.
     #[must_use]
     pub fn figures(&self, group: &Group, period: Period) -> Figures {
         let days = &self.tables.days;
+        let today = self.today();
         let mut trials = Trials::default();
         for card in Card::ALL {
-            trials.add(Trials::at(days, self.today, card));
+            trials.add(Trials::at(days, today, card));
         }
         Figures {
             period,
@@ -95,10 +102,10 @@ impl Present<'_> {
             currency: self.currency,
             margin: self.margin,
             ledger: group.so_far(period, self.month),
-            renewals: Renewals::at(days, period, self.today),
-            sign_ups: SignUps::at(days, self.today, self.rules.onboarding_days),
+            renewals: Renewals::at(days, period, today),
+            sign_ups: SignUps::at(days, self.now, self.rules),
             trials,
-            voices: Voices::at(days, self.today),
+            voices: Voices::at(days, today),
             live: self.live,
         }
     }

@@ -28,14 +28,17 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
 - A movement is one of the **account**: of two subscriptions one that ends is contraction; down to 0 is churned, up from 0
   after having paid is reactivation. All that its subscriptions do at the same instant is one movement, in whatever order
   it is told: where one is swapped for another, that is expansion, contraction or nothing, never an end and a return. At
-  one instant, what runs ends before anything else, what does not run yet ends last. Pausing is going down to 0, until the
+  one instant, what runs ends, or is paused to be resumed, before anything else; then subscriptions begin, are resumed and
+  renewed, change, are paused, and what did not run before ends last. Several changes of one kind at one instant hold in an
+  order that means nothing, but is the same however they arrive. Pausing is going down to 0, until the
   subscription is resumed, renewed, started anew or changed to a stated MRR. An MRR of 0 told with a pause, a cancellation
   or a scheduled end is what is paid from then on, not the price: who goes on without another MRR pays as before. Refunds
   are cash and move nothing. A movement is dated by its event; `effective_at` says only when an end that is scheduled
   comes, and that end moves nothing until it is told.
 - **Late and disordered billing** corrects the months it belongs to. An account keeps its latest 24 changes one by one,
-  and eight that only tell seats, plan or interval; of those before, the months, up to 60 lines. Of longer histories the
-  movements of the oldest months count as part of what the account began with: what it paid at their end. Of more than
+  and eight that only tell seats, plan or interval; of those before, the months, up to 60 lines, and 16 terms. Of longer
+  histories the movements of the oldest months count as part of what the account began with: what it paid at their end;
+  the oldest terms are in no figure any more. Of more than
   eight that only tell seats, plan or interval, the next change of the subscription tells what they told. Reports and
   `churnwatch_ledger_left_out` tell how many. A change from before those that are kept one by one comes too late: it is
   left out, and counted in `churnwatch_events_too_late_total`.
@@ -59,9 +62,11 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
   answers are UTC; at most 16,383 of a kind count by account and day.
 - **Renewals.** A term is due on its last date, as `term_ends_at` told it with anything but an end: when a scheduled end
   comes is no term, since it is told only of those who leave. It was renewed when a renewal is told, when a later term is
-  agreed once it is over, or when the subscription simply goes on; it was not when the subscription is cancelled before, or
-  within 30 days after, or when its end is scheduled to come by then or it is paused. A changed end before the term is
-  over moves the term. A term of a subscription whose price is 0 is in neither number, whatever became of it.
+  agreed once it is over, or when the subscription simply goes on. It was not when, as the subscription stands 30 days after
+  its term, or now where that is earlier, it has ended, is paused, or is to end by then; what it does later says nothing of
+  this term. What was up for renewal is its MRR at the end of the term; of one that was renewed or cancelled before, at that
+  moment. A changed end before the term is over moves the term. A term of a subscription whose price was 0 is in neither
+  number, whatever became of it.
 - **Undefined** is not 0: a ratio without a denominator is told as `-` and has no value in Prometheus.
 
 Cohorts are by the month of the first payment. Months of life count from 0: `k1` is the second month. `k0` counts those who

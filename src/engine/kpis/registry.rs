@@ -282,7 +282,7 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "stickiness", title: "Stickiness", unit: Unit::Share, better: Better::Higher, span: Span::Present,
         formula: "daily active users / monthly active users",
-        edges: "Undefined when nobody was active for 30 days. On a day that has just begun it is low.",
+        edges: "Undefined when nobody was active for 30 days. Days of use are UTC: on one that has just begun, as at the end of a date west of Greenwich, it is low.",
         source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Stickiness",
         value: |f| {
             let [daily, _, monthly] = f.live.active_users;
@@ -308,21 +308,21 @@ pub static KPIS: &[Kpi] = &[
     Kpi {
         id: "renewal_rate", title: "Renewal rate", unit: Unit::Share, better: Better::Higher, span: Span::Period,
         formula: "terms renewed / terms that ended, by count",
-        edges: "What is not yet due is left out. A subscription that goes on after its term was renewed; one that is cancelled before, or within 30 days after, was not. Undefined when nothing was due.",
+        edges: "A term is due from the beginning of its last date; later ones are left out. A subscription that goes on after its term was renewed; one that is cancelled before, or within 30 days after, was not, whatever it does later. Undefined when nothing was due.",
         source: "subscription events with term_ends_at", owner: SUCCESS, metrics: RENEWALS, panel: "Renewal rate",
         value: |f| renewal_rate(f.renewals.due, f.renewals.renewed),
     },
     Kpi {
         id: "renewal_rate_value", title: "Renewal rate by value", unit: Unit::Share, better: Better::Higher, span: Span::Period,
         formula: "MRR of terms renewed / MRR of terms that ended",
-        edges: "At the MRR before the renewal, so that a dearer renewal makes it no larger. Otherwise as by count.",
+        edges: "At the MRR at the end of the term, before the renewal, so that a dearer renewal makes it no larger, nor a later change of price. Otherwise as by count.",
         source: "subscription events with term_ends_at", owner: SUCCESS, metrics: RENEWALS_AMOUNT, panel: "Renewal rate by value",
         value: |f| renewal_rate(f.renewals.due_minor, f.renewals.renewed_minor),
     },
     Kpi {
         id: "trial_conversion", title: "Trial conversion", unit: Unit::Share, better: Better::Higher, span: Span::Present,
         formula: "trials that converted, as told or by paying / trials that have ended, since the beginning of the log",
-        edges: "A trial converts when trial.converted says so, whether or not a subscription is known, or when its account first pays after it began. It ends when it converts, expires, or its end has come; one without a known end, after 90 days, and is counted as endless. An end before the trial begins, or more than a year later, is none; one that converts or expires before any start began then: both are counted. Undefined while none has ended.",
+        edges: "A trial converts when trial.converted says so, whether or not a subscription is known, or when its account first pays an MRR above 0 and does so after it began. It ends when it converts, expires, or its end has come; one without a known end, after 90 days, and is counted as endless. An end before the trial begins, or more than a year later, is none; one that converts or expires before any start began then: both are counted. Undefined while none has ended.",
         source: "trial and subscription events", owner: MARKETING,
         metrics: &["churnwatch_trials_converted", "churnwatch_trials_ended"], panel: "Trial conversion",
         value: |f| trial_conversion(f.trials.ended, f.trials.converted),

@@ -1,8 +1,8 @@
 //! K8: how many terms are renewed, by count and by value.
 //!
-//! A term is due on its last date, as it was told with anything but an end. It was renewed when a renewal is told, when a later term is agreed after it, or when
-//! the subscription simply goes on; it was not when the subscription is cancelled before it ends or within 30 days after,
-//! or when its end is scheduled to come by then or it is paused. What is not yet due is in neither number.
+//! A term is due on its last date, as it was told with anything but an end. It was renewed when a renewal is told, when a
+//! later term is agreed after it, or when the subscription simply goes on; it was not when, as the subscription stands 30
+//! days after its term, it has ended, is paused or is to end by then. What is not yet due is in neither number.
 
 use super::days::{Count, Days};
 use super::retention::share;

@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::days::{Card, Count, Days};
 use super::retention::share;
-use crate::units::Day;
+use crate::engine::rules::KpiRules;
+use crate::units::{Day, Span, Timestamp};
 
 /// Sign-ups of the latest so many days are looked at.
 pub const SIGN_UPS_DAYS: u16 = 90;
@@ -29,14 +30,15 @@ pub struct SignUps {
 }
 
 impl SignUps {
-    /// What `days` say when today is `today`.
+    /// What `days` say at `now`, the last moment that is looked at.
     #[must_use]
-    pub fn at(days: &Days, today: Day, onboarding_days: u16) -> SignUps {
+    pub fn at(days: &Days, now: Timestamp, rules: &KpiRules) -> SignUps {
+        let today = rules.time_zone.day(now);
         let first = Day::new((today.number() + 1).saturating_sub(SIGN_UPS_DAYS));
-        let until = |age: u16| Day::new(today.number().saturating_sub(age).max(first.number()));
-        let window = |until: Day| -> Range<Day> { first..until };
-        // A sign-up is as old as the whole days since its own.
-        let (onboarding, activity) = (window(until(onboarding_days)), window(until(DROP_OFF_DUE_DAYS)));
+        let window = |until: Day| -> Range<Day> { first..until.max(first) };
+        // Old enough are those of the days that ended so long before the present one ends.
+        let old = |age: u16| window(rules.time_zone.day(now.plus(Span::from_ms(1)).minus(Span::from_days(age.into()))));
+        let (onboarding, activity) = (old(rules.onboarding_days), old(DROP_OFF_DUE_DAYS));
         let drop_off_due = days.sum(Count::SignUps, activity.clone());
         SignUps {
             all: days.sum(Count::SignUps, window(Day::new(today.number() + 1))),

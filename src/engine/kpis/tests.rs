@@ -13,6 +13,7 @@ use super::days::Count;
 use super::figures::{Live, Present};
 use super::flows::Cell;
 use super::registry::find;
+use super::starts::SignUps;
 use super::tables::{Standing, Tables};
 use crate::engine::census::Census;
 use crate::engine::event::{Event, Interval, Kind, SubscriptionChange, Terms, Traits};
@@ -308,7 +309,7 @@ fn ratios(text: &str, changes: &str, rate: f64, length: Length) -> String {
         tables: engine.kpis(),
         month: Month::new(2026, 4),
         open: Month::new(2026, 4),
-        today: Month::new(2026, 4).first_day(),
+        now: Month::new(2026, 4).first_day().start(),
         currency: rules.currency,
         margin: 1.0,
         rules: &rules.kpis,
@@ -366,7 +367,7 @@ fn no_lifetime_is_told_of_a_running_period() {
             tables: engine.kpis(),
             month,
             open: month,
-            today: month.first_day(),
+            now: month.first_day().start(),
             currency: rules.currency,
             margin: 1.0,
             rules: &rules.kpis,
@@ -759,17 +760,36 @@ impl<'e> Naive<'e> {
         }
     }
 
-    /// What happens at one instant: what runs ends first, what does not runs before it ends.
+    /// What happens at one instant: what runs ends first, what does not begins, changes and is paused before it ends.
     fn apply_all(state: &mut Plain, instant: &[&Event<'static>]) {
-        let is_end =
-            |event: &&&Event<'_>| matches!(event.kind, Kind::Subscription { change: SubscriptionChange::Canceled, .. });
-        let runs = |event: &&&Event<'_>| match &event.kind {
-            Kind::Subscription { terms, .. } => state.get(&*terms.subscription).is_some_and(|(.., ended)| !ended),
-            _ => false,
+        use SubscriptionChange::{CancelScheduled, Canceled, Changed, Paused, Renewed, Resumed, Started};
+        let told = |event: &Event<'static>| match &event.kind {
+            Kind::Subscription { change, terms } => (*change, terms.subscription.to_string()),
+            other => panic!("{other:?}"),
         };
-        let (ends, others): (Vec<_>, Vec<_>) = instant.iter().partition(is_end);
-        let (first, last): (Vec<_>, Vec<_>) = ends.into_iter().partition(runs);
-        first.into_iter().chain(others).chain(last).for_each(|event| Self::apply(state, event));
+        let begun = state.clone();
+        let runs = |id: &str| begun.get(id).is_some_and(|(.., ended)| !ended);
+        let pays = |id: &str| begun.get(id).is_some_and(|(_, counts, ended)| *counts && !ended);
+        let resumes = |id: &str| instant.iter().any(|event| told(event) == (Resumed, id.to_owned()));
+        let phases: [&dyn Fn(SubscriptionChange, &str) -> bool; 9] = [
+            &|change, id| change == CancelScheduled && runs(id),
+            &|change, id| change == Canceled && runs(id),
+            &|change, id| change == Paused && pays(id) && resumes(id),
+            &|change, _| change == Started,
+            &|change, _| matches!(change, Resumed | Renewed),
+            &|change, _| change == Changed,
+            &|change, id| change == Paused && !(pays(id) && resumes(id)),
+            &|change, id| change == CancelScheduled && !runs(id),
+            &|change, id| change == Canceled && !runs(id),
+        ];
+        for phase in phases {
+            for event in instant {
+                let (change, id) = told(event);
+                if phase(change, &id) {
+                    Self::apply(state, event);
+                }
+            }
+        }
     }
 
     fn sums(state: &Plain) -> BTreeMap<Currency, i64> {
@@ -1165,8 +1185,9 @@ fn counted(text: &str, today: &str) -> String {
     let engine = engine(&events, rules_in("UTC"));
     let reversed: Vec<_> = events.iter().rev().cloned().collect();
     assert_eq!(engine.kpis().days.normal(), self::engine(&reversed, rules_in("UTC")).kpis().days.normal());
-    let (days, today) = (&engine.kpis().days, instant(today).day());
-    let mut shown = format!("{:?}\n", super::starts::SignUps::at(days, today, 30));
+    let (days, now) = (&engine.kpis().days, instant(today));
+    let today = now.day();
+    let mut shown = format!("{:?}\n", SignUps::at(days, now, &Rules::default().kpis));
     for card in super::days::Card::ALL {
         let trials = super::starts::Trials::at(days, today, card);
         if trials != super::starts::Trials::default() {
@@ -1198,6 +1219,34 @@ fn sign_ups_are_judged_when_they_are_old_enough() {
         Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-04-10"));
+    // At the end of a date, those of as many days before are as old.
+    let days = &engine(&script(text), rules_in("UTC")).kpis().days.clone();
+    let judged = ["2026-03-31T23:59:59.998Z", "2026-03-31T23:59:59.999Z"].map(|now| {
+        let SignUps { onboarding_due, drop_off_due, .. } = SignUps::at(days, instant(now), &Rules::default().kpis);
+        (onboarding_due, drop_off_due)
+    });
+    assert_eq!(judged, [(1, 4), (2, 4)]);
+}
+
+/// Who first pays after a trial has begun has converted, whatever was told of a subscription before that.
+#[test]
+fn a_trial_after_a_free_plan_converts_by_paying() {
+    let text = "
+        2026-01-02 free start plan 0
+        2026-02-01 free trial until=2026-02-20
+        2026-02-15 free start pro 100
+        2026-02-01 early start s 0
+        2026-02-02 early trial until=2026-02-16
+        2026-02-16 early change s 100
+        2026-01-02 stray cancel s
+        2026-02-03 stray trial until=2026-02-17
+        2026-02-10 stray start s 100
+        2026-01-02 paid start s 100
+        2026-02-04 paid trial until=2026-02-18
+    ";
+    let trials = counted(text, "2026-03-01");
+    expect![["card unknown: Trials { started: 4, ended: 4, converted: 3, churned: 0 }"]]
+        .assert_eq(trials.lines().find(|line| line.starts_with("card")).unwrap());
 }
 
 #[test]
@@ -1298,6 +1347,57 @@ fn renewals_are_due_on_the_last_day_of_a_term() {
         Voices { sent: [0, 0], answered: [0, 0], csat: [0, 0, 0], nps: [0, 0, 0] }
     "#]]
     .assert_eq(&counted(text, "2026-03-31"));
+}
+
+/// A term has ended as the subscription stood 30 days after, at the price it had when it ended.
+#[test]
+fn what_comes_long_after_a_term_says_nothing_of_it() {
+    let began = |account: &str| format!("2025-03-10 {account} start s 1000 until=2026-03-10\n");
+    let told = [
+        "",
+        "2026-06-01 a pause s",
+        "2026-06-01 a schedule s",
+        "2026-06-01 a cancel s",
+        "2026-06-01 a change s 0",
+        "2026-06-01 a change s 5000",
+        "2026-03-10 a change s 5000",
+        "2026-03-09 a change s 5000",
+        "2026-03-09 a change s 0",
+        "2026-03-20 a pause s",
+        "2026-03-20 a pause s\n2026-04-20 a resume s",
+        "2026-03-20 a pause s\n2026-04-01 a resume s",
+        "2026-03-20 a schedule s effective=2026-04-01",
+        "2026-03-20 a schedule s effective=2026-05-01",
+        "2026-03-01 a cancel s\n2026-03-05 a resume s",
+        "2026-03-01 a renew s\n2026-08-01 a cancel s",
+    ];
+    let mut shown = String::new();
+    for told in told {
+        let engine = engine(&script(&(began("a") + told)), rules_in("UTC"));
+        let month = Length::Month.of(Month::new(2026, 3));
+        let found = super::renewals::Renewals::at(&engine.kpis().days, month, instant("2026-12-31").day());
+        let super::renewals::Renewals { due, renewed, due_minor, renewed_minor } = found;
+        writeln!(shown, "{}: {renewed} of {due}, {renewed_minor} of {due_minor}", told.replace('\n', ", ")).unwrap();
+    }
+    expect![[r#"
+        : 1 of 1, 1000 of 1000
+        2026-06-01 a pause s: 1 of 1, 1000 of 1000
+        2026-06-01 a schedule s: 1 of 1, 1000 of 1000
+        2026-06-01 a cancel s: 1 of 1, 1000 of 1000
+        2026-06-01 a change s 0: 1 of 1, 1000 of 1000
+        2026-06-01 a change s 5000: 1 of 1, 1000 of 1000
+        2026-03-10 a change s 5000: 1 of 1, 1000 of 1000
+        2026-03-09 a change s 5000: 1 of 1, 5000 of 5000
+        2026-03-09 a change s 0: 0 of 0, 0 of 0
+        2026-03-20 a pause s: 0 of 1, 0 of 1000
+        2026-03-20 a pause s, 2026-04-20 a resume s: 0 of 1, 0 of 1000
+        2026-03-20 a pause s, 2026-04-01 a resume s: 1 of 1, 1000 of 1000
+        2026-03-20 a schedule s effective=2026-04-01: 0 of 1, 0 of 1000
+        2026-03-20 a schedule s effective=2026-05-01: 1 of 1, 1000 of 1000
+        2026-03-01 a cancel s, 2026-03-05 a resume s: 1 of 1, 1000 of 1000
+        2026-03-01 a renew s, 2026-08-01 a cancel s: 1 of 1, 1000 of 1000
+    "#]]
+    .assert_eq(&shown);
 }
 
 #[test]

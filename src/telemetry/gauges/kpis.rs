@@ -44,7 +44,7 @@ pub fn kpis(tables: &[&Tables], now: Timestamp, settings: &Settings, page: &mut 
         }
     }
     cohorts(tables, month, settings, page);
-    starts(tables, today, settings, page);
+    starts(tables, now, settings, page);
     for doubt in Doubt::ALL {
         let count = tables.iter().filter_map(|tables| tables.doubts.get(doubt as usize)).sum();
         page.gauge(Metric::BillingContradictions, &[doubt.name()], count_of(count));
@@ -166,10 +166,10 @@ fn cohorts(tables: &[&Tables], running: Month, settings: &Settings, page: &mut P
     }
 }
 
-fn starts(tables: &[&Tables], today: Day, settings: &Settings, page: &mut Page) {
+fn starts(tables: &[&Tables], now: Timestamp, settings: &Settings, page: &mut Page) {
+    let today = settings.kpi_rules.time_zone.day(now);
     let days = || tables.iter().map(|tables| &tables.days);
-    let sign_ups: Vec<SignUps> =
-        days().map(|days| SignUps::at(days, today, settings.kpi_rules.onboarding_days)).collect();
+    let sign_ups: Vec<SignUps> = days().map(|days| SignUps::at(days, now, &settings.kpi_rules)).collect();
     for (metric, of) in [
         (Metric::SignUps, (|known| known.all) as fn(&SignUps) -> i64),
         (Metric::SignUpsOnboardingDue, |known| known.onboarding_due),

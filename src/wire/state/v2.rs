@@ -45,6 +45,7 @@ struct FoldedForm {
     terms: Vec<(u16, u32, bool, i64, [u8; 3])>,
     doubts: [u32; Doubt::ALL.len()],
     left_out: u32,
+    activated_ms: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,6 +149,7 @@ impl FoldedForm {
             terms: terms.iter().map(term).collect(),
             doubts: *doubts,
             left_out: *left_out,
+            activated_ms: folded.ledger.activated_at.map(Timestamp::ms),
         })
     }
 
@@ -171,6 +173,7 @@ impl FoldedForm {
             let money = Money { minor, currency: currency(letters)? };
             Ok(Term { day: Day::new(day), subscription, renewed, money })
         };
+        folded.ledger.activated_at = maybe_time(self.activated_ms)?;
         folded.book = Book {
             lines: self.lines.into_iter().map(line).collect::<Result<_, StateError>>()?,
             terms: self.terms.into_iter().map(term).collect::<Result<_, StateError>>()?,

@@ -94,6 +94,7 @@ impl LedgerForm {
             mrr_minor: self.mrr_minor,
             moved_minor: self.moved_minor,
             moved: self.moved,
+            activated_at: None,
             churned_at: maybe_time(self.churned_ms)?,
             expanded_at: maybe_time(self.expanded_ms)?,
             contraction: self.contraction.map(fall).transpose()?,
