@@ -200,7 +200,7 @@ fn cohorts_show_customers_and_revenue_side_by_side() {
 
             Churn and retention by month of life, over all cohorts old enough
               k   month  cohorts  paying before  lost   churn  MRR gone  customers of k0  revenue of k0
-              k0  1st          5              6     1  16.7 %         0          100.0 %        100.0 %
+              k0  1st          5              6     1  16.7 %        40          100.0 %        100.0 %
               k1  2nd          4              5     0   0.0 %       800          100.0 %         95.8 %
               k2  3rd          4              5     1  20.0 %     1,200           80.0 %         86.1 %
               k3  4th          3              3     0   0.0 %       500          100.0 %         90.1 %
@@ -512,7 +512,7 @@ fn programs_can_rely_on_columns_and_periods() {
         table,as_of,time_zone,currency,cohort,joined,customers_0,mrr_0,k1_customers,k1_revenue,k2_customers,k2_revenue,k3_customers,k3_revenue,k4_customers,k4_revenue,k5_customers,k5_revenue,k6_customers,k6_revenue,k7_customers,k7_revenue,k8_customers,k8_revenue,k9_customers,k9_revenue,k10_customers,k10_revenue,k11_customers,k11_revenue,k12_customers,k12_revenue,mark
         cohorts,2026-05-01T23:59:59.999Z,UTC,USD,2025-11,1,1,1000,1,1.5,1,2,1,1.5,1,1.5,1,1.5,,,,,,,,,,,,,,,
         table,as_of,time_zone,currency,k,month,cohorts,at_risk,lost,churn,gone,customers,revenue
-        life,2026-05-01T23:59:59.999Z,UTC,USD,k0,1st,5,6,1,0.16666666666666666,0,1,1
+        life,2026-05-01T23:59:59.999Z,UTC,USD,k0,1st,5,6,1,0.16666666666666666,40,1,1
         table,as_of,time_zone,currency,month,year_ago,cohort,mrr,share,mrr_year_ago,share_year_ago
         vintages,2026-05-01T23:59:59.999Z,UTC,USD,2026-05,2025-05,before 2025-05,0,0,0,
         table,as_of,time_zone,currency,period,trait,segment,customers,mrr,share,arpa,customer_churn_rate,crr,grr,nrr,revenue_churn,lifetime,ltv

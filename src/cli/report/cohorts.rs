@@ -6,6 +6,7 @@
 
 use super::table::{self, Cell, Column, LeftOut, Table, columns, shown};
 use super::{Sums, omitted};
+use crate::engine::facts::book::Flow;
 use crate::engine::kpis::registry::Unit;
 use crate::engine::kpis::retention::share;
 use crate::engine::kpis::tables::Group;
@@ -146,7 +147,8 @@ fn churn(sums: &Sums<'_>) -> Table {
             let joined = first.cell.moved.first().copied().unwrap_or(0);
             start += if k == 0 { joined } else { at.customers };
             lost += if k == 0 { joined - at.customers_end() } else { at.cell.lost };
-            left += at.cell.gone_minor;
+            let moved = |flow: Flow| at.cell.moved_minor.get(flow as usize).copied().unwrap_or(0);
+            left += if k == 0 { -moved(Flow::Churned) - moved(Flow::Reactivation) } else { at.cell.gone_minor };
             let end = |k: u16| life.get(usize::from(k)).copied().unwrap_or_default();
             kept = (kept.0 + end(k).0, kept.1 + end(k).1);
             whole = (whole.0 + end(0).0, whole.1 + end(0).1);

@@ -23,8 +23,9 @@ pub(super) fn keys() -> Vec<Key> {
         dimensions(),
         count(
             "kpis.onboarding_days",
-            1..=365,
-            "A sign-up should be through its onboarding (`onboarding.step_completed` with `done`) within so many days.",
+            1..=60,
+            "A sign-up should be through its onboarding (`onboarding.step_completed` with `done`) within so many days. Of \
+             the sign-ups of the latest 90 days, those as old are judged.",
             |c| &mut c.rules.kpis.onboarding_days,
         ),
         number(
