@@ -123,7 +123,7 @@ pub(super) fn flatten(entries: &[(String, Node)]) -> Vec<(String, &Node)> {
     let mut properties = Vec::new();
     for (name, node) in entries {
         match &node.raw {
-            Raw::Table(children) => {
+            Raw::Table(children) if !children.is_empty() => {
                 properties.extend(flatten(children).into_iter().map(|(rest, node)| (format!("{name}.{rest}"), node)));
             }
             _ => properties.push((name.clone(), node)),

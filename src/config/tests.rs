@@ -286,7 +286,7 @@ fn properties_that_break_the_guarantees_are_refused() {
          transactional.id = \"x\"\nrebalance_cb = \"f\"\ntest.mock.num.brokers = 3\nsasl.password = [\"secret\"]\n\
          [kafka.consumer]\ngroup.id = \"g\"\nauto.offset.reset = \"latest\"\ngroup.protocol = \"consumer\"\n\
          session.timeout.ms = 60000\n[kafka.producer]\nacks = 1\npartitioner = \"random\"\nmax.in.flight = 6\n\
-         linger.ms = 5\n\"linger.ms\" = 6\nssl.key.password = \"a\"\nssl.key.password_file = \"f\"\n",
+         linger.ms = 5\n\"linger.ms\" = 6\nssl.key.password = \"a\"\nssl.key.password_file = \"f\"\nsecurity.protocol = {}\n",
         &expect![[r#"
             c.toml:2: `kafka.properties.bootstrap.servers` cannot be set; set `kafka.brokers` instead
             c.toml:3: `kafka.properties.enable.auto.commit` cannot be set; offsets are committed in the transaction that carries the outputs, never beside it; see `commit.interval_caught_up_ms`
@@ -303,7 +303,8 @@ fn properties_that_break_the_guarantees_are_refused() {
             c.toml:17: `kafka.producer.max.in.flight`: found 6, allowed: whole number from 1 to 5; beyond 5 requests in flight a broker cannot keep records in order
             c.toml:19: `kafka.producer.linger.ms` is given twice, also at c.toml:18; leave one of them out
             c.toml:21: `kafka.producer.ssl.key.password_file`: f cannot be read: entity not found
-            15 problems in the configuration"#]],
+            c.toml:22: `kafka.producer.security.protocol`: found a table, allowed: text, a number, true or false
+            16 problems in the configuration"#]],
     );
 }
 

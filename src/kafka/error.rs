@@ -56,8 +56,9 @@ pub enum WorkerError {
     /// A source does not hold the position any more.
     #[error(
         "the next record to read of {topics} is not there any more: it was deleted before it was read, and the worker goes \
-         on at the first one left; or the topic was made anew, and positions have to be set while no instance runs: \
-         kafka-consumer-groups.sh --group {group} --topic TOPIC --reset-offsets --to-earliest --execute"
+         on at the first one left; or the topic was made anew, and positions have to be set once no instance has run for \
+         session.timeout.ms: kafka-consumer-groups.sh --bootstrap-server BROKERS --group {group} --topic TOPIC \
+         --reset-offsets --to-earliest --execute"
     )]
     SourceGone {
         /// The sources read.
@@ -65,12 +66,24 @@ pub enum WorkerError {
         /// The group of the ingest role.
         group: String,
     },
+    /// A source topic is gone.
+    #[error(
+        "source topic {topic} does not exist any more: nothing of any source is taken in until it is made anew, by its \
+         producers or with {create}, or taken out of [[sources]]"
+    )]
+    SourceMissing {
+        /// The topic.
+        topic: String,
+        /// The command that makes it.
+        create: String,
+    },
     /// The group knows no position, but it or another has taken records in before.
     #[error(
         "consumer group {group} has no position in any source, but {log} holds records: the group was deleted, has expired \
-         or has a new name, and reading from the start would take everything in a second time; set its positions while no \
-         instance runs: kafka-consumer-groups.sh --group {group} --topic TOPIC --reset-offsets --to-datetime TIME --execute \
-         for every source (--to-earliest where nothing of it was taken in)"
+         or has a new name, and reading from the start would take everything in a second time; set its positions once no \
+         instance has run for session.timeout.ms: kafka-consumer-groups.sh --bootstrap-server BROKERS --group {group} \
+         --topic TOPIC --reset-offsets --to-datetime TIME --execute for every source (--to-earliest where nothing of it was \
+         taken in)"
     )]
     PositionsLost {
         /// The group of the ingest role.

@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use rdkafka::{Message, Offset as KafkaOffset, TopicPartitionList};
 
 use super::client::OffsetReset;
 use super::dump;
@@ -16,8 +16,10 @@ use super::frame::{self, Frame, Worker};
 use super::member::{Member, Watermarks};
 use super::shell::{BATCH_RECORDS_MAX, BATCHES_MAX, Offsets, WorkerContext, commit_policy, wall_time};
 use crate::config::Config;
+use crate::engine::input::Input;
 use crate::telemetry::{Readiness, Role};
 use crate::units::PartitionIndex;
+use crate::wire::{Decoded, canonical};
 use crate::worker::Start;
 use crate::worker::ingest::{IngestMachine, Settings};
 use crate::worker::outbox::PART_RECORDS;
@@ -107,7 +109,7 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
     }
 
     fn glance(&mut self, now: Moment) -> Result<(), WorkerError> {
-        self.observe();
+        self.observe()?;
         let Frame { shell, outbox, .. } = &mut self.frame;
         self.machine.tick(now, wall_time(), outbox);
         shell.send(outbox)
@@ -123,13 +125,22 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
         }
         let asked: Vec<_> = places.iter().map(|(source, index)| (self.topic(*source).to_owned(), *index)).collect();
         let committed = if asked.is_empty() { Vec::new() } else { self.frame.member.committed(&asked)? };
-        if committed.contains(&None) {
-            self.check_first_start()?;
-        }
+        let is_known = committed.contains(&None) && self.knows_positions()?;
         let Frame { context, member, .. } = &mut self.frame;
         let mut assignment = TopicPartitionList::new();
         for (((topic, index), (source, _)), next) in asked.iter().zip(&places).zip(committed) {
-            let Watermarks { low, .. } = member.watermarks(topic, *index)?;
+            let asked = member.watermarks(topic, *index);
+            let Watermarks { low, .. } =
+                asked.map_err(|error| missing(member, context.config, topic).unwrap_or(error))?;
+            if is_known && next.is_none() {
+                tracing::warn!(
+                    topic,
+                    partition = index.0,
+                    group = context.config.ingest.group_id,
+                    "the group has no position here, though it has others: it is read from its start, as what is new is; had \
+                     it been read before, all of it comes in a second time"
+                );
+            }
             let start = context.first_left(topic, *index, next, low);
             assignment
                 .add_partition_offset(topic, index.0, KafkaOffset::Offset(start.0))
@@ -190,33 +201,33 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
 }
 
 impl<'a> IngestWorker<'a> {
-    /// Whether a source may be read from its start: not when the group knows no position in any source and the canonical
-    /// log has records, for then the group was deleted, has expired or bears a new name, and everything would be taken in
-    /// a second time. The log is looked at first: who writes to it commits a position with it.
-    fn check_first_start(&self) -> Result<(), WorkerError> {
+    /// Whether the group knows a position in any source. Where it knows none, a source may be read from its start only if
+    /// the canonical log has nothing but what the learner wrote: else the group was deleted, has expired or bears a new
+    /// name, and everything would be taken in a second time. The log is looked at first: who writes to it commits a
+    /// position with it.
+    fn knows_positions(&self) -> Result<bool, WorkerError> {
         let Frame { context, member, .. } = &self.frame;
         let config = context.config;
         let mut is_empty = true;
-        dump::read(config, &config.topics.events, None, &mut |_| {
-            is_empty = false;
-            ControlFlow::Break(())
+        dump::read(config, &config.topics.events, None, &mut |record| {
+            let said = record.payload().map(canonical::decode);
+            is_empty = matches!(said, Some(Ok(Decoded::Input(Input::Fleet(_)))));
+            if is_empty { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        if is_empty {
-            return Ok(());
-        }
         let sources = &context.shape.sources;
         let partitions: Vec<_> = sources
             .iter()
             .flat_map(|source| (0..source.partitions).map(|index| (source.topic.clone(), PartitionIndex(index))))
             .collect();
-        if member.committed(&partitions)?.iter().any(Option::is_some) {
-            return Ok(());
+        let is_known = member.committed(&partitions)?.iter().any(Option::is_some);
+        if is_known || is_empty {
+            return Ok(is_known);
         }
         Err(WorkerError::PositionsLost { group: config.ingest.group_id.clone(), log: config.topics.events.clone() })
     }
 
-    /// Looks at how far the sources have been read.
-    fn observe(&mut self) {
+    /// Looks at how far the sources have been read, and whether they are still there.
+    fn observe(&mut self) -> Result<(), WorkerError> {
         let member = &self.frame.member;
         let positions = member.positions();
         let owned: Vec<_> = self.machine.owned().iter().map(|owned| (owned.source, owned.partition)).collect();
@@ -224,7 +235,9 @@ impl<'a> IngestWorker<'a> {
             let topic = self.topic(source);
             // Before the look: what arrives during it is not vouched for.
             let wall = wall_time();
-            let Some(ends) = member.glance(topic, index) else { break };
+            let Some(ends) = member.glance(topic, index) else {
+                return missing(member, self.frame.context.config, topic).map_or(Ok(()), Err);
+            };
             let is_it = |place: &&(String, PartitionIndex, _)| place.0 == topic && place.1 == index;
             let position = positions.iter().find(is_it).map(|(_, _, next)| *next);
             let seen = Observation { position, low: ends.low, high: ends.high };
@@ -232,11 +245,19 @@ impl<'a> IngestWorker<'a> {
                 self.frame.context.telemetry.lag(Role::Ingest, topic, index, lag);
             }
         }
+        Ok(())
     }
 
     fn topic(&self, source: SourceIndex) -> &'a str {
         self.frame.context.config.sources.get(source.0).map_or("", |source| source.topic.as_str())
     }
+}
+
+/// What is to be said where a source topic is gone; `None` where it is there, or nobody answers.
+fn missing(member: &Member, config: &Config, topic: &str) -> Option<WorkerError> {
+    let is_gone = member.partition_count(topic) == Some(0);
+    let create = config.command("topics create --sources");
+    is_gone.then(|| WorkerError::SourceMissing { topic: topic.to_owned(), create })
 }
 
 /// What it means for a source that its log does not hold the next record.

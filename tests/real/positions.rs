@@ -7,7 +7,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::support::compare::{everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_worked_off};
 use crate::support::events::{Sent, now, send, stream};
-use crate::support::{Membership, SOON, Service, Settings, Site, committed, ends, http, wait};
+use crate::support::{Membership, SOON, Service, Settings, Site, committed, ends, http, succeed, wait};
 
 const SOURCES: [&str; 2] = ["usage", "billing"];
 
@@ -90,6 +90,42 @@ fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
     wait_worked_off(&site);
     service.stop();
     everything_sent_is_there_once(&site);
+    outputs_are_those_of_file_mode(&site, 0);
+}
+
+/// What the learner has written is nothing that was taken in.
+#[test]
+fn a_model_that_is_reset_before_the_first_start_holds_nobody_up() {
+    let site = Site::with_topics("reset", Settings::default());
+    succeed(&mut site.command(&["model", "reset"]));
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    service.wait_ready();
+    send(&site, &stream(15, now(), 50, 1_000, 1), |_| ());
+    wait_worked_off(&site);
+    service.stop();
+    everything_sent_is_there_once(&site);
+}
+
+#[test]
+fn a_source_that_is_gone_is_named_and_taken_in_when_it_is_back() {
+    let sent = stream(16, now(), 100, 4_000, 1);
+    let (first, rest) = sent.split_at(sent.len() / 2);
+    let site = Site::with_topics("gone", Settings::default());
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    service.wait_ready();
+    send(&site, first, |_| ());
+    wait_worked_off(&site);
+    let billing = site.topic("billing");
+    finish(admin(&site).delete_topics(&[&billing], &AdminOptions::new())).unwrap();
+    service.wait_until("a message about the topic", |service| {
+        let named = format!("source topic {billing} does not exist any more");
+        (service.log().contains(&named) && !service.is_ready()).then_some(())
+    });
+    site.create_topics();
+    service.wait_ready();
+    send(&site, rest, |_| ());
+    wait_worked_off(&site);
+    service.stop();
     outputs_are_those_of_file_mode(&site, 0);
 }
 

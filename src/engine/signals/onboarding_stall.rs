@@ -21,7 +21,7 @@ pub(super) const SIGNAL: Signal = Signal {
                 summary: "Nothing is said before the sign-up is so many days old.",
                 default: 14.0,
                 min: 7.0,
-                max: 90.0,
+                max: 28.0,
             },
             Parameter {
                 name: "survival_start_ratio",
@@ -41,7 +41,7 @@ pub(super) const SIGNAL: Signal = Signal {
                 name: "onboarding_days_max",
                 summary: "An account that signed up longer ago than this is no longer being onboarded; one that was used in its first week only has never been.",
                 default: 90.0,
-                min: 14.0,
+                min: 30.0,
                 max: 365.0,
             },
         ],
