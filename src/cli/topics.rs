@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{ConfigArgs, Output};
 use crate::config::Config;
-use crate::kafka::dump;
+use crate::kafka::dump::{self, Extent};
 use crate::kafka::topics::spec::{TopicReport, TopicState, Verdict};
 use crate::kafka::topics::{self, Scope};
 use crate::local;
@@ -178,7 +178,7 @@ fn dump_topic(
     let mut out = BufWriter::new(local::create(to).with_context(|| format!("cannot write {}", to.display()))?);
     let mut line = Vec::new();
     let mut failure = None;
-    dump::read(config, topic, partition, &mut |message| {
+    dump::read(config, topic, partition, Extent::Whole, &mut |message| {
         line.clear();
         encode_line(&line_of(topic, message), &mut line);
         match out.write_all(&line) {

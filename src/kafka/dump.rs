@@ -59,11 +59,22 @@ pub enum DumpError {
     },
 }
 
-/// Hands every committed record of `topic` (of one partition of it, where given) to `each`, until that breaks off.
+/// How much of each partition is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// No more than so many of the latest offsets.
+    Latest(i64),
+}
+
+/// Hands every committed record of `topic` (of one partition of it, where given), as far as `extent` goes, to `each`,
+/// until that breaks off.
 pub fn read(
     config: &Config,
     topic: &str,
     partition: Option<PartitionIndex>,
+    extent: Extent,
     each: &mut dyn FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
 ) -> Result<(), DumpError> {
     let broker = |cause| DumpError::Broker {
@@ -92,7 +103,11 @@ pub fn read(
         let (low, end) = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map_err(broker)?;
         ranges.push((partition, low, end));
     }
-    for (partition, low, end) in ranges {
+    for (partition, first, end) in ranges {
+        let low = match extent {
+            Extent::Whole => first,
+            Extent::Latest(count) => first.max(end.saturating_sub(count)),
+        };
         if low < end && read_partition(&consumer, (topic, partition), (low, end), broker, each)?.is_break() {
             break;
         }

@@ -79,8 +79,8 @@ pub enum WorkerError {
     },
     /// The group knows no position, but it or another has taken records in before.
     #[error(
-        "consumer group {group} has no position in any source, but {log} holds records: the group was deleted, has expired \
-         or has a new name, and reading from the start would take everything in a second time; set its positions once no \
+        "consumer group {group} has no position in {places}, but {log} shows that it was read: the positions were deleted or \
+         have expired, or the group has a new name, and reading from the start would take everything in a second time; set them once no \
          instance has run for session.timeout.ms: kafka-consumer-groups.sh --bootstrap-server BROKERS --group {group} \
          --topic TOPIC --reset-offsets --to-datetime TIME --execute for every source (--to-earliest where nothing of it was \
          taken in)"
@@ -88,6 +88,8 @@ pub enum WorkerError {
     PositionsLost {
         /// The group of the ingest role.
         group: String,
+        /// The partitions, in words.
+        places: String,
         /// The canonical log.
         log: String,
     },

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use rdkafka::Message;
 
-use super::dump::{self, DumpError};
+use super::dump::{self, DumpError, Extent};
 use super::source_writer::{SourceWriter, SourceWriterError};
 use crate::config::Config;
 use crate::engine::fleet::learner::Learner;
@@ -17,7 +17,7 @@ pub fn learned(config: &Config) -> Result<Learner, DumpError> {
     let rules = &config.rules;
     let partitions = usize::try_from(config.topics.partitions).unwrap_or_default();
     let mut learner = Learner::new(partitions);
-    dump::read(config, &config.topics.fleet, None, &mut |record| {
+    dump::read(config, &config.topics.fleet, None, Extent::Whole, &mut |record| {
         match decode_message(record.key(), record.payload(), partitions, rules) {
             Ok(FleetMessage::Report(report)) => {
                 learner.take(*report, rules);

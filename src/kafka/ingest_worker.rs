@@ -4,13 +4,14 @@
 //! Its loop is in [`frame`]. Invariants: a source counts as caught up only by a look at its end that began after the wall
 //! time reported; a source is read from its start only where nothing of any source can have been taken in before.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use rdkafka::{Message, Offset as KafkaOffset, TopicPartitionList};
 
 use super::client::OffsetReset;
-use super::dump;
+use super::dump::{self, Extent};
 use super::error::WorkerError;
 use super::frame::{self, Frame, Worker};
 use super::member::{Member, Watermarks};
@@ -19,12 +20,17 @@ use crate::config::Config;
 use crate::engine::input::Input;
 use crate::telemetry::{Readiness, Role};
 use crate::units::PartitionIndex;
-use crate::wire::{Decoded, canonical};
+use crate::wire::Decoded;
+use crate::wire::canonical::{self, CONTROL_KEY};
 use crate::worker::Start;
 use crate::worker::ingest::{IngestMachine, Settings};
 use crate::worker::outbox::PART_RECORDS;
 use crate::worker::policy::Moment;
 use crate::worker::progress::{Observation, SourceIndex};
+
+/// So many of the latest records of the canonical log are searched for what was told of a source: what comes in within
+/// some seconds, however fast.
+const TOLD_LATELY: i64 = 500_000;
 
 struct IngestWorker<'a> {
     frame: Frame<'a>,
@@ -119,33 +125,36 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
         let places = self.places(partitions);
         // Every member is asked when the group has found new partitions, whoever gets them.
         for (index, source) in self.frame.context.config.sources.iter().enumerate() {
-            if let Some(count) = self.frame.member.partition_count(&source.topic) {
-                self.machine.widen(SourceIndex(index), count);
+            let Some(count) = self.frame.member.partition_count(&source.topic) else { continue };
+            // The group would go on without it, while the clock waits for it.
+            let gone = || missing(&self.frame.member, self.frame.context.config, &source.topic);
+            if let Some(gone) = (count == 0).then(gone).flatten() {
+                return Err(gone);
             }
+            self.machine.widen(SourceIndex(index), count);
         }
         let asked: Vec<_> = places.iter().map(|(source, index)| (self.topic(*source).to_owned(), *index)).collect();
         let committed = if asked.is_empty() { Vec::new() } else { self.frame.member.committed(&asked)? };
-        let is_known = committed.contains(&None) && self.knows_positions()?;
+        let Frame { context, member, .. } = &self.frame;
+        let marks = asked.iter().map(|(topic, index)| {
+            let marks = member.watermarks(topic, *index);
+            marks.map_err(|error| missing(member, context.config, topic).unwrap_or(error))
+        });
+        let marks: Vec<Watermarks> = marks.collect::<Result<_, _>>()?;
+        if committed.contains(&None) && self.knows_positions()? {
+            let found = asked.iter().zip(&committed).zip(&marks);
+            let unplaced = found.filter(|((_, next), marks)| next.is_none() && marks.low < marks.high);
+            self.check_never_read(&unplaced.map(|((place, _), _)| place).collect::<Vec<_>>())?;
+        }
         let Frame { context, member, .. } = &mut self.frame;
         let mut assignment = TopicPartitionList::new();
-        for (((topic, index), (source, _)), next) in asked.iter().zip(&places).zip(committed) {
-            let asked = member.watermarks(topic, *index);
-            let Watermarks { low, .. } =
-                asked.map_err(|error| missing(member, context.config, topic).unwrap_or(error))?;
-            if is_known && next.is_none() {
-                tracing::warn!(
-                    topic,
-                    partition = index.0,
-                    group = context.config.ingest.group_id,
-                    "the group has no position here, though it has others: it is read from its start, as what is new is; had \
-                     it been read before, all of it comes in a second time"
-                );
-            }
+        let known = committed.into_iter().zip(marks);
+        for (((topic, index), (source, _)), (next, Watermarks { low, .. })) in asked.iter().zip(&places).zip(known) {
             let start = context.first_left(topic, *index, next, low);
             assignment
                 .add_partition_offset(topic, index.0, KafkaOffset::Offset(start.0))
                 .map_err(WorkerError::client("take on partitions"))?;
-            self.machine.assign(*source, *index, start);
+            self.machine.assign(*source, *index, start, next.is_some());
         }
         member.take_on(&assignment)?;
         for (topic, index) in &asked {
@@ -209,7 +218,7 @@ impl<'a> IngestWorker<'a> {
         let Frame { context, member, .. } = &self.frame;
         let config = context.config;
         let mut is_empty = true;
-        dump::read(config, &config.topics.events, None, &mut |record| {
+        dump::read(config, &config.topics.events, None, Extent::Whole, &mut |record| {
             let said = record.payload().map(canonical::decode);
             is_empty = matches!(said, Some(Ok(Decoded::Input(Input::Fleet(_)))));
             if is_empty { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -223,7 +232,45 @@ impl<'a> IngestWorker<'a> {
         if is_known || is_empty {
             return Ok(is_known);
         }
-        Err(WorkerError::PositionsLost { group: config.ingest.group_id.clone(), log: config.topics.events.clone() })
+        Err(self.positions_lost("any source".to_owned()))
+    }
+
+    /// Refuses partitions with records of which the group knows no position though the canonical log has told of late how
+    /// far they were read: a position is committed with what is told. Says which others are read from their start.
+    fn check_never_read(&self, unplaced: &[&(String, PartitionIndex)]) -> Result<(), WorkerError> {
+        if unplaced.is_empty() {
+            return Ok(());
+        }
+        let config = self.frame.context.config;
+        let mut read = BTreeSet::new();
+        // Progress is told in every partition of the log, every second.
+        let first = Some(PartitionIndex(0));
+        dump::read(config, &config.topics.events, first, Extent::Latest(TOLD_LATELY), &mut |record| {
+            let said = record.payload().filter(|_| record.key() == Some(CONTROL_KEY)).map(canonical::decode);
+            if let Some(Ok(Decoded::Input(Input::Progress(progress)))) = said {
+                let told = progress.reports.into_iter().map(|report| (report.topic, report.partition));
+                read.extend(told.filter(|place| unplaced.contains(&place)));
+            }
+            ControlFlow::Continue(())
+        })?;
+        let names = |places: &mut dyn Iterator<Item = &(String, PartitionIndex)>| {
+            places.map(|(topic, index)| format!("{topic}/{}", index.0)).collect::<Vec<_>>().join(", ")
+        };
+        if !read.is_empty() {
+            return Err(self.positions_lost(names(&mut read.iter())));
+        }
+        tracing::warn!(
+            partitions = names(&mut unplaced.iter().copied()),
+            group = config.ingest.group_id,
+            "the group has positions, but none here: read from the start, as what is new is; a source that had been taken \
+             out for as long as the broker keeps offsets comes in a second time"
+        );
+        Ok(())
+    }
+
+    fn positions_lost(&self, places: String) -> WorkerError {
+        let config = self.frame.context.config;
+        WorkerError::PositionsLost { group: config.ingest.group_id.clone(), places, log: config.topics.events.clone() }
     }
 
     /// Looks at how far the sources have been read, and whether they are still there.
@@ -255,9 +302,8 @@ impl<'a> IngestWorker<'a> {
 
 /// What is to be said where a source topic is gone; `None` where it is there, or nobody answers.
 fn missing(member: &Member, config: &Config, topic: &str) -> Option<WorkerError> {
-    let is_gone = member.partition_count(topic) == Some(0);
     let create = config.command("topics create --sources");
-    is_gone.then(|| WorkerError::SourceMissing { topic: topic.to_owned(), create })
+    member.is_gone(topic).then(|| WorkerError::SourceMissing { topic: topic.to_owned(), create })
 }
 
 /// What it means for a source that its log does not hold the next record.

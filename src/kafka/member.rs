@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{Consumer, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message, Offset as KafkaOffset, TopicPartitionList};
 
 use super::batch::{Batch, BatchConsumer, Fetched};
@@ -285,6 +286,15 @@ impl Member {
     #[must_use]
     pub fn glance(&self, topic: &str, partition: PartitionIndex) -> Option<Watermarks> {
         self.ask_watermarks(topic, partition, GLANCE_TIMEOUT).ok()
+    }
+
+    /// Whether the broker says that there is no such topic.
+    #[must_use]
+    pub fn is_gone(&self, topic: &str) -> bool {
+        let gone = Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+        self.observer
+            .fetch_metadata(Some(topic), GLANCE_TIMEOUT)
+            .is_ok_and(|metadata| metadata.topics().iter().any(|known| known.name() == topic && known.error() == gone))
     }
 
     /// How many partitions `topic` has now; `None` where nobody answers soon.

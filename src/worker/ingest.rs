@@ -79,11 +79,11 @@ impl IngestMachine {
         }
     }
 
-    /// Takes on a source partition, read from `start`.
-    pub fn assign(&mut self, source: SourceIndex, partition: PartitionIndex, start: NextOffset) {
+    /// Takes on a source partition, read from `start`; `is_placed` if the group knows a position of it.
+    pub fn assign(&mut self, source: SourceIndex, partition: PartitionIndex, start: NextOffset, is_placed: bool) {
         self.revoke(source, partition);
         self.widen(source, partition.0.saturating_add(1));
-        self.owned.push(Owned::new(source, partition, start));
+        self.owned.push(Owned::new(source, partition, start, is_placed));
         self.next_step = None;
     }
 
@@ -208,12 +208,13 @@ impl IngestMachine {
     }
 
     /// Ends the transaction's records with progress for every partition that got events, and returns the offsets to
-    /// commit: those of the partitions read. When only progress is written they are those of all partitions, so that a
-    /// worker that has lost its place in the group cannot speak for them.
+    /// commit: those of the partitions read, and at first those of all, so that no progress is told of a partition of which
+    /// the group knows no position. When only progress is written they are those of all partitions too, so that a worker
+    /// that has lost its place in the group cannot speak for them.
     pub fn prepare_commit(&mut self, outbox: &mut Outbox) -> Vec<(SourceIndex, PartitionIndex, NextOffset)> {
         self.write_progress(None, Reach::Touched, outbox);
         let read = self.owned.iter().any(|owned| owned.touched);
-        let offsets = self.owned.iter().filter(|owned| owned.touched || !read);
+        let offsets = self.owned.iter().filter(|owned| owned.touched || !owned.is_placed || !read);
         offsets.map(|owned| (owned.source, owned.partition, owned.next)).collect()
     }
 

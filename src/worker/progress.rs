@@ -39,6 +39,8 @@ pub struct Owned {
     pub next: NextOffset,
     /// Whether records were stepped since the last commit.
     pub touched: bool,
+    /// Whether the group knows a position of it.
+    pub is_placed: bool,
     /// Records left to read when last observed.
     pub lag: Option<u64>,
     /// Where an abort goes back to.
@@ -51,12 +53,13 @@ pub struct Owned {
 impl Owned {
     /// A partition that will be read from `start`.
     #[must_use]
-    pub fn new(source: SourceIndex, partition: PartitionIndex, start: NextOffset) -> Owned {
+    pub fn new(source: SourceIndex, partition: PartitionIndex, start: NextOffset, is_placed: bool) -> Owned {
         Owned {
             source,
             partition,
             next: start,
             touched: false,
+            is_placed,
             lag: None,
             restart: start,
             reached: None,
@@ -94,7 +97,7 @@ impl Owned {
 
     /// The transaction is committed.
     pub fn commit(&mut self) {
-        self.touched = false;
+        (self.touched, self.is_placed) = (false, true);
         self.reached_committed = self.reached;
         self.restart = self.next;
     }

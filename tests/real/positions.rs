@@ -19,10 +19,14 @@ fn finish<T>(request: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(request)
 }
 
-/// The end of each partition of the sources.
+/// The end of each partition of all sources.
 fn source_ends(site: &Site) -> TopicPartitionList {
+    ends_of(site, &SOURCES)
+}
+
+fn ends_of(site: &Site, sources: &[&str]) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
-    for source in SOURCES {
+    for source in sources {
         let topic = site.topic(source);
         for (partition, end) in (0..).zip(ends(&site.brokers, &topic)) {
             list.add_partition_offset(&topic, partition, Offset::Offset(end)).unwrap();
@@ -61,6 +65,14 @@ fn stopped_after(name: &str, first: &[Sent]) -> Site {
     site
 }
 
+/// Lets Kafka forget the group, once it is empty.
+fn forget(site: &Site, group: &str) {
+    wait("the group to be empty and deleted", SOON, || {
+        let deleted = finish(admin(site).delete_groups(&[group], &AdminOptions::new())).unwrap();
+        deleted.iter().all(Result::is_ok).then_some(())
+    });
+}
+
 #[test]
 fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
     let sent = stream(11, now(), 100, 5_000, 1);
@@ -68,10 +80,7 @@ fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
     let site = stopped_after("forgotten", first);
     let positions = source_ends(&site);
     let group = site.group("ingest");
-    wait("the group to be empty and deleted", SOON, || {
-        let deleted = finish(admin(&site).delete_groups(&[&group], &AdminOptions::new())).unwrap();
-        deleted.iter().all(Result::is_ok).then_some(())
-    });
+    forget(&site, &group);
     send(&site, rest, |_| ());
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     service.wait_until("a message about the positions", |service| {
@@ -84,7 +93,24 @@ fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
     // What the command of the message does.
     let tool: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", &site.brokers).set("group.id", &group).create().unwrap();
-    wait("the positions to be set", SOON, || tool.commit(&positions, CommitMode::Sync).ok());
+    let set = |positions: &TopicPartitionList| {
+        wait("the positions to be set", SOON, || tool.commit(positions, CommitMode::Sync).ok());
+    };
+    set(&positions);
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    service.wait_ready();
+    wait_worked_off(&site);
+    service.stop();
+    // The same where one source alone is forgotten.
+    forget(&site, &group);
+    set(&ends_of(&site, &["usage"]));
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    service.wait_until("a message about the position", |service| {
+        service.log().contains(&format!("has no position in {}/0", site.topic("billing"))).then_some(())
+    });
+    assert!(!service.is_ready());
+    service.stop();
+    set(&source_ends(&site));
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     service.wait_ready();
     wait_worked_off(&site);
@@ -120,6 +146,13 @@ fn a_source_that_is_gone_is_named_and_taken_in_when_it_is_back() {
     service.wait_until("a message about the topic", |service| {
         let named = format!("source topic {billing} does not exist any more");
         (service.log().contains(&named) && !service.is_ready()).then_some(())
+    });
+    // It stays so, for as many workers as are tried.
+    let tried = service.log().matches("does not exist any more").count();
+    service.wait_until("further attempts", |service| {
+        let again = service.log().matches("does not exist any more").count();
+        assert!(!service.is_ready());
+        (again >= tried + 2).then_some(())
     });
     site.create_topics();
     service.wait_ready();
