@@ -332,7 +332,7 @@ impl Account {
     /// When it left, while it is gone.
     #[must_use]
     pub fn left_at(&self) -> Option<Timestamp> {
-        self.billing.as_ref().filter(|_| self.has_left())?.ledger.churned_at
+        self.billing.as_ref()?.ledger.ended_at
     }
 
     /// Whether its band, an alert or a fading risk asks for attention.

@@ -69,7 +69,7 @@ pub fn tell(
         mrr,
         revenue_at_risk: mrr.map(at_risk),
         renewal_at: ledger.and_then(|ledger| ledger.renewal_after(assessment.now)),
-        churned_at: account.has_left().then(|| ledger.and_then(|ledger| ledger.churned_at)).flatten(),
+        churned_at: account.left_at(),
         unknown: assessment.unknown(rules),
     }
 }

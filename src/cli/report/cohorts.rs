@@ -147,8 +147,8 @@ fn churn(sums: &Sums<'_>) -> Table {
             let joined = first.cell.moved.first().copied().unwrap_or(0);
             start += if k == 0 { joined } else { at.customers };
             lost += if k == 0 { joined - at.customers_end() } else { at.cell.lost };
-            let moved = |flow: Flow| at.cell.moved_minor.get(flow as usize).copied().unwrap_or(0);
-            left += if k == 0 { -moved(Flow::Churned) - moved(Flow::Reactivation) } else { at.cell.gone_minor };
+            let churned = at.cell.moved_minor.get(Flow::Churned as usize).copied().unwrap_or(0);
+            left += if k == 0 { -churned } else { at.cell.gone_minor };
             let end = |k: u16| life.get(usize::from(k)).copied().unwrap_or_default();
             kept = (kept.0 + end(k).0, kept.1 + end(k).1);
             whole = (whole.0 + end(0).0, whole.1 + end(0).1);

@@ -212,8 +212,8 @@ pub(super) fn keys() -> Vec<Key> {
             "rules.dedup_window_s",
             1_000,
             1..=604_800,
-            "An event id seen again within this time of its account's activity is a duplicate. Memory grows with it: 8 \
-             bytes an event.",
+            "An event id seen again within this time of its account's activity is a duplicate. Of a window the latest 112 \
+             ids are remembered, 8 bytes each: of a busier account, ids are forgotten sooner.",
             |c| &mut c.rules.dedup_window,
         ),
         texts(

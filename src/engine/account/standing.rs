@@ -115,7 +115,7 @@ impl Account {
         if let Some(billing) = &self.billing {
             tell(billing.ledger.plan().unwrap_or_default());
             tell(if billing.ledger.has_left() { "left" } else { "stays" });
-            let times = [billing.ledger.renewal_at(), billing.ledger.churned_at];
+            let times = [billing.ledger.renewal_at(), billing.ledger.ended_at];
             times.into_iter().flatten().for_each(|time| hash = hash.rotate_left(7) ^ time.ms().unsigned_abs());
         }
         hash as u32

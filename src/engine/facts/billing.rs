@@ -109,6 +109,8 @@ pub struct Ledger {
     pub moved: [u32; 5],
     /// When the account first paid.
     pub activated_at: Option<Timestamp>,
+    /// When the last of its subscriptions ended, while none runs.
+    pub ended_at: Option<Timestamp>,
     /// When the account last fell to nothing, while it is there.
     pub churned_at: Option<Timestamp>,
     /// When its MRR last rose.
@@ -327,26 +329,25 @@ impl Ledger {
         }
     }
 
-    /// The changes of one instant in the order in which they hold. What runs is scheduled to end, ends, or is paused to be
-    /// resumed before anything else happens, so that what begins then stays; what does not run yet ends last, since it has
-    /// to begin before. In between it begins before it changes, and changes before it is paused. Several changes of one kind
-    /// come in an order that means nothing, but is the same however they arrive.
+    /// The changes of one instant in the order in which they hold. What runs ends, or is paused to be resumed, before
+    /// anything else happens, so that what begins then stays; what does not run yet ends last, since it has to begin before.
+    /// In between it begins, changes, is scheduled to end and is paused, in this order. Several changes of one kind come in
+    /// an order that means nothing, but is the same however they arrive.
     pub(super) fn in_order<'c>(&self, instant: &'c [Change]) -> Vec<&'c Change> {
         use SubscriptionChange::{CancelScheduled, Canceled, Changed, Paused, Renewed, Resumed, Started};
-        let resumes = |subscription| {
-            let resumes = |change: &Change| change.kind == Resumed && change.subscription == subscription;
-            instant.iter().any(resumes)
+        let also = |one: &Change, kind| {
+            instant.iter().any(|other| other.kind == kind && other.subscription == one.subscription)
         };
         let mut ordered: Vec<&Change> = instant.iter().collect();
         ordered.sort_by_key(|change| match (change.kind, self.running(change.subscription)) {
-            (CancelScheduled, Some(_)) => 0,
+            (CancelScheduled, Some(_)) if also(change, Canceled) => 0,
             (Canceled, Some(_)) => 1,
-            (Paused, Some(known)) if known.paused.is_none() && resumes(change.subscription) => 2,
+            (Paused, Some(known)) if known.paused.is_none() && also(change, Resumed) => 2,
             (Started, _) => 3,
             (Resumed | Renewed, _) => 4,
             (Changed, _) => 5,
-            (Paused, _) => 6,
-            (CancelScheduled, None) => 7,
+            (CancelScheduled, _) => 6,
+            (Paused, _) => 7,
             (Canceled, None) => 8,
         });
         ordered
@@ -379,6 +380,7 @@ impl Ledger {
         let before = self.mrr_minor;
         let after = self.subscriptions.iter().fold(0_i64, |sum, known| sum.saturating_add(known.mrr_minor));
         self.book(before, after, last.stamp.time);
+        self.ended_at = self.has_left().then(|| self.ended_at.unwrap_or(last.stamp.time));
         Fall::follow(&mut self.contraction, before, after, last);
         let seats = self.seats();
         Fall::follow(&mut self.seat_loss, seats_before, seats, last);
@@ -591,6 +593,23 @@ mod tests {
         );
     }
 
+    /// An account leaves when the last of its subscriptions ends, whatever it paid before.
+    #[test]
+    fn an_account_leaves_with_its_last_subscription() {
+        let ended_on = |script: &str| {
+            let mut billing = Billing::default();
+            for (stamp, kind, terms) in events(&script.replace(", ", "\n")) {
+                billing.take(stamp, kind, &terms, Rules::default().valuation(), Offset(0));
+            }
+            billing.ledger.ended_at.map(|at| (at.ms() - 1_700_000_000_000) / crate::units::DAY_MS)
+        };
+        assert_eq!(ended_on("1 start a 100, 10 change a 0"), None);
+        assert_eq!(ended_on("1 start a 100, 10 change a 0, 20 cancel a"), Some(20));
+        assert_eq!(ended_on("1 start a 100, 10 pause a, 20 cancel a, 30 change a 50"), Some(20));
+        assert_eq!(ended_on("1 start a 100, 2 start b, 10 cancel a, 20 cancel b"), Some(20));
+        assert_eq!(ended_on("1 start a, 20 cancel a, 30 start b 100, 40 cancel b"), Some(40));
+    }
+
     /// The order in which the changes of one instant hold, whatever their ids: the MRR and the contradictions they lead to.
     #[test]
     fn changes_of_one_instant_hold_in_their_order() {
@@ -604,6 +623,8 @@ mod tests {
             "1 start a 100, 2 schedule a, 2 cancel a",
             "2 start a 100, 2 schedule a, 2 cancel a",
             "1 start a 100, 2 cancel a, 2 start a 130",
+            "1 start a 100, 2 renew a, 2 schedule a",
+            "1 start a 100, 2 change a 150, 2 schedule a",
         ];
         let mut shown = String::new();
         for script in told {
@@ -614,22 +635,28 @@ mod tests {
                 for (stamp, kind, terms) in &events {
                     billing.take(*stamp, *kind, terms, rules.valuation(), Offset(0));
                 }
-                (billing.ledger.mrr_minor, billing.ledger.moved_minor, billing.book(rules.valuation()).doubts)
+                let doubts = billing.book(rules.valuation()).doubts.iter().sum::<u32>();
+                let ends = billing.ledger.subscriptions.iter().any(|known| known.cancel_scheduled.is_some());
+                format!(
+                    "{}, moved {:?}, doubts {doubts}, to end {ends}",
+                    billing.ledger.mrr_minor, billing.ledger.moved_minor
+                )
             });
             assert_eq!(books[0], books[1], "{script}");
-            let (mrr, moved, doubts) = books[0];
-            writeln!(shown, "{script}: mrr {mrr}, moved {moved:?}, doubts {}", doubts.iter().sum::<u32>()).unwrap();
+            writeln!(shown, "{script}: mrr {}", books[0]).unwrap();
         }
         expect![[r#"
-            2 start a 100, 2 change a 150: mrr 150, moved [150, 0, 0, 0, 0], doubts 0
-            2 start a 100, 2 renew a 120: mrr 120, moved [120, 0, 0, 0, 0], doubts 0
-            2 start a 100, 2 pause a: mrr 0, moved [0, 0, 0, 0, 0], doubts 0
-            1 start a 100, 2 pause a, 2 resume a: mrr 100, moved [100, 0, 0, 0, 0], doubts 0
-            1 start a 100, 2 pause a, 3 pause a, 3 resume a: mrr 0, moved [100, 0, 0, 100, 0], doubts 0
-            1 start a 100, 2 pause a, 2 change a 150: mrr 0, moved [100, 0, 0, 100, 0], doubts 0
-            1 start a 100, 2 schedule a, 2 cancel a: mrr 0, moved [100, 0, 0, 100, 0], doubts 0
-            2 start a 100, 2 schedule a, 2 cancel a: mrr 0, moved [0, 0, 0, 0, 0], doubts 0
-            1 start a 100, 2 cancel a, 2 start a 130: mrr 130, moved [100, 30, 0, 0, 0], doubts 1
+            2 start a 100, 2 change a 150: mrr 150, moved [150, 0, 0, 0, 0], doubts 0, to end false
+            2 start a 100, 2 renew a 120: mrr 120, moved [120, 0, 0, 0, 0], doubts 0, to end false
+            2 start a 100, 2 pause a: mrr 0, moved [0, 0, 0, 0, 0], doubts 0, to end false
+            1 start a 100, 2 pause a, 2 resume a: mrr 100, moved [100, 0, 0, 0, 0], doubts 0, to end false
+            1 start a 100, 2 pause a, 3 pause a, 3 resume a: mrr 0, moved [100, 0, 0, 100, 0], doubts 0, to end false
+            1 start a 100, 2 pause a, 2 change a 150: mrr 0, moved [100, 0, 0, 100, 0], doubts 0, to end false
+            1 start a 100, 2 schedule a, 2 cancel a: mrr 0, moved [100, 0, 0, 100, 0], doubts 0, to end true
+            2 start a 100, 2 schedule a, 2 cancel a: mrr 0, moved [0, 0, 0, 0, 0], doubts 0, to end true
+            1 start a 100, 2 cancel a, 2 start a 130: mrr 130, moved [100, 30, 0, 0, 0], doubts 1, to end false
+            1 start a 100, 2 renew a, 2 schedule a: mrr 100, moved [100, 0, 0, 0, 0], doubts 0, to end true
+            1 start a 100, 2 change a 150, 2 schedule a: mrr 150, moved [100, 50, 0, 0, 0], doubts 0, to end true
         "#]]
         .assert_eq(&shown);
     }

@@ -289,18 +289,34 @@ impl<'v> Bookkeeper<'v> {
 
     /// Notes how the term that ran before `change` ended, if it says so.
     fn settle(&mut self, before: Seen, after: Option<Seen>, change: &Change) {
-        let Some(due_at) = before.renewal_due_at.filter(|_| !before.ended) else { return };
+        use SubscriptionChange::{Canceled, Renewed, Resumed, Started};
         let at = change.stamp.time;
+        match change.kind {
+            Started | Renewed | Resumed if before.ended => return self.retell(before, at.minus(LAPSE_WITHIN), true),
+            _ if before.ended => return,
+            // Also those that it had renewed before they were over.
+            Canceled => self.retell(before, at, false),
+            _ => {}
+        }
+        let Some(due_at) = before.renewal_due_at else { return };
+        let is_recent = at <= due_at.plus(LAPSE_WITHIN);
         // A later term was agreed once the old one was over.
         let is_followed = at >= due_at && after.and_then(|known| known.renewal_due_at) > Some(due_at);
         let renewed = match change.kind {
-            SubscriptionChange::Renewed => true,
-            SubscriptionChange::Canceled if at <= due_at.plus(LAPSE_WITHIN) => false,
-            SubscriptionChange::Canceled => return,
-            _ if is_followed => true,
+            Renewed => true,
+            Canceled if is_recent => false,
+            Canceled => return,
+            _ if is_followed && is_recent => true,
             _ => return,
         };
         self.term(before, due_at, renewed, at <= due_at);
+    }
+
+    /// Corrects how the terms of the subscription end that are due from `since` on.
+    fn retell(&mut self, seen: Seen, since: Timestamp, renewed: bool) {
+        let first = self.valuation.zone.day(since);
+        let own = self.book.terms.iter_mut().filter(|term| term.subscription == seen.subscription && term.day >= first);
+        own.for_each(|term| term.renewed = renewed);
     }
 
     /// Books whether the subscription's term that is due at `due_at` was renewed; and, where `seen` is from before its end,

@@ -55,7 +55,7 @@ impl Billing {
         let mut comeback = Comeback::default();
         let mut ledger = self.folded.as_ref().map(|folded| folded.ledger.clone()).unwrap_or_default();
         comeback.rests_since = ledger.churned_at.filter(|_| ledger.rests());
-        let mut left_at = ledger.churned_at.filter(|_| ledger.has_left());
+        let mut left_at = ledger.ended_at;
         for instant in self.changes.chunk_by(|one, next| one.stamp.time == next.stamp.time) {
             ledger.apply(instant);
             let Some(now) = instant.first().map(|change| change.stamp.time) else { continue };

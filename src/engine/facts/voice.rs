@@ -67,14 +67,16 @@ impl Answer {
 impl Voice {
     /// Takes in an NPS answer.
     pub fn answer(&mut self, answer: Answer) {
-        count(&mut self.answered, answer.stamp.time.day(), Survey::Nps);
-        keep(&mut self.answers, answer, ANSWERS_MAX);
+        if keep(&mut self.answers, answer, ANSWERS_MAX) {
+            count(&mut self.answered, answer.stamp.time.day(), Survey::Nps);
+        }
     }
 
     /// Takes in a CSAT rating.
     pub fn rate(&mut self, rating: Answer) {
-        count(&mut self.answered, rating.stamp.time.day(), Survey::Csat);
-        keep(&mut self.ratings, rating, RATINGS_MAX);
+        if keep(&mut self.ratings, rating, RATINGS_MAX) {
+            count(&mut self.answered, rating.stamp.time.day(), Survey::Csat);
+        }
     }
 
     /// Notes that a survey went out.
@@ -121,14 +123,15 @@ fn count(list: &mut Vec<Counted>, day: Day, survey: Survey) {
     list.drain(..old.min(list.len().saturating_sub(ASKED_MAX)));
 }
 
-/// Keeps the latest `max` of the answers, sorted by respondent and time.
-fn keep(list: &mut Vec<Answer>, answer: Answer, max: usize) {
-    if super::insert_new(list, answer, |known| (known.respondent, known.stamp))
-        && list.len() > max
+/// Keeps the latest `max` of the answers, sorted by respondent and time. Whether it is new: one that is kept already is not.
+fn keep(list: &mut Vec<Answer>, answer: Answer, max: usize) -> bool {
+    let is_new = super::insert_new(list, answer, |known| (known.respondent, known.stamp));
+    if list.len() > max
         && let Some(oldest) = (0..list.len()).min_by_key(|index| list.get(*index).map(|known| known.stamp))
     {
         list.remove(oldest);
     }
+    is_new
 }
 
 /// The latest answer of each respondent, and the one they gave before.

@@ -185,9 +185,7 @@ fn has_churned(account: &Account, population: Population, snapshot: Day, rules: 
     let end = Day::new(begin.number() + horizon_days(rules));
     match population {
         Population::Subscribed => {
-            let ledger = account.billing.as_ref().map(|billing| &billing.ledger);
-            let churned_at = ledger.filter(|_| account.has_left()).and_then(|ledger| ledger.churned_at);
-            churned_at.is_some_and(|at| (snapshot.number() < at.day().number()) && at.day() < end)
+            account.left_at().is_some_and(|at| (snapshot.number() < at.day().number()) && at.day() < end)
         }
         Population::Unsubscribed => !account.activity.is_active_within(begin, end),
     }

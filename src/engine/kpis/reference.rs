@@ -29,7 +29,7 @@ configuration: `[kpis]` in `config/churnwatch.toml`.
   after having paid is reactivation. All that its subscriptions do at the same instant is one movement, in whatever order
   it is told: where one is swapped for another, that is expansion, contraction or nothing, never an end and a return. At
   one instant, what runs ends, or is paused to be resumed, before anything else; then subscriptions begin, are resumed and
-  renewed, change, are paused, and what did not run before ends last. Several changes of one kind at one instant hold in an
+  renewed, change, are scheduled to end, are paused, and what did not run before ends last. Several changes of one kind at one instant hold in an
   order that means nothing, but is the same however they arrive. Pausing is going down to 0, until the
   subscription is resumed, renewed, started anew or changed to a stated MRR. An MRR of 0 told with a pause, a cancellation
   or a scheduled end is what is paid from then on, not the price: who goes on without another MRR pays as before. Refunds

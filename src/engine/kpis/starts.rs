@@ -37,7 +37,8 @@ impl SignUps {
         let first = Day::new((today.number() + 1).saturating_sub(SIGN_UPS_DAYS));
         let window = |until: Day| -> Range<Day> { first..until.max(first) };
         // Old enough are those of the days that ended so long before the present one ends.
-        let old = |age: u16| window(rules.time_zone.day(now.plus(Span::from_ms(1)).minus(Span::from_days(age.into()))));
+        let over = rules.time_zone.day(now.plus(Span::from_ms(1))).number();
+        let old = |age: u16| window(Day::new(over.saturating_sub(age)));
         let (onboarding, activity) = (old(rules.onboarding_days), old(DROP_OFF_DUE_DAYS));
         let drop_off_due = days.sum(Count::SignUps, activity.clone());
         SignUps {

@@ -46,6 +46,7 @@ struct FoldedForm {
     doubts: [u32; Doubt::ALL.len()],
     left_out: u32,
     activated_ms: Option<i64>,
+    ended_ms: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,6 +151,7 @@ impl FoldedForm {
             doubts: *doubts,
             left_out: *left_out,
             activated_ms: folded.ledger.activated_at.map(Timestamp::ms),
+            ended_ms: folded.ledger.ended_at.map(Timestamp::ms),
         })
     }
 
@@ -174,6 +176,7 @@ impl FoldedForm {
             Ok(Term { day: Day::new(day), subscription, renewed, money })
         };
         folded.ledger.activated_at = maybe_time(self.activated_ms)?;
+        folded.ledger.ended_at = maybe_time(self.ended_ms)?;
         folded.book = Book {
             lines: self.lines.into_iter().map(line).collect::<Result<_, StateError>>()?,
             terms: self.terms.into_iter().map(term).collect::<Result<_, StateError>>()?,

@@ -89,17 +89,19 @@ impl LedgerForm {
 
     pub fn into_ledger(self) -> Result<Ledger, StateError> {
         let subscriptions = self.subscriptions.into_iter().map(SubscriptionForm::into_subscription);
-        Ok(Ledger {
+        let ledger = Ledger {
             subscriptions: subscriptions.collect::<Result<_, _>>()?,
             mrr_minor: self.mrr_minor,
             moved_minor: self.moved_minor,
             moved: self.moved,
             activated_at: None,
+            ended_at: None,
             churned_at: maybe_time(self.churned_ms)?,
             expanded_at: maybe_time(self.expanded_ms)?,
             contraction: self.contraction.map(fall).transpose()?,
             seat_loss: self.seat_loss.map(fall).transpose()?,
-        })
+        };
+        Ok(Ledger { ended_at: ledger.churned_at.filter(|_| ledger.has_left()), ..ledger })
     }
 }
 
