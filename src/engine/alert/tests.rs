@@ -14,7 +14,7 @@ use crate::engine::alert::{EPISODES_MAX, alert_id};
 use crate::engine::effect::{AlertChange, Band, Effect, Health, Transition};
 use crate::engine::event::{AlertAction, Event, Kind, Role, SubscriptionChange, Terms};
 use crate::engine::input::{Input, Progress, Record};
-use crate::engine::playbook::{Conditions, Play, PlayStep, Playbook, Playbooks};
+use crate::engine::playbook::{Conditions, Play, PlayStep, Playbook, Playbooks, Route};
 use crate::engine::risk::assess;
 use crate::engine::rules::{DefaultWeights, Rules};
 use crate::engine::signals::SIGNALS;
@@ -631,6 +631,28 @@ fn what_is_told_of_who_left_stays_as_it_was() {
         let terms = |health: &Health| health.contributions.iter().map(|known| known.term).collect::<Vec<_>>();
         assert_eq!(terms(&later), terms(health));
     }
+}
+
+#[test]
+fn owner_and_plan_of_who_left_stay_those_that_it_had() {
+    // It paid 100 a month; who pays nothing would go to the default owner.
+    let mut rules = Rules::clone(&rules());
+    let playbooks = Arc::make_mut(&mut rules.playbooks);
+    let large = Conditions { mrr_min: Some(50.0), ..Conditions::default() };
+    playbooks.routes = vec![Route { when: large.clone(), owner: "strategic".to_owned() }];
+    for book in &mut playbooks.books {
+        let book = Arc::make_mut(book);
+        let visit = Play { name: "visit".to_owned(), when: large.clone(), ..book.plays[0].clone() };
+        book.plays.insert(0, visit);
+    }
+    let mut story = Story::under(Arc::new(rules));
+    for line in "start|until 10|fail 3|until 11|cancel|until 15|comment".split('|') {
+        story.line(line);
+    }
+    let told = |change: &AlertChange| format!("{} {}", change.transition.name(), change.owner);
+    let told: Vec<_> = story.told.iter().map(told).collect();
+    assert_eq!(told, ["raised strategic", "churned strategic", "commented strategic"]);
+    assert!(story.told.iter().all(|change| change.plan.as_ref().unwrap().play == "visit"), "{:?}", story.told);
 }
 
 #[test]
