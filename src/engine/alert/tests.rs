@@ -1219,20 +1219,18 @@ fn a_silence_that_late_data_fill_retracts_its_alert() {
         rules_of_silence(),
         "start|daily 60|until 80|fill 60 79|until 85",
         &expect![[r#"
-        > start
-        > daily 60
-        > until 80
-        day 75 00h raised engagement_lag #1 critical
-        day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
-        > fill 60 79
-        day 80 00h amended engagement_lag #1 critical
-        day 80 00h amended engagement_lag #1 critical
-        day 80 00h amended engagement_lag #1 critical
-        day 80 00h retracted engagement_lag #1 warning, closed
-        > until 85
-        actions:
-        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
-    "#]],
+            > start
+            > daily 60
+            > until 80
+            day 75 00h raised engagement_lag #1 critical
+            day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
+            > fill 60 79
+            day 80 00h amended engagement_lag #1 critical
+            day 80 00h retracted engagement_lag #1 warning, closed
+            > until 85
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
     );
 }
 
@@ -1264,20 +1262,57 @@ fn a_silence_that_late_data_fill_in_order_to_the_present_retracts_its_alert() {
         rules_of_silence(),
         "start|daily 60|until 84|fill 60 83|use|until 90",
         &expect![[r#"
-        > start
-        > daily 60
-        > until 84
-        day 75 00h raised engagement_lag #1 critical
-        day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
-        > fill 60 83
-        day 84 00h amended engagement_lag #1 critical
-        day 84 00h amended engagement_lag #1 critical
-        day 84 00h retracted engagement_lag #1 warning, closed
-        > use
-        > until 90
-        actions:
-        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
-    "#]],
+            > start
+            > daily 60
+            > until 84
+            day 75 00h raised engagement_lag #1 critical
+            day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
+            > fill 60 83
+            day 84 00h amended engagement_lag #1 critical
+            day 84 00h retracted engagement_lag #1 warning, closed
+            > use
+            > until 90
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
+    );
+}
+
+#[test]
+fn late_data_that_leave_too_little_to_raise_an_alert_retract_it() {
+    // What is left would keep one open that was rightly raised.
+    check_under(
+        rules_of_silence(),
+        "start|daily 60|until 75|fill 60 63|until 90",
+        &expect![[r#"
+            > start
+            > daily 60
+            > until 75
+            day 75 00h raised engagement_lag #1 critical
+            > fill 60 63
+            day 75 00h retracted engagement_lag #1 warning, closed
+            > until 90
+            day 79 00h raised engagement_lag #2 critical
+            day 81 00h escalated engagement_lag #2 critical (unacknowledged) to head
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
+    );
+    check_under(
+        rules_of_silence(),
+        "start|daily 60|until 76|use|fill 60 66|until 90",
+        &expect![[r#"
+            > start
+            > daily 60
+            > until 76
+            day 75 00h raised engagement_lag #1 critical
+            > use
+            > fill 60 66
+            day 76 00h retracted engagement_lag #1 warning, closed
+            > until 90
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
     );
 }
 
