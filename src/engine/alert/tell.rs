@@ -31,7 +31,8 @@ pub fn tell(account: &Account, change: Change, health: &Health, rules: &Rules, r
         reason,
         act,
         is_acknowledged: alert.is_acknowledged,
-        snoozed_until: alert.snoozed_until,
+        // A quiet that is over lasts in the state until the cause speaks up.
+        snoozed_until: alert.snoozed_until.filter(|until| *until > health.as_of),
         title: book.map_or_else(|| type_name(kind).to_owned(), |book| book.title.clone()),
         owner: rules.playbooks.owner(kind, &stood, rules, health.as_of).to_owned(),
         escalate_to,

@@ -597,6 +597,34 @@ fn nobody_is_woken_for_a_cause_that_is_gone() {
 }
 
 #[test]
+fn an_action_on_an_alert_whose_quiet_is_over_does_not_show_it_quiet() {
+    let after = |action: AlertAction<'static>| {
+        let mut story = Story::new();
+        for line in ["start", "until 10", "fail 3"] {
+            story.line(line);
+        }
+        // It would wake with the next full hour.
+        let minutes = |minutes: i64| Timestamp::clamped(Story::time(240).ms() + minutes * HOUR_MS / 60);
+        story.act(AlertAction::Snoozed { until: minutes(20) }, None);
+        let reached = Some(minutes(40).plus(rules().lateness));
+        story.give(Input::Progress(Progress { reached, ..Progress::default() }));
+        story.act(action, None);
+        story.until(11 * 24);
+        story.shown(2)
+    };
+    expect![[r#"
+        day 10 00h acknowledged payment_failures #1 critical by kim
+    "#]]
+    .assert_eq(&after(AlertAction::Acknowledged));
+    // Who makes a remark need not look after it: it wakes.
+    expect![[r#"
+        day 10 00h commented payment_failures #1 critical by kim
+        day 10 00h woken payment_failures #1 critical
+    "#]]
+    .assert_eq(&after(AlertAction::Commented));
+}
+
+#[test]
 fn a_scheduled_end_is_alerted_in_time_however_active_the_account_is() {
     check_under(
         Arc::new(Rules::default()),
