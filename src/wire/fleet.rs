@@ -169,7 +169,7 @@ fn curve(rows: &[Vec<f64>]) -> Result<Curve, String> {
 
 impl CalendarForm {
     fn into_calendar(self) -> Result<Calendar, String> {
-        if !self.profile.iter().all(is_share) {
+        if !self.profile.into_iter().all(is_share) {
             return Err("weights of weekdays must be from 0 to 7".to_owned());
         }
         Ok(Calendar::of(day(self.end)?, day_weights(self.days)?, self.profile))
@@ -177,14 +177,14 @@ impl CalendarForm {
 }
 
 fn day_weights(days: Vec<(f64, f64)>) -> Result<Vec<DayWeight>, String> {
-    if !days.iter().all(|(weight, missing)| is_share(weight) && is_share(missing)) {
+    if !days.iter().all(|(weight, missing)| is_share(*weight) && is_share(*missing)) {
         return Err("weights of days must be from 0 to 7".to_owned());
     }
     Ok(days.into_iter().map(|(weight, missing)| DayWeight { weight, missing }).collect())
 }
 
-fn is_share(share: &f64) -> bool {
-    (0.0..=7.0).contains(share)
+fn is_share(share: f64) -> bool {
+    (0.0..=7.0).contains(&share)
 }
 
 impl ModelForm {

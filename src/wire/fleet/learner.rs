@@ -241,7 +241,7 @@ mod tests {
     use std::fmt::Write;
 
     use expect_test::expect;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::engine::fleet::Fleet;
@@ -264,22 +264,21 @@ mod tests {
         assert_eq!(decode_model(&sound.to_string(), 1, &rules), Ok(learner));
         let mut refused = String::new();
         for (path, absurd) in [
-            ("closed", 60_000.0),
-            ("fleet/day", 60_000.0),
-            ("fleet/calendar/end", 60_000.0),
-            ("fleet/models/0/intercept", 1e308),
-            ("fleet/models/0/weights/2", -701.0),
-            ("fleet/models/0/means/2", 701.0),
-            ("fleet/models/0/scales/2", 1e-300),
-            ("fleet/models/0/record/outcomes", 1e300),
-            ("fleet/prior_14/exposure_days", 1e-300),
-            ("learned/0/weights/0", 1e308),
-            ("ended/0", 1e300),
-            ("watch/1", -1.0),
+            ("closed", json!(60_000)),
+            ("fleet/day", json!(60_000)),
+            ("fleet/calendar/end", json!(60_000)),
+            ("fleet/models/0/intercept", json!(1e308)),
+            ("fleet/models/0/weights/2", json!(-701.0)),
+            ("fleet/models/0/means/2", json!(701.0)),
+            ("fleet/models/0/scales/2", json!(1e-300)),
+            ("fleet/models/0/record/outcomes", json!(1e300)),
+            ("fleet/prior_14/exposure_days", json!(1e-300)),
+            ("learned/0/weights/0", json!(1e308)),
+            ("ended/0", json!(1e300)),
+            ("watch/1", json!(-1.0)),
         ] {
             let mut file = sound.clone();
-            let number = if absurd == 60_000.0 { 60_000.into() } else { absurd.into() };
-            *file.pointer_mut(&format!("/learner/{path}")).unwrap() = number;
+            *file.pointer_mut(&format!("/learner/{path}")).unwrap() = absurd;
             let error = decode_model(&file.to_string(), 1, &rules).unwrap_err();
             assert!(error.to_string().ends_with("; write it anew with `churnwatch calibrate`"), "{error}");
             let ModelError::Malformed(problem) = error else { panic!("{path}: {error}") };
