@@ -1,4 +1,5 @@
-//! The health of an account that has left: as it was when it left, whatever is told of it later.
+//! The health of an account that has left: as it was when it left, whatever is told of it later. Where that it has left
+//! became known late, its facts are those of when it left, and what the fleet had taught is that of when it became known.
 //!
 //! Only the risk and the band are kept. What stood behind them is found again from the facts without those
 //! of the leaving itself and after: the end of a subscription would else speak no more for leaving. Where the fleet has

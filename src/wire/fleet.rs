@@ -17,10 +17,16 @@ pub use report::{decode_report, encode_report};
 use crate::engine::fleet::calendar::{Calendar, DayWeight};
 use crate::engine::fleet::curve::{BINS, Curve, STRATA};
 use crate::engine::fleet::features::{FEATURES, Features};
+use crate::engine::fleet::learner::SCALE_MIN;
 use crate::engine::fleet::model::{Model, TrackRecord};
 use crate::engine::fleet::prior::GammaPrior;
 use crate::engine::fleet::{Fleet, SEGMENTS_MAX};
-use crate::units::Day;
+use crate::units::{Day, Timestamp};
+
+/// Log-odds, weights and means are at most this far from 0: odds beyond `e^709` are no number any more.
+const LOG_ODDS_MAX: f64 = 700.0;
+/// No fleet adds up to more than this.
+const SUM_MAX: f64 = 1e12;
 
 /// The fleet record.
 #[derive(Serialize, Deserialize)]
@@ -104,11 +110,11 @@ impl FleetForm {
         if self.segments.len() > SEGMENTS_MAX || !self.segments.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(format!("segments must be at most {SEGMENTS_MAX}, by ascending hash"));
         }
-        if self.segments.iter().any(|(_, mean)| !mean.is_finite()) {
-            return Err("means of segments must be finite".to_owned());
+        if self.segments.iter().any(|(_, mean)| !is_log_odds(*mean)) {
+            return Err(format!("means of segments must be from -{LOG_ODDS_MAX} to {LOG_ODDS_MAX}"));
         }
         Ok(Fleet {
-            day: self.day.map(Day::new),
+            day: self.day.map(day).transpose()?,
             prior_14: prior(self.prior_14, shipped.prior_14)?,
             prior_182: prior(self.prior_182, shipped.prior_182)?,
             curve: self.curve.map_or(Ok(shipped.curve), |rows| curve(&rows))?,
@@ -125,12 +131,26 @@ fn prior(form: Option<PriorForm>, shipped: GammaPrior) -> Result<GammaPrior, Str
         Some(PriorForm { shape, exposure_days }) if is_positive(shape) && is_positive(exposure_days) => {
             Ok(GammaPrior { shape, exposure_days })
         }
-        Some(_) => Err("shape and exposure_days must be above 0".to_owned()),
+        Some(_) => Err(format!("shape and exposure_days must be above 0 and at most {SUM_MAX:e}")),
     }
 }
 
 fn is_positive(number: f64) -> bool {
-    number > 0.0 && number.is_finite()
+    (1.0 / SUM_MAX..=SUM_MAX).contains(&number)
+}
+
+fn is_sum(number: f64) -> bool {
+    (0.0..=SUM_MAX).contains(&number)
+}
+
+fn is_log_odds(number: f64) -> bool {
+    number.abs() <= LOG_ODDS_MAX
+}
+
+/// The day of this number, if a log can tell of it.
+fn day(number: u16) -> Result<Day, String> {
+    let (day, last) = (Day::new(number), Timestamp::MAX.day());
+    if day > last { Err(format!("day {number} is after 2100-01-01, day {}", last.number())) } else { Ok(day) }
 }
 
 fn curve(rows: &[Vec<f64>]) -> Result<Curve, String> {
@@ -149,16 +169,22 @@ fn curve(rows: &[Vec<f64>]) -> Result<Curve, String> {
 
 impl CalendarForm {
     fn into_calendar(self) -> Result<Calendar, String> {
-        let is_share = |share: &f64| (0.0..=7.0).contains(share);
-        if !self.days.iter().all(|(weight, missing)| is_share(weight) && is_share(missing)) {
-            return Err("weights of days must be from 0 to 7".to_owned());
-        }
-        if !self.profile.iter().all(is_share) {
+        if !self.profile.into_iter().all(is_share) {
             return Err("weights of weekdays must be from 0 to 7".to_owned());
         }
-        let days = self.days.into_iter().map(|(weight, missing)| DayWeight { weight, missing }).collect();
-        Ok(Calendar::of(Day::new(self.end), days, self.profile))
+        Ok(Calendar::of(day(self.end)?, day_weights(self.days)?, self.profile))
     }
+}
+
+fn day_weights(days: Vec<(f64, f64)>) -> Result<Vec<DayWeight>, String> {
+    if !days.iter().all(|(weight, missing)| is_share(*weight) && is_share(*missing)) {
+        return Err("weights of days must be from 0 to 7".to_owned());
+    }
+    Ok(days.into_iter().map(|(weight, missing)| DayWeight { weight, missing }).collect())
+}
+
+fn is_share(share: f64) -> bool {
+    (0.0..=7.0).contains(&share)
 }
 
 impl ModelForm {
@@ -173,8 +199,8 @@ impl ModelForm {
     }
 
     fn into_model(self) -> Result<Model, String> {
-        if !self.intercept.is_finite() {
-            return Err("the intercept must be finite".to_owned());
+        if !is_log_odds(self.intercept) {
+            return Err(format!("the intercept must be from -{LOG_ODDS_MAX} to {LOG_ODDS_MAX}"));
         }
         Ok(Model {
             intercept: self.intercept,
@@ -191,8 +217,8 @@ fn features(values: &[f64], rest: f64) -> Result<Features, String> {
     if values.len() > FEATURES {
         return Err(format!("{} features; this program knows {FEATURES}: run the newer program", values.len()));
     }
-    if values.iter().any(|value| !value.is_finite()) {
-        return Err("weights, means and scales must be finite".to_owned());
+    if values.iter().any(|value| !is_log_odds(*value)) {
+        return Err(format!("weights, means and scales must be from -{LOG_ODDS_MAX} to {LOG_ODDS_MAX}"));
     }
     let mut features = [rest; FEATURES];
     features.iter_mut().zip(values).for_each(|(feature, value)| *feature = *value);
@@ -200,8 +226,8 @@ fn features(values: &[f64], rest: f64) -> Result<Features, String> {
 }
 
 fn scales(values: &[f64]) -> Result<Features, String> {
-    if values.iter().any(|scale| !is_positive(*scale)) {
-        return Err("scales must be above 0".to_owned());
+    if values.iter().any(|scale| *scale < SCALE_MIN) {
+        return Err(format!("scales must be {SCALE_MIN} or above"));
     }
     features(values, 1.0)
 }
@@ -213,8 +239,8 @@ impl RecordForm {
 
     fn into_record(self) -> Result<TrackRecord, String> {
         let counts = [self.outcomes, self.churned].into_iter().chain(self.tenths.into_iter().flatten());
-        if counts.into_iter().any(|count| !count.is_finite() || count < 0.0) {
-            return Err("counts must be 0 or above".to_owned());
+        if !counts.into_iter().all(is_sum) {
+            return Err(format!("counts must be from 0 to {SUM_MAX:e}"));
         }
         Ok(TrackRecord { outcomes: self.outcomes, churned: self.churned, tenths: self.tenths })
     }

@@ -42,7 +42,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "rules.alerts",
-        "Alerts that a single signal raises where the risk is that of `watch` or above; below it none is raised.",
+        "Alerts that a single signal raises in `watch` or above, while the risk is not below the level at which `watch` is left.",
     ),
 ];
 

@@ -118,6 +118,8 @@ pub fn act(
         _ if alert.open.is_none() => return ActionResult::ClosedAlert,
         AlertAction::Acknowledged => {
             alert.acknowledge(now, quality);
+            // Whoever looks after it need not be told that its quiet is over.
+            alert.snoozed_until = alert.snoozed_until.filter(|until| *until > now);
             Change::of(alert, Transition::Acknowledged)
         }
         AlertAction::Snoozed { until } => {

@@ -4,10 +4,12 @@
 //! The account is assessed without the event and with it at the same moments, so that what differs is the event's doing
 //! and nothing else: now, when the alert was raised, and when the account was used again since, before that use. Of what
 //! is known about the past only use can be taken back to an earlier moment; the rest is taken as it stands.
-//! **Retracted** is an alert whose cause stood at one of these moments without the event, by the levels at which it would
-//! close, and that with it nothing would raise at any, by the levels at which it would open. **Amended** is one that
-//! stays, but whose severity or risk now, or own signal at any of them, an event from before it was raised has moved, and
-//! of which something else is to be told now.
+//! **Retracted** is an alert from which the event has taken, at one of these moments, what would raise it or at least keep
+//! it open, by the levels at which bands are left, and that with the event nothing would raise at any of them, by the
+//! levels at which bands are entered. So one that was rightly raised, and is only kept open now, stays; and so does one of
+//! which it is not known any more how its account stood when it was raised. **Amended** is one that stays, but whose
+//! severity or risk now, or own signal at any of the moments, an event from before it was raised has moved, and of which
+//! something else is to be told now.
 
 use super::{Change, Wanted, band_by, wanted};
 use crate::engine::account::{Account, AlertState, ClosedBy, Judgement};
@@ -51,6 +53,7 @@ struct Late<T> {
     kind: u8,
     /// Whether the event happened before it was raised, not only before the last look at it.
     is_before: bool,
+    /// Its raise first. Of pairs none, where one of them is not known.
     past: Vec<T>,
 }
 
@@ -147,7 +150,7 @@ impl Without {
         let alerts = self.alerts.iter().map(|late| Late {
             kind: late.kind,
             is_before: late.is_before,
-            past: late.past.iter().filter_map(pair).collect(),
+            past: late.past.iter().map(pair).collect::<Option<_>>().unwrap_or_default(),
         });
         Correction {
             severity: self.severity,
@@ -170,8 +173,8 @@ impl Correction {
         for alert in judgement.alerts.iter_mut().filter(|alert| alert.open.is_some()) {
             let Some(late) = self.late(alert.kind) else { continue };
             let pairs = || late.past.iter().chain([&self.present]);
-            let stood = pairs().any(|pair| pair.stood(alert.kind, rules));
-            if stood && !pairs().any(|pair| pair.stands(alert.kind, rules)) {
+            let is_taken = !late.past.is_empty() && pairs().any(|pair| pair.is_taken(alert.kind, rules));
+            if is_taken && !pairs().any(|pair| pair.raises(alert.kind, rules)) {
                 alert.close(present.now, ClosedBy::LateData);
                 alert.is_settled = true;
                 changes.push(Change::of(alert, Transition::Retracted));
@@ -213,16 +216,24 @@ impl Correction {
 }
 
 impl Pair {
-    fn stood(&self, kind: u8, rules: &Rules) -> bool {
-        let kept = band_by(self.without.risk.get(), |band| rules.bands.exit(band)).min(self.band);
-        let stood = wanted(kind, kept, &self.without, self.without.leading_signal(), rules) != Wanted::Closed;
-        // Between the levels at which an alert opens and closes, an event that changes nothing removes no cause.
-        stood && (self.risk_moved(rules) || self.cause_moved(kind, rules))
+    /// Whether the event has taken what would raise an alert of `kind`, or what keeps one open.
+    fn is_taken(&self, kind: u8, rules: &Rules) -> bool {
+        let kept = |assessment: &Assessment| {
+            let band = band_by(assessment.risk.get(), |band| rules.bands.exit(band)).min(self.band);
+            wanted(kind, band, assessment, assessment.leading_signal(), rules)
+        };
+        match (kept(&self.without), kept(&self.with)) {
+            // Between the levels at which a band is entered and left, an event that changes nothing takes nothing.
+            (Wanted::Open(_), Wanted::Open(_)) => self.risk_moved(rules) || self.cause_moved(kind, rules),
+            (Wanted::Open(_), _) | (Wanted::AsIs(_), Wanted::Fading | Wanted::Closed) => true,
+            _ => false,
+        }
     }
 
-    fn stands(&self, kind: u8, rules: &Rules) -> bool {
+    /// Whether an alert of `kind` would be raised with the event.
+    fn raises(&self, kind: u8, rules: &Rules) -> bool {
         let anew = band_by(self.with.risk.get(), |band| rules.bands.enter(band));
-        wanted(kind, anew, &self.with, self.with.leading_signal(), rules) != Wanted::Closed
+        matches!(wanted(kind, anew, &self.with, self.with.leading_signal(), rules), Wanted::Open(_))
     }
 
     /// Whether what alerts of `kind` are about moved by a visible step: their own signal, or the risk.

@@ -14,7 +14,7 @@ use crate::engine::alert::{EPISODES_MAX, alert_id};
 use crate::engine::effect::{AlertChange, Band, Effect, Health, Transition};
 use crate::engine::event::{AlertAction, Event, Kind, Role, SubscriptionChange, Terms};
 use crate::engine::input::{Input, Progress, Record};
-use crate::engine::playbook::{Conditions, Play, PlayStep, Playbook, Playbooks};
+use crate::engine::playbook::{Conditions, Play, PlayStep, Playbook, Playbooks, Route};
 use crate::engine::risk::assess;
 use crate::engine::rules::{DefaultWeights, Rules};
 use crate::engine::signals::SIGNALS;
@@ -597,6 +597,34 @@ fn nobody_is_woken_for_a_cause_that_is_gone() {
 }
 
 #[test]
+fn an_action_on_an_alert_whose_quiet_is_over_does_not_show_it_quiet() {
+    let after = |action: AlertAction<'static>| {
+        let mut story = Story::new();
+        for line in ["start", "until 10", "fail 3"] {
+            story.line(line);
+        }
+        // It would wake with the next full hour.
+        let minutes = |minutes: i64| Timestamp::clamped(Story::time(240).ms() + minutes * HOUR_MS / 60);
+        story.act(AlertAction::Snoozed { until: minutes(20) }, None);
+        let reached = Some(minutes(40).plus(rules().lateness));
+        story.give(Input::Progress(Progress { reached, ..Progress::default() }));
+        story.act(action, None);
+        story.until(11 * 24);
+        story.shown(2)
+    };
+    expect![[r#"
+        day 10 00h acknowledged payment_failures #1 critical by kim
+    "#]]
+    .assert_eq(&after(AlertAction::Acknowledged));
+    // Who makes a remark need not look after it: it wakes.
+    expect![[r#"
+        day 10 00h commented payment_failures #1 critical by kim
+        day 10 00h woken payment_failures #1 critical
+    "#]]
+    .assert_eq(&after(AlertAction::Commented));
+}
+
+#[test]
 fn a_scheduled_end_is_alerted_in_time_however_active_the_account_is() {
     check_under(
         Arc::new(Rules::default()),
@@ -631,6 +659,28 @@ fn what_is_told_of_who_left_stays_as_it_was() {
         let terms = |health: &Health| health.contributions.iter().map(|known| known.term).collect::<Vec<_>>();
         assert_eq!(terms(&later), terms(health));
     }
+}
+
+#[test]
+fn owner_and_plan_of_who_left_stay_those_that_it_had() {
+    // It paid 100 a month; who pays nothing would go to the default owner.
+    let mut rules = Rules::clone(&rules());
+    let playbooks = Arc::make_mut(&mut rules.playbooks);
+    let large = Conditions { mrr_min: Some(50.0), ..Conditions::default() };
+    playbooks.routes = vec![Route { when: large.clone(), owner: "strategic".to_owned() }];
+    for book in &mut playbooks.books {
+        let book = Arc::make_mut(book);
+        let visit = Play { name: "visit".to_owned(), when: large.clone(), ..book.plays[0].clone() };
+        book.plays.insert(0, visit);
+    }
+    let mut story = Story::under(Arc::new(rules));
+    for line in "start|until 10|fail 3|until 11|cancel|until 15|comment".split('|') {
+        story.line(line);
+    }
+    let told = |change: &AlertChange| format!("{} {}", change.transition.name(), change.owner);
+    let told: Vec<_> = story.told.iter().map(told).collect();
+    assert_eq!(told, ["raised strategic", "churned strategic", "commented strategic"]);
+    assert!(story.told.iter().all(|change| change.plan.as_ref().unwrap().play == "visit"), "{:?}", story.told);
 }
 
 #[test]
@@ -1197,20 +1247,18 @@ fn a_silence_that_late_data_fill_retracts_its_alert() {
         rules_of_silence(),
         "start|daily 60|until 80|fill 60 79|until 85",
         &expect![[r#"
-        > start
-        > daily 60
-        > until 80
-        day 75 00h raised engagement_lag #1 critical
-        day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
-        > fill 60 79
-        day 80 00h amended engagement_lag #1 critical
-        day 80 00h amended engagement_lag #1 critical
-        day 80 00h amended engagement_lag #1 critical
-        day 80 00h retracted engagement_lag #1 warning, closed
-        > until 85
-        actions:
-        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
-    "#]],
+            > start
+            > daily 60
+            > until 80
+            day 75 00h raised engagement_lag #1 critical
+            day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
+            > fill 60 79
+            day 80 00h amended engagement_lag #1 critical
+            day 80 00h retracted engagement_lag #1 warning, closed
+            > until 85
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
     );
 }
 
@@ -1242,20 +1290,57 @@ fn a_silence_that_late_data_fill_in_order_to_the_present_retracts_its_alert() {
         rules_of_silence(),
         "start|daily 60|until 84|fill 60 83|use|until 90",
         &expect![[r#"
-        > start
-        > daily 60
-        > until 84
-        day 75 00h raised engagement_lag #1 critical
-        day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
-        > fill 60 83
-        day 84 00h amended engagement_lag #1 critical
-        day 84 00h amended engagement_lag #1 critical
-        day 84 00h retracted engagement_lag #1 warning, closed
-        > use
-        > until 90
-        actions:
-        quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
-    "#]],
+            > start
+            > daily 60
+            > until 84
+            day 75 00h raised engagement_lag #1 critical
+            day 77 00h escalated engagement_lag #1 critical (unacknowledged) to head
+            > fill 60 83
+            day 84 00h amended engagement_lag #1 critical
+            day 84 00h retracted engagement_lag #1 warning, closed
+            > use
+            > until 90
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
+    );
+}
+
+#[test]
+fn late_data_that_leave_too_little_to_raise_an_alert_retract_it() {
+    // What is left would keep one open that was rightly raised.
+    check_under(
+        rules_of_silence(),
+        "start|daily 60|until 75|fill 60 63|until 90",
+        &expect![[r#"
+            > start
+            > daily 60
+            > until 75
+            day 75 00h raised engagement_lag #1 critical
+            > fill 60 63
+            day 75 00h retracted engagement_lag #1 warning, closed
+            > until 90
+            day 79 00h raised engagement_lag #2 critical
+            day 81 00h escalated engagement_lag #2 critical (unacknowledged) to head
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
+    );
+    check_under(
+        rules_of_silence(),
+        "start|daily 60|until 76|use|fill 60 66|until 90",
+        &expect![[r#"
+            > start
+            > daily 60
+            > until 76
+            day 75 00h raised engagement_lag #1 critical
+            > use
+            > fill 60 66
+            day 76 00h retracted engagement_lag #1 warning, closed
+            > until 90
+            actions:
+            quality: 0 of 0 right, [0, 0, 0, 0] of 0 foretold
+        "#]],
     );
 }
 

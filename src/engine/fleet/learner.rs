@@ -28,7 +28,7 @@ pub const KIND_MIN: f64 = 30.0;
 /// Rows from which the deviations of the features are taken, at the last snapshot before the first outcomes.
 const SCALE_ROWS_MIN: usize = 50;
 /// Deviations below this count as this: a feature that hardly varies is not blown up.
-const SCALE_MIN: f64 = 0.1;
+pub const SCALE_MIN: f64 = 0.1;
 /// Precision of the prior of each weight, in outcomes.
 const PRECISION: f64 = 100.0;
 /// Share of the posterior precision kept from batch to batch.

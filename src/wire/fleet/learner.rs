@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FleetForm, RecordForm, features, scales};
+use super::{FleetForm, LOG_ODDS_MAX, RecordForm, SUM_MAX, day, day_weights, features, is_log_odds, is_sum, scales};
 use crate::engine::fleet::Population;
-use crate::engine::fleet::calendar::{DayWeight, Watch};
+use crate::engine::fleet::calendar::Watch;
 use crate::engine::fleet::curve::{BINS, CurveSums, STRATA};
 use crate::engine::fleet::features::FEATURES;
 use crate::engine::fleet::learner::{Learned, Learner, Waiting};
@@ -159,17 +159,20 @@ impl LearnerForm {
 
     fn into_learner(self, partitions: usize) -> Result<Learner, String> {
         let mut learner = Learner::new(partitions);
-        learner.closed = self.closed.map(Day::new);
+        learner.closed = self.closed.map(day).transpose()?;
         learner.curve = curve_sums(&self.ended, &self.reached)?;
         let (seen, level, profile, low_days) = self.watch;
+        if !profile.into_iter().chain([level]).all(is_sum) {
+            return Err(format!("what is usual on a day must be from 0 to {SUM_MAX:e}"));
+        }
         learner.watch = Watch { seen, level, profile, low_days };
-        learner.days = self.days.into_iter().map(|(weight, missing)| DayWeight { weight, missing }).collect();
+        learner.days = day_weights(self.days)?.into();
         for (learned, form) in learner.learned.iter_mut().zip(self.learned) {
             *learned = form.into_learned()?;
         }
         let mut snapshots = VecDeque::new();
-        for (day, rows) in self.snapshots {
-            snapshots.push_back((Day::new(day), waiting(rows)?));
+        for (taken, rows) in self.snapshots {
+            snapshots.push_back((day(taken)?, waiting(rows)?));
         }
         learner.snapshots = snapshots;
         learner.restore_fleet(self.fleet.into_fleet()?);
@@ -180,8 +183,8 @@ impl LearnerForm {
 fn curve_sums(ended: &[f64], reached: &[f64]) -> Result<CurveSums, String> {
     let cells = |values: &[f64]| -> Result<Box<[[f64; BINS]; STRATA]>, String> {
         let mut sums = Box::new([[0.0; BINS]; STRATA]);
-        if values.len() != STRATA * BINS || values.iter().any(|value| !value.is_finite() || *value < 0.0) {
-            return Err(format!("sums of the curve must be {} numbers of 0 or above", STRATA * BINS));
+        if values.len() != STRATA * BINS || !values.iter().copied().all(is_sum) {
+            return Err(format!("sums of the curve must be {} numbers from 0 to {SUM_MAX:e}", STRATA * BINS));
         }
         sums.as_flattened_mut().copy_from_slice(values);
         Ok(sums)
@@ -215,8 +218,8 @@ impl LearnedForm {
     }
 
     fn into_learned(self) -> Result<Learned, String> {
-        if self.weights.len() != FEATURES + 1 || self.weights.iter().any(|weight| !weight.is_finite()) {
-            return Err(format!("a model must have {} weights", FEATURES + 1));
+        if self.weights.len() != FEATURES + 1 || !self.weights.iter().copied().all(is_log_odds) {
+            return Err(format!("a model must have {} weights from -{LOG_ODDS_MAX} to {LOG_ODDS_MAX}", FEATURES + 1));
         }
         let precision =
             Symmetric::of_cells(FEATURES + 1, self.precision).ok_or("a model's precision must be square")?;
@@ -230,5 +233,71 @@ impl LearnedForm {
             scales: self.scales.map(|values| scales(&values)).transpose()?,
             record: self.record.into_record()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use expect_test::expect;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::engine::fleet::Fleet;
+    use crate::engine::fleet::model::{Model, TrackRecord};
+
+    #[test]
+    fn a_model_with_a_number_that_no_learner_writes_is_refused() {
+        let rules = Rules::default();
+        let model = Model {
+            intercept: -2.0,
+            weights: [0.5; FEATURES],
+            means: [0.0; FEATURES],
+            scales: [1.0; FEATURES],
+            record: TrackRecord::default(),
+        };
+        let mut learner = Learner::new(1);
+        learner.closed = Some(Day::new(20_000));
+        learner.restore_fleet(Fleet { models: [Some(model), None], ..Fleet::default() });
+        let sound: Value = serde_json::from_str(&encode_model(&learner, &rules)).unwrap();
+        assert_eq!(decode_model(&sound.to_string(), 1, &rules), Ok(learner));
+        let mut refused = String::new();
+        for (path, absurd) in [
+            ("closed", json!(60_000)),
+            ("fleet/day", json!(60_000)),
+            ("fleet/calendar/end", json!(60_000)),
+            ("fleet/models/0/intercept", json!(1e308)),
+            ("fleet/models/0/weights/2", json!(-701.0)),
+            ("fleet/models/0/means/2", json!(701.0)),
+            ("fleet/models/0/scales/2", json!(1e-300)),
+            ("fleet/models/0/record/outcomes", json!(1e300)),
+            ("fleet/prior_14/exposure_days", json!(1e-300)),
+            ("learned/0/weights/0", json!(1e308)),
+            ("ended/0", json!(1e300)),
+            ("watch/1", json!(-1.0)),
+        ] {
+            let mut file = sound.clone();
+            *file.pointer_mut(&format!("/learner/{path}")).unwrap() = absurd;
+            let error = decode_model(&file.to_string(), 1, &rules).unwrap_err();
+            assert!(error.to_string().ends_with("; write it anew with `churnwatch calibrate`"), "{error}");
+            let ModelError::Malformed(problem) = error else { panic!("{path}: {error}") };
+            writeln!(refused, "{path}: {problem}").unwrap();
+        }
+        expect![[r#"
+            closed: day 60000 is after 2100-01-01, day 47482
+            fleet/day: day 60000 is after 2100-01-01, day 47482
+            fleet/calendar/end: day 60000 is after 2100-01-01, day 47482
+            fleet/models/0/intercept: the intercept must be from -700 to 700
+            fleet/models/0/weights/2: weights, means and scales must be from -700 to 700
+            fleet/models/0/means/2: weights, means and scales must be from -700 to 700
+            fleet/models/0/scales/2: scales must be 0.1 or above
+            fleet/models/0/record/outcomes: counts must be from 0 to 1e12
+            fleet/prior_14/exposure_days: shape and exposure_days must be above 0 and at most 1e12
+            learned/0/weights/0: a model must have 32 weights from -700 to 700
+            ended/0: sums of the curve must be 448 numbers from 0 to 1e12
+            watch/1: what is usual on a day must be from 0 to 1e12
+        "#]]
+        .assert_eq(&refused);
     }
 }
