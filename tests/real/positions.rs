@@ -93,24 +93,24 @@ fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
     // What the command of the message does.
     let tool: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", &site.brokers).set("group.id", &group).create().unwrap();
-    let set = |positions: &TopicPartitionList| {
+    let place = |positions: &TopicPartitionList| {
         wait("the positions to be set", SOON, || tool.commit(positions, CommitMode::Sync).ok());
     };
-    set(&positions);
+    place(&positions);
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     service.wait_ready();
     wait_worked_off(&site);
     service.stop();
     // The same where one source alone is forgotten.
     forget(&site, &group);
-    set(&ends_of(&site, &["usage"]));
+    place(&ends_of(&site, &["usage"]));
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     service.wait_until("a message about the position", |service| {
         service.log().contains(&format!("has no position in {}/0", site.topic("billing"))).then_some(())
     });
     assert!(!service.is_ready());
     service.stop();
-    set(&source_ends(&site));
+    place(&source_ends(&site));
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     service.wait_ready();
     wait_worked_off(&site);

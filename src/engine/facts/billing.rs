@@ -630,7 +630,9 @@ mod tests {
         for script in told {
             let mut events = events(&script.replace(", ", "\n"));
             let books = [1, u64::MAX].map(|sign| {
-                events.iter_mut().for_each(|(stamp, _, _)| stamp.tie = stamp.tie.wrapping_mul(sign));
+                for (stamp, _, _) in &mut events {
+                    stamp.tie = stamp.tie.wrapping_mul(sign);
+                }
                 let (mut billing, rules) = (Billing::default(), Rules::default());
                 for (stamp, kind, terms) in &events {
                     billing.take(*stamp, *kind, terms, rules.valuation(), Offset(0));

@@ -716,6 +716,9 @@ struct Naive<'e> {
     rules: &'e Rules,
 }
 
+/// Whether a change of a subscription belongs to a phase of an instant.
+type Phase<'p> = dyn Fn(SubscriptionChange, &str) -> bool + 'p;
+
 /// A subscription in the naive model: full amount, whether it counts, whether it has ended.
 type Plain = BTreeMap<String, (Money, bool, bool)>;
 
@@ -772,7 +775,7 @@ impl<'e> Naive<'e> {
         let pays = |id: &str| begun.get(id).is_some_and(|(_, counts, ended)| *counts && !ended);
         let also = |kind, id: &str| instant.iter().any(|event| told(event) == (kind, id.to_owned()));
         let (resumes, ends) = (|id: &str| also(Resumed, id), |id: &str| also(Canceled, id));
-        let phases: [&dyn Fn(SubscriptionChange, &str) -> bool; 9] = [
+        let phases: [&Phase<'_>; 9] = [
             &|change, id| change == CancelScheduled && runs(id) && ends(id),
             &|change, id| change == Canceled && runs(id),
             &|change, id| change == Paused && pays(id) && resumes(id),
