@@ -461,7 +461,13 @@ fn a_report_is_as_of_the_last_event() {
     fs::write(folder.join("start.ndjson"), events).unwrap();
     for what in ["kpis", "cohorts", "segments", "profile", "features", "accounts"] {
         let shown = succeed(&folder, &format!("report {what} --input start.ndjson --config churnwatch.toml"));
-        assert!(shown.contains("as of 2026-03-01 (UTC)"), "{shown}");
+        assert!(shown.contains("as of 2026-03-01 (UTC)") && !shown.contains("incomplete"), "{shown}");
+        let unpriced = succeed(&folder, &format!("report {what} --input start.ndjson"));
+        let head = unpriced.lines().next().unwrap();
+        assert!(
+            head.ends_with("; MRR is incomplete: 2 subscription events have no rate or are not believed"),
+            "{head}"
+        );
     }
     let kpis = succeed(&folder, "report kpis --input start.ndjson --config churnwatch.toml --output json");
     let kpis: Value = serde_json::from_str(&kpis).unwrap();

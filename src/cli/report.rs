@@ -325,6 +325,13 @@ fn print(args: &Args, config: &Config, report: &Report) -> anyhow::Result<()> {
         let last = day_text(zone.day(*log_ends));
         let _ = write!(head, "; the log ends on {last}, what came later is not known and taken for nothing");
     }
+    if census.unpriced > 0 {
+        let _ = write!(
+            head,
+            "; MRR is incomplete: {} subscription events have no rate or are not believed",
+            census.unpriced
+        );
+    }
     let printed = match args.output {
         Output::Text => {
             let columns = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::document::{Node, Raw};
 use super::problem::{Problem, nearest};
-use crate::engine::kpis::registry::{KPIS, find};
+use crate::engine::kpis::registry::{KPIS, Kpi, Unit, find};
 use crate::units::Day;
 use crate::units::calendar::parse_day;
 
@@ -105,12 +105,13 @@ impl Kpis {
         };
         for (id, node) in entries {
             let path = format!("{table}.{id}");
-            if find(id).is_none() {
+            let Some(kpi) = find(id) else {
                 problems.push(unknown(&path, id, node));
                 continue;
-            }
+            };
             if table == "kpis.targets" {
                 if let Some(targets) = targets(&path, node, problems) {
+                    problems.extend(out_of_range(&path, kpi, &targets, node));
                     self.targets.insert(id.clone(), targets);
                 }
                 continue;
@@ -157,6 +158,22 @@ fn unknown(path: &str, id: &str, node: &Node) -> Problem {
         Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
         None => problem.hint("docs/kpis.md lists them"),
     }
+}
+
+/// The targets that the KPI cannot sensibly have.
+fn out_of_range(path: &str, kpi: &Kpi, targets: &[Target], node: &Node) -> Vec<Problem> {
+    let range = kpi.targets();
+    let allowed = match (*range.start(), *range.end()) {
+        (from, to) if to.is_finite() => format!("number from {from} to {to}"),
+        (from, _) => format!("number from {from} on"),
+    };
+    let wrong = targets.iter().filter(|target| !range.contains(&target.value));
+    let told = wrong.map(|target| {
+        let problem = Problem::new(node.origin.clone(), format!("`{path}`")).found(target.value.to_string());
+        let problem = problem.allowed(allowed.clone());
+        if kpi.unit == Unit::Share { problem.hint("shares are written as such: 0.02, not 2 %") } else { problem }
+    });
+    told.collect()
 }
 
 /// The revisions of a target, in order of their dates.

@@ -44,7 +44,7 @@ at the latest rate, even one that is dated later; what a change of rate does to 
 
 const KPIS: &str = "\
 What is wanted of each KPI, by its id (docs/kpis.md lists them): a number, or its revisions with the date from which each \
-holds. Shares are written as such: 0.02, not 2 %. Then who answers for it and where its data come from, where that is not \
+holds. Shares are written as such: 0.02, not 2 %; what a KPI cannot reach is refused. Then who answers for it and where its data come from, where that is not \
 what docs/kpis.md says; and benchmarks, which are shown beside a KPI and decide nothing.
 ";
 

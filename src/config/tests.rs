@@ -160,6 +160,27 @@ fn settings_must_fit_each_other() {
 }
 
 #[test]
+fn targets_lie_where_their_kpi_can() {
+    check(
+        "[kpis.targets]\nnrr = 102\ncustomer_churn_rate = 2\ngrr = -5\nmrr = -1\nnps = 130\nquick_ratio = -0.5\n\
+         crr = [{ from = \"2026-01-01\", value = 1.01 }, { from = \"2026-07-01\", value = 98 }]\n",
+        &expect![[r#"
+            c.toml:2: `kpis.targets.nrr`: found 102, allowed: number from 0 to 3; shares are written as such: 0.02, not 2 %
+            c.toml:3: `kpis.targets.customer_churn_rate`: found 2, allowed: number from 0 to 1; shares are written as such: 0.02, not 2 %
+            c.toml:4: `kpis.targets.grr`: found -5, allowed: number from 0 to 1; shares are written as such: 0.02, not 2 %
+            c.toml:5: `kpis.targets.mrr`: found -1, allowed: number from 0 on
+            c.toml:6: `kpis.targets.nps`: found 130, allowed: number from -100 to 100
+            c.toml:7: `kpis.targets.quick_ratio`: found -0.5, allowed: number from 0 on
+            c.toml:8: `kpis.targets.crr`: found 98, allowed: number from 0 to 3; shares are written as such: 0.02, not 2 %
+            7 problems in the configuration"#]],
+    );
+    check(
+        "[kpis.targets]\nnrr = 1.2\ncustomer_churn_rate = 0\ngrr = 1\nnet_revenue_churn = -0.05\nmrr = 1e6\nnps = -20\n",
+        &expect!["valid"],
+    );
+}
+
+#[test]
 fn one_mistake_is_reported_once() {
     check(
         "[rules.bands]\nwatch_enter = 7\n[commit]\ntransaction_timeout_ms = 1\n",

@@ -280,7 +280,7 @@ pub struct Health {
 /// One term of the risk.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contribution {
-    /// `base`, `expected_activity_14d`, `expected_activity_182d` or a signal's name.
+    /// `base`, one of [`FACTS`](super::fleet::features::FACTS) or a signal's name.
     pub term: &'static str,
     /// Added to the logit.
     pub logit: f64,

@@ -372,11 +372,11 @@ impl Metric {
                 declare("churnwatch_open_alerts", Gauge, Count, &["type", "severity"], State, Sum, "Alerts open now.")
             }
             Metric::Accounts => declare("churnwatch_accounts", Gauge, Count, &["segment", "band"], State, Sum,
-                "Accounts by segment and risk band."),
+                "Accounts by segment and risk band, without those that have left."),
             Metric::Mrr => declare("churnwatch_mrr_amount", Gauge, CurrencyAmount, &["segment", "band", "currency"], State, Sum,
                 "Monthly recurring revenue by segment and risk band, other currencies at their last rate of rules.rates, however it is dated."),
             Metric::RevenueAtRisk => declare("churnwatch_revenue_at_risk_amount", Gauge, CurrencyAmount, &["segment", "band", "currency"], State, Sum,
-                "Monthly recurring revenue expected to be lost: the sum of risk times MRR."),
+                "Monthly recurring revenue expected to be lost: the sum of risk times MRR, by the risk last published of each account; a change below rules.health_step is not published."),
             Metric::PayingCustomers => declare("churnwatch_paying_customers", Gauge, Count, &["segment"], State, Sum,
                 "Accounts with monthly recurring revenue above 0."),
             Metric::MrrMovementAmount => declare("churnwatch_mrr_movements_amount", Gauge, CurrencyAmount, &["movement", "currency"], State, Sum,

@@ -10,6 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::engine::effect::{Contribution, Evidence, Health};
+use crate::engine::fleet::features::FACTS;
 use crate::units::{Money, Position};
 
 /// Version of the forms in this file and in `alert`.
@@ -87,10 +88,16 @@ pub(super) struct StoryForm<'a> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Contribution")]
 struct ContributionForm {
-    /// `base`, `expected_activity_14d`, `expected_activity_182d` or a signal's name.
+    #[schemars(description = terms())]
     term: &'static str,
     /// Added to the logit of the risk; above 0 speaks for churn.
     logit: f64,
+}
+
+/// Which terms there may be.
+fn terms() -> String {
+    let facts = FACTS.map(|name| format!("`{name}`")).join(", ");
+    format!("`base`, one of {facts}, or a signal's name; docs/terms.md says what each means.")
 }
 
 /// What one signal saw.

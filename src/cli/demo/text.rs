@@ -345,24 +345,29 @@ fn verdict(report: &Report, look: &Look, out: &mut String) {
         "On accounts that stay: {:.1} false alerts per 100 accounts and month.",
         score.false_per_100_account_months
     );
-    let traps: Vec<String> = (score.staying_by_trap.iter())
-        .filter(|(trap, _)| **trap != Trap::None)
-        .map(|(trap, accounts)| {
-            let wrong = score.wrong_by_trap.get(trap).copied().unwrap_or(0);
-            format!("{} {wrong} of {}", trap.name().replace('_', " "), grouped(*accounts))
-        })
-        .chain(report.pauses.iter().map(|pause| format!("week from {} on {}", pause.name, pause.wrong)))
-        .collect();
-    let traps =
-        format!("Wrong alerts by trap: {}.", if traps.is_empty() { "none".to_owned() } else { traps.join(", ") });
+    let not_judged = format!(
+        "Of the others {} are folded into an alert before of their account; {} are not judged: their account had left \
+         already, or the horizon is not over yet.",
+        grouped(verdicts.folded),
+        grouped(verdicts.open),
+    );
+    let by_trap = score.staying_by_trap.iter().map(|(trap, accounts)| {
+        let wrong = score.wrong_by_trap.get(trap).copied().unwrap_or(0);
+        let name = if *trap == Trap::None { "no trap".to_owned() } else { trap.name().replace('_', " ") };
+        format!("{name} {} ({})", grouped(wrong), grouped(*accounts))
+    });
+    let traps = format!(
+        "Wrong alerts on accounts that stay, by planted trap (of so many accounts): {}.",
+        by_trap.collect::<Vec<_>>().join(", ")
+    );
+    let weeks: Vec<String> =
+        report.pauses.iter().map(|pause| format!("{} {}", pause.name, grouped(pause.wrong))).collect();
+    let pauses = (!weeks.is_empty())
+        .then(|| format!("Wrong alerts in the week from a pause of all accounts on: {}.", weeks.join(", ")));
     let meaning = format!("Here {}.", report.wrong_means());
-    for (sentence, style) in [
-        (warned, Style::new().bold()),
-        (wrong, Style::new()),
-        (healthy, Style::new()),
-        (traps, Style::new()),
-        (meaning, Style::new().dim()),
-    ] {
+    let plain = [wrong, not_judged, healthy, traps].into_iter().chain(pauses).map(|told| (told, Style::new()));
+    let first = std::iter::once((warned, Style::new().bold()));
+    for (sentence, style) in first.chain(plain).chain([(meaning, Style::new().dim())]) {
         for line in wrap(&sentence, look.width) {
             let _ = writeln!(out, "{}", look.paint(&style, &line));
         }
@@ -518,8 +523,12 @@ mod tests {
 
             11 of 20 accounts that left were alerted before (55%), 24 days ahead in the median.
             3 of 12 judged alerts were wrong (25%), 1 of them only early: their account left later.
+            Of the others 2 are folded into an alert before of their account; 1 are not judged: their account
+            had left already, or the horizon is not over yet.
             On accounts that stay: 0.4 false alerts per 100 accounts and month.
-            Wrong alerts by trap: vacation 2 of 109, bot 0 of 61, week from outage on 3.
+            Wrong alerts on accounts that stay, by planted trap (of so many accounts): no trap 5 (1,800),
+            vacation 2 (109), bot 0 (61).
+            Wrong alerts in the week from a pause of all accounts on: outage 3.
             Here an alert is wrong when its account does not leave within the 28 days after it; repeats in that
             time count once.
         "#]]
@@ -564,10 +573,18 @@ mod tests {
             3 of 12 judged alerts were wrong (25%),
             1 of them only early: their account left
             later.
+            Of the others 2 are folded into an alert
+            before of their account; 1 are not
+            judged: their account had left already,
+            or the horizon is not over yet.
             On accounts that stay: 0.4 false alerts
             per 100 accounts and month.
-            Wrong alerts by trap: vacation 2 of 109,
-            bot 0 of 61, week from outage on 3.
+            Wrong alerts on accounts that stay, by
+            planted trap (of so many accounts): no
+            trap 5 (1,800), vacation 2 (109), bot 0
+            (61).
+            Wrong alerts in the week from a pause of
+            all accounts on: outage 3.
             Here an alert is wrong when its account
             does not leave within the 28 days after
             it; repeats in that time count once.

@@ -30,6 +30,25 @@ pub const FACTS: [&str; 15] = [
     "segment",
 ];
 
+/// What each of [`FACTS`] means, in the same order.
+pub const FACTS_TOLD: [&str; FACTS.len()] = [
+    "How few active days the next horizon is likely to bring, by the rate that forgets within weeks.",
+    "The same by the rate that forgets within half a year.",
+    "How likely the present silence is to go on throughout the horizon, by all silences of such accounts.",
+    "How long it has been known.",
+    "On how many days it has been used.",
+    "How uneven the gaps between its active days are.",
+    "The longest gap between its active days.",
+    "How long the present silence is in its own usual gaps.",
+    "How many uses it has on an active day.",
+    "How much it uses at a time, by the logarithm of the quantities.",
+    "How many events other than use it has had, such as payments, answers and tickets.",
+    "How many distinct features it has used.",
+    "How many distinct users it has had.",
+    "What it pays a month, in the reporting currency.",
+    "How much less activity is to be expected of it than of its segment.",
+];
+
 /// Those of [`FACTS`] that do not follow from how the account uses the product.
 const NOT_OF_USE: [&str; 4] = ["tenure", "other_events", "price", "segment"];
 

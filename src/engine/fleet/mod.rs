@@ -16,6 +16,8 @@ pub mod linear;
 pub mod logistic;
 pub mod model;
 pub mod prior;
+#[cfg(test)]
+mod reference;
 pub mod report;
 pub(super) mod sample;
 

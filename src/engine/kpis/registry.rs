@@ -3,6 +3,8 @@
 //! Configuration (targets, owners), reports, metrics of targets and `docs/kpis.md` follow from it. A new KPI is one entry
 //! here and its formula in the file of its family. Ids are stable: they stand in configurations, metrics and rules.
 
+use std::ops::RangeInclusive;
+
 use super::engagement::stickiness;
 use super::figures::Figures;
 use super::renewals::renewal_rate;
@@ -103,6 +105,26 @@ impl Kpi {
     #[must_use]
     pub fn rule(&self) -> String {
         format!("churnwatch:{}:", self.id)
+    }
+
+    /// Where a target of it can lie, ends included: shares in what they can reach, those that may grow beyond the whole up
+    /// to three times it; amounts, counts and multiples from 0 on.
+    ///
+    /// ```
+    /// use churnwatch::engine::kpis::registry::find;
+    /// let takes = |id: &str, target: f64| find(id).unwrap().targets().contains(&target);
+    /// assert!(takes("nrr", 1.2) && !takes("nrr", 120.0));
+    /// assert!(takes("net_revenue_churn", -0.05) && !takes("grr", -0.05));
+    /// ```
+    #[must_use]
+    pub fn targets(&self) -> RangeInclusive<f64> {
+        match (self.unit, self.id) {
+            (Unit::Share, "crr" | "nrr") => 0.0..=3.0,
+            (Unit::Share, "net_revenue_churn") => -2.0..=1.0,
+            (Unit::Share, _) => 0.0..=1.0,
+            (Unit::Points, _) => -100.0..=100.0,
+            (Unit::Amount | Unit::Count | Unit::Months | Unit::Times, _) => 0.0..=f64::INFINITY,
+        }
     }
 
     /// How far from `baseline` to `target` the value has come: 0 at the baseline, 1 at the target, held to [0, 1]. Without
