@@ -55,6 +55,8 @@ pub struct Folded {
     pub until: Stamp,
     /// How the account's MRR had moved, by month.
     pub book: Book,
+    /// When the account first paid, if it had by then.
+    pub activated_at: Option<Timestamp>,
 }
 
 /// One change of one subscription, in the reporting currency.
@@ -107,8 +109,6 @@ pub struct Ledger {
     pub moved_minor: [i64; 5],
     /// Number of movements, likewise.
     pub moved: [u32; 5],
-    /// When the account first paid.
-    pub activated_at: Option<Timestamp>,
     /// When the last of its subscriptions ended, while none runs.
     pub ended_at: Option<Timestamp>,
     /// When the account last fell to nothing, while it is there.
@@ -204,6 +204,7 @@ impl Billing {
         keeper.follow(&mut folded.ledger, &instant);
         folded.book = keeper.book;
         folded.book.bound();
+        folded.activated_at = folded.activated_at.or(folded.ledger.has_paid().then_some(first));
         folded.until = instant.last().map_or(folded.until, |change| change.stamp);
     }
 
@@ -264,6 +265,20 @@ impl Billing {
         keeper.finish(&ledger)
     }
 
+    /// When the account first paid: found anew, since it is asked for rarely and would take room.
+    #[must_use]
+    pub fn activated_at(&self) -> Option<Timestamp> {
+        if let Some(at) = self.folded.as_ref().and_then(|folded| folded.activated_at) {
+            return Some(at);
+        }
+        let mut ledger = self.folded.as_ref().map(|folded| folded.ledger.clone()).unwrap_or_default();
+        let paid = self.instants().find(|instant| {
+            ledger.apply(instant);
+            ledger.has_paid()
+        });
+        paid?.first().map(|change| change.stamp.time)
+    }
+
     /// Begins the book of a timeline that was folded before months were kept: what is known are the sums.
     pub(crate) fn open_book(&mut self, valuation: Valuation<'_>) {
         let month = |time: Timestamp| valuation.zone.month(time);
@@ -271,8 +286,7 @@ impl Billing {
         if folded.book.lines.is_empty() && folded.ledger.has_paid() {
             let churned = folded.ledger.churned_at.map(month);
             folded.book = Book::opening(&folded.ledger, month(first), churned, valuation.currency);
-            folded.ledger.activated_at = Some(first);
-            self.derive();
+            folded.activated_at = Some(first);
         }
     }
 
@@ -408,9 +422,6 @@ impl Ledger {
         {
             *amount = amount.saturating_add((after - before).abs());
             *count = count.saturating_add(1);
-        }
-        if movement == Movement::New {
-            self.activated_at = Some(time);
         }
         self.churned_at = (after == 0).then_some(time);
         if after > before {

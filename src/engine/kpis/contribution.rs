@@ -200,7 +200,7 @@ fn believed_end(trial: &Trial, began: Timestamp) -> Option<Timestamp> {
 /// Who pays after the trial has begun has converted, whether or not somebody says so.
 fn trial_ends(account: &Account, onboarding: &Onboarding, began: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
     let trial = onboarding.trial.as_deref();
-    let activated_at = account.billing.as_ref().and_then(|billing| billing.ledger.activated_at);
+    let activated_at = account.billing.as_ref().and_then(|billing| billing.activated_at());
     let paid_at = activated_at.filter(|paid| *paid >= began);
     let told_end = trial.and_then(|trial| trial.expired_at.or_else(|| believed_end(trial, began)));
     (trial.and_then(|trial| trial.converted_at).or(paid_at), told_end)

@@ -150,7 +150,7 @@ impl FoldedForm {
             terms: terms.iter().map(term).collect(),
             doubts: *doubts,
             left_out: *left_out,
-            activated_ms: folded.ledger.activated_at.map(Timestamp::ms),
+            activated_ms: folded.activated_at.map(Timestamp::ms),
             ended_ms: folded.ledger.ended_at.map(Timestamp::ms),
         })
     }
@@ -175,7 +175,7 @@ impl FoldedForm {
             let money = Money { minor, currency: currency(letters)? };
             Ok(Term { day: Day::new(day), subscription, renewed, money })
         };
-        folded.ledger.activated_at = maybe_time(self.activated_ms)?;
+        folded.activated_at = maybe_time(self.activated_ms)?;
         folded.ledger.ended_at = maybe_time(self.ended_ms)?;
         folded.book = Book {
             lines: self.lines.into_iter().map(line).collect::<Result<_, StateError>>()?,

@@ -39,9 +39,12 @@ impl BillingForm {
             Ok(Failure { stamp: stamp(at)?, attempt, amount_minor, offset: Offset(offset) })
         };
         let folded = match self.folded {
-            Some((ledger, at)) => {
-                Some(Box::new(Folded { ledger: ledger.into_ledger()?, until: stamp(at)?, book: Book::default() }))
-            }
+            Some((ledger, at)) => Some(Box::new(Folded {
+                ledger: ledger.into_ledger()?,
+                until: stamp(at)?,
+                book: Book::default(),
+                activated_at: None,
+            })),
             None => None,
         };
         let mut billing = Billing {
@@ -94,7 +97,6 @@ impl LedgerForm {
             mrr_minor: self.mrr_minor,
             moved_minor: self.moved_minor,
             moved: self.moved,
-            activated_at: None,
             ended_at: None,
             churned_at: maybe_time(self.churned_ms)?,
             expanded_at: maybe_time(self.expanded_ms)?,
