@@ -133,31 +133,6 @@ fn a_model_that_is_reset_before_the_first_start_holds_nobody_up() {
 }
 
 #[test]
-fn a_source_that_is_gone_is_named_and_taken_in_when_it_is_back() {
-    let sent = stream(16, now(), 100, 4_000, 1);
-    let (first, rest) = sent.split_at(sent.len() / 2);
-    let site = Site::with_topics("gone", Settings::default());
-    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
-    service.wait_ready();
-    send(&site, first, |_| ());
-    wait_worked_off(&site);
-    let billing = site.topic("billing");
-    finish(admin(&site).delete_topics(&[&billing], &AdminOptions::new())).unwrap();
-    service.wait_until("a message about the topic", |service| {
-        let named = format!("source topic {billing} does not exist any more");
-        (service.log().contains(&named) && !service.is_ready()).then_some(())
-    });
-    site.create_topics();
-    service.kill();
-    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
-    service.wait_ready();
-    send(&site, rest, |_| ());
-    wait_worked_off(&site);
-    service.stop();
-    outputs_are_those_of_file_mode(&site, 0);
-}
-
-#[test]
 fn records_that_were_deleted_before_they_were_read_are_counted_and_told() {
     let sent = stream(12, now(), 100, 5_000, 1);
     let (first, rest) = sent.split_at(sent.len() / 2);
