@@ -66,6 +66,14 @@ pub enum WorkerError {
         /// The group of the ingest role.
         group: String,
     },
+    /// The client has found a topic missing: the group goes on without it, and the client looks for it no more.
+    #[error(
+        "{topics} did not exist, in whole or in part, when the group looked; the worker joins anew until all of it is there"
+    )]
+    TopicUnknown {
+        /// The topics read.
+        topics: String,
+    },
     /// A source topic is gone.
     #[error(
         "source topic {topic} does not exist any more: nothing of any source is taken in until it is made anew, by its \

@@ -2,9 +2,9 @@
 //! keeps the clock of the canonical log.
 //!
 //! Its loop is in [`frame`]. Invariants: a source counts as caught up only by a look at its end that began after the wall
-//! time reported; a source is read from its start only where nothing of any source can have been taken in before.
+//! time reported; a partition is read from its start only where nothing that it holds can have been taken in before.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use super::frame::{self, Frame, Worker};
 use super::member::{Member, Watermarks};
 use super::shell::{BATCH_RECORDS_MAX, BATCHES_MAX, Offsets, WorkerContext, commit_policy, wall_time};
 use crate::config::Config;
-use crate::engine::input::Input;
+use crate::engine::input::{Input, SourceTopic};
 use crate::telemetry::{Readiness, Role};
-use crate::units::PartitionIndex;
+use crate::units::{NextOffset, PartitionIndex, Timestamp};
 use crate::wire::Decoded;
 use crate::wire::canonical::{self, CONTROL_KEY};
 use crate::worker::Start;
@@ -31,6 +31,9 @@ use crate::worker::progress::{Observation, SourceIndex};
 /// So many of the latest records of the canonical log are searched for what was told of a source: what comes in within
 /// some seconds, however fast.
 const TOLD_LATELY: i64 = 500_000;
+
+/// A partition of a source topic.
+type Place = (String, PartitionIndex);
 
 struct IngestWorker<'a> {
     frame: Frame<'a>,
@@ -95,7 +98,7 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
         let sources = &context.config.sources;
         for _ in 0..BATCHES_MAX {
             let Some(batch) =
-                member.take(BATCH_RECORDS_MAX, wait).map_err(|error| about_sources(context.config, error))?
+                member.take(BATCH_RECORDS_MAX, wait).map_err(|error| about_sources(context.config, member, error))?
             else {
                 break;
             };
@@ -123,29 +126,23 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
 
     fn take_on(&mut self, partitions: &TopicPartitionList) -> Result<(), WorkerError> {
         let places = self.places(partitions);
-        // Every member is asked when the group has found new partitions, whoever gets them.
-        for (index, source) in self.frame.context.config.sources.iter().enumerate() {
-            let Some(count) = self.frame.member.partition_count(&source.topic) else { continue };
-            // The group would go on without it, while the clock waits for it.
-            let gone = || missing(&self.frame.member, self.frame.context.config, &source.topic);
-            if let Some(gone) = (count == 0).then(gone).flatten() {
-                return Err(gone);
-            }
+        let Frame { context, member, .. } = &self.frame;
+        // Every member is asked when the group has found new partitions, whoever gets them. Without a source the group would
+        // go on, while the clock waits for it.
+        for (index, source) in context.config.sources.iter().enumerate() {
+            let count = member.partitions(&source.topic)?.ok_or_else(|| missing(context.config, &source.topic))?;
             self.machine.widen(SourceIndex(index), count);
         }
         let asked: Vec<_> = places.iter().map(|(source, index)| (self.topic(*source).to_owned(), *index)).collect();
-        let committed = if asked.is_empty() { Vec::new() } else { self.frame.member.committed(&asked)? };
-        let Frame { context, member, .. } = &self.frame;
-        let marks = asked.iter().map(|(topic, index)| {
-            let marks = member.watermarks(topic, *index);
-            marks.map_err(|error| missing(member, context.config, topic).unwrap_or(error))
-        });
+        let committed = if asked.is_empty() { Vec::new() } else { member.committed(&asked)? };
+        let marks = asked.iter().map(|(topic, index)| member.watermarks(topic, *index));
         let marks: Vec<Watermarks> = marks.collect::<Result<_, _>>()?;
-        if committed.contains(&None) && self.knows_positions()? {
-            let found = asked.iter().zip(&committed).zip(&marks);
-            let unplaced = found.filter(|((_, next), marks)| next.is_none() && marks.low < marks.high);
-            self.check_never_read(&unplaced.map(|((place, _), _)| place).collect::<Vec<_>>())?;
-        }
+        // A position behind the end belongs to a log that is there no more.
+        let held = |(next, marks): (Option<NextOffset>, &Watermarks)| next.filter(|next| next.0 <= marks.high.0);
+        let committed: Vec<_> = committed.into_iter().zip(&marks).map(held).collect();
+        let found = asked.iter().zip(&committed).zip(&marks);
+        let unplaced = found.filter(|((_, next), marks)| next.is_none() && marks.low < marks.high);
+        self.check_never_read(&unplaced.map(|((place, _), _)| place).collect::<Vec<_>>())?;
         let Frame { context, member, .. } = &mut self.frame;
         let mut assignment = TopicPartitionList::new();
         let known = committed.into_iter().zip(marks);
@@ -210,89 +207,113 @@ impl<'a> Worker<'a> for IngestWorker<'a> {
 }
 
 impl<'a> IngestWorker<'a> {
-    /// Whether the group knows a position in any source. Where it knows none, a source may be read from its start only if
-    /// the canonical log has nothing but what the learner wrote: else the group was deleted, has expired or bears a new
-    /// name, and everything would be taken in a second time. The log is looked at first: who writes to it commits a
-    /// position with it.
-    fn knows_positions(&self) -> Result<bool, WorkerError> {
-        let Frame { context, member, .. } = &self.frame;
-        let config = context.config;
+    /// Whether the canonical log has nothing but what the learner wrote.
+    fn nothing_is_taken_in(&self) -> Result<bool, WorkerError> {
+        let config = self.frame.context.config;
         let mut is_empty = true;
         dump::read(config, &config.topics.events, None, Extent::Whole, &mut |record| {
             let said = record.payload().map(canonical::decode);
             is_empty = matches!(said, Some(Ok(Decoded::Input(Input::Fleet(_)))));
             if is_empty { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        let sources = &context.shape.sources;
-        let partitions: Vec<_> = sources
-            .iter()
-            .flat_map(|source| (0..source.partitions).map(|index| (source.topic.clone(), PartitionIndex(index))))
-            .collect();
-        let is_known = member.committed(&partitions)?.iter().any(Option::is_some);
-        if is_known || is_empty {
-            return Ok(is_known);
-        }
-        Err(self.positions_lost("any source".to_owned()))
+        Ok(is_empty)
     }
 
-    /// Refuses partitions with records of which the group knows no position though the canonical log has told of late how
-    /// far they were read: a position is committed with what is told. Says which others are read from their start.
-    fn check_never_read(&self, unplaced: &[&(String, PartitionIndex)]) -> Result<(), WorkerError> {
-        if unplaced.is_empty() {
-            return Ok(());
-        }
+    /// Whether the group knows a position in any source.
+    fn knows_a_position(&self) -> Result<bool, WorkerError> {
+        let Frame { context, member, .. } = &self.frame;
+        let of = |source: &SourceTopic| {
+            let topic = source.topic.clone();
+            (0..source.partitions).map(move |index| (topic.clone(), PartitionIndex(index)))
+        };
+        let partitions: Vec<_> = context.shape.sources.iter().flat_map(of).collect();
+        Ok(member.committed(&partitions)?.iter().any(Option::is_some))
+    }
+
+    /// When the canonical log has lately told how far each of `places` was read.
+    fn told(&self, places: &[&Place]) -> Result<BTreeMap<Place, Timestamp>, WorkerError> {
         let config = self.frame.context.config;
-        let mut read = BTreeSet::new();
+        let mut told = BTreeMap::new();
         // Progress is told in every partition of the log, every second.
         let first = Some(PartitionIndex(0));
         dump::read(config, &config.topics.events, first, Extent::Latest(TOLD_LATELY), &mut |record| {
             let said = record.payload().filter(|_| record.key() == Some(CONTROL_KEY)).map(canonical::decode);
             if let Some(Ok(Decoded::Input(Input::Progress(progress)))) = said {
-                let told = progress.reports.into_iter().map(|report| (report.topic, report.partition));
-                read.extend(told.filter(|place| unplaced.contains(&place)));
+                let at = Timestamp::clamped(record.timestamp().to_millis().unwrap_or(i64::MAX));
+                let reports = progress.reports.into_iter().map(|report| (report.topic, report.partition));
+                told.extend(reports.filter(|place| places.contains(&place)).map(|place| (place, at)));
             }
             ControlFlow::Continue(())
         })?;
-        let names = |places: &mut dyn Iterator<Item = &(String, PartitionIndex)>| {
-            places.map(|(topic, index)| format!("{topic}/{}", index.0)).collect::<Vec<_>>().join(", ")
+        Ok(told)
+    }
+
+    /// Refuses partitions with records of which the group knows no position though they may have been taken in: it was
+    /// deleted, has expired or bears a new name. A position is committed with what the canonical log tells of a partition. Of
+    /// which it has told of late, those are refused that hold anything from before: the others were made anew. Of which it
+    /// has not, those are new, unless no position is known at all. Says which are read from their start.
+    fn check_never_read(&self, unplaced: &[&Place]) -> Result<(), WorkerError> {
+        // The log is looked at before the group: who writes to it commits a position with it.
+        if unplaced.is_empty() || self.nothing_is_taken_in()? {
+            return Ok(());
+        }
+        let is_known = self.knows_a_position()?;
+        let told = self.told(unplaced)?;
+        let mut refused = Vec::new();
+        for place in unplaced {
+            let is_new = match told.get(*place) {
+                Some(at) => self.frame.member.is_younger(&place.0, place.1, *at)?,
+                None => is_known,
+            };
+            if !is_new {
+                refused.push(*place);
+            }
+        }
+        let names = |places: &[&Place]| {
+            places.iter().map(|(topic, index)| format!("{topic}/{}", index.0)).collect::<Vec<_>>().join(", ")
         };
-        if !read.is_empty() {
-            return Err(self.positions_lost(names(&mut read.iter())));
+        let config = self.frame.context.config;
+        if !refused.is_empty() {
+            let group = config.ingest.group_id.clone();
+            let places = if is_known { names(&refused) } else { "any source".to_owned() };
+            return Err(WorkerError::PositionsLost { group, places, log: config.topics.events.clone() });
         }
         tracing::warn!(
-            partitions = names(&mut unplaced.iter().copied()),
+            partitions = names(unplaced),
             group = config.ingest.group_id,
-            "the group has positions, but none here: read from the start, as what is new is; a source that had been taken \
-             out for as long as the broker keeps offsets comes in a second time"
+            "the group has no position here: read from the start, as what is new or was made anew is; a source that had been \
+             taken out for as long as the broker keeps offsets comes in a second time"
         );
         Ok(())
     }
 
-    fn positions_lost(&self, places: String) -> WorkerError {
-        let config = self.frame.context.config;
-        WorkerError::PositionsLost { group: config.ingest.group_id.clone(), places, log: config.topics.events.clone() }
-    }
-
-    /// Looks at how far the sources have been read, and whether they are still there.
+    /// Looks at how far the sources have been read, and whether all are still there.
     fn observe(&mut self) -> Result<(), WorkerError> {
-        let member = &self.frame.member;
+        let Frame { context, member, .. } = &self.frame;
         let positions = member.positions();
         let owned: Vec<_> = self.machine.owned().iter().map(|owned| (owned.source, owned.partition)).collect();
+        let mut seen_of = vec![false; context.config.sources.len()];
         for (source, index) in owned {
             let topic = self.topic(source);
             // Before the look: what arrives during it is not vouched for.
             let wall = wall_time();
-            let Some(ends) = member.glance(topic, index) else {
-                return missing(member, self.frame.context.config, topic).map_or(Ok(()), Err);
-            };
+            let Some(ends) = member.glance(topic, index) else { break };
+            if let Some(seen) = seen_of.get_mut(source.0) {
+                *seen = true;
+            }
             let is_it = |place: &&(String, PartitionIndex, _)| place.0 == topic && place.1 == index;
             let position = positions.iter().find(is_it).map(|(_, _, next)| *next);
             let seen = Observation { position, low: ends.low, high: ends.high };
             if let Some(lag) = self.machine.observe(source, index, seen, wall) {
-                self.frame.context.telemetry.lag(Role::Ingest, topic, index, lag);
+                context.telemetry.lag(Role::Ingest, topic, index, lag);
             }
         }
-        Ok(())
+        // Others may own all of a source.
+        let unseen = context.config.sources.iter().zip(seen_of).filter(|(_, seen)| !seen);
+        match unseen.map(|(source, _)| &source.topic).find(|topic| member.is_gone(topic)) {
+            Some(gone) => Err(missing(context.config, gone)),
+            None => Ok(()),
+        }
     }
 
     fn topic(&self, source: SourceIndex) -> &'a str {
@@ -300,17 +321,20 @@ impl<'a> IngestWorker<'a> {
     }
 }
 
-/// What is to be said where a source topic is gone; `None` where it is there, or nobody answers.
-fn missing(member: &Member, config: &Config, topic: &str) -> Option<WorkerError> {
-    let create = config.command("topics create --sources");
-    member.is_gone(topic).then(|| WorkerError::SourceMissing { topic: topic.to_owned(), create })
+/// What is to be said where a source topic is gone.
+fn missing(config: &Config, topic: &str) -> WorkerError {
+    WorkerError::SourceMissing { topic: topic.to_owned(), create: config.command("topics create --sources") }
 }
 
-/// What it means for a source that its log does not hold the next record.
-fn about_sources(config: &Config, error: WorkerError) -> WorkerError {
+/// What an error of the client means for sources.
+fn about_sources(config: &Config, member: &Member, error: WorkerError) -> WorkerError {
     match error {
         WorkerError::PositionGone { topic } => {
             WorkerError::SourceGone { topics: topic, group: config.ingest.group_id.clone() }
+        }
+        WorkerError::TopicUnknown { .. } => {
+            let gone = config.sources.iter().find(|source| member.is_gone(&source.topic));
+            gone.map_or(error, |source| missing(config, &source.topic))
         }
         error => error,
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{Consumer, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message, Offset as KafkaOffset, TopicPartitionList};
 
@@ -18,7 +19,7 @@ use super::batch::{Batch, BatchConsumer, Fetched};
 use super::client::{self, Consume, Loss, OffsetReset, Rebalance};
 use super::error::WorkerError;
 use crate::config::Config;
-use crate::units::{NextOffset, PartitionIndex};
+use crate::units::{NextOffset, PartitionIndex, Timestamp};
 use crate::worker::Start;
 
 /// Questions to the group's coordinator and to partition leaders on which work waits.
@@ -112,9 +113,11 @@ impl Member {
     fn judge(&self, error: KafkaError) -> Result<(), WorkerError> {
         match error {
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
-                let subscription = self.consumer().map(Consumer::subscription);
-                let topic = subscription.and_then(Result::ok).map_or_else(String::new, |list| names(&list));
-                Err(WorkerError::PositionGone { topic })
+                Err(WorkerError::PositionGone { topic: self.topics() })
+            }
+            // Only of what is subscribed to, when the client works out what to join with: fetching tries again by itself.
+            KafkaError::MessageConsumption(RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                Err(WorkerError::TopicUnknown { topics: self.topics() })
             }
             KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) => Err(WorkerError::PlaceTaken),
             source @ KafkaError::MessageConsumptionFatal(_) => {
@@ -129,6 +132,12 @@ impl Member {
                 Ok(())
             }
         }
+    }
+
+    /// What it reads.
+    fn topics(&self) -> String {
+        let subscription = self.consumer().map(Consumer::subscription);
+        subscription.and_then(Result::ok).map_or_else(String::new, |list| names(&list))
     }
 
     /// The next rebalance to be dealt with.
@@ -288,21 +297,37 @@ impl Member {
         self.ask_watermarks(topic, partition, GLANCE_TIMEOUT).ok()
     }
 
-    /// Whether the broker says that there is no such topic.
+    /// Whether the broker says that there is no such topic; for showing.
     #[must_use]
     pub fn is_gone(&self, topic: &str) -> bool {
-        let gone = Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-        self.observer
-            .fetch_metadata(Some(topic), GLANCE_TIMEOUT)
-            .is_ok_and(|metadata| metadata.topics().iter().any(|known| known.name() == topic && known.error() == gone))
+        matches!(self.ask_partitions(topic, GLANCE_TIMEOUT), Ok(None))
     }
 
-    /// How many partitions `topic` has now; `None` where nobody answers soon.
-    #[must_use]
-    pub fn partition_count(&self, topic: &str) -> Option<i32> {
-        let metadata = self.observer.fetch_metadata(Some(topic), GLANCE_TIMEOUT).ok()?;
-        let topic = metadata.topics().iter().find(|known| known.name() == topic)?;
-        i32::try_from(topic.partitions().len()).ok()
+    /// How many partitions `topic` has; `None` where the broker says that there is no such topic. For work that waits on
+    /// it.
+    pub fn partitions(&self, topic: &str) -> Result<Option<i32>, WorkerError> {
+        self.ask_partitions(topic, ASK_TIMEOUT).map_err(WorkerError::client("ask for the partitions of a topic"))
+    }
+
+    /// Whether nothing that a log holds in a partition bears a time before `time`.
+    pub fn is_younger(&self, topic: &str, partition: PartitionIndex, time: Timestamp) -> Result<bool, WorkerError> {
+        let failed = || WorkerError::client("ask for the records since a time");
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_offset(topic, partition.0, KafkaOffset::Offset(time.ms())).map_err(failed())?;
+        let told = self.observer.offsets_for_times(asked, ASK_TIMEOUT).map_err(failed())?;
+        let Some(first) = told.find_partition(topic, partition.0) else { return Ok(false) };
+        first.error().map_err(failed())?;
+        let Watermarks { low, .. } = self.watermarks(topic, partition)?;
+        Ok(first.offset() == KafkaOffset::Offset(low.0))
+    }
+
+    fn ask_partitions(&self, topic: &str, timeout: Duration) -> Result<Option<i32>, KafkaError> {
+        let metadata = self.observer.fetch_metadata(Some(topic), timeout)?;
+        let known = metadata.topics().iter().find(|known| known.name() == topic);
+        let is_there =
+            |known: &&MetadataTopic| known.error() != Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+        let count = |known: &MetadataTopic| i32::try_from(known.partitions().len()).unwrap_or(i32::MAX);
+        Ok(known.filter(is_there).map(count))
     }
 
     fn ask_watermarks(

@@ -1,13 +1,18 @@
 //! What becomes of the place in the sources when Kafka has lost it, or what stood there.
 
+use churnwatch::wire::canonical::CONTROL_KEY;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use crate::support::compare::{everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_worked_off};
-use crate::support::events::{Sent, now, send, stream};
-use crate::support::{Membership, SOON, Service, Settings, Site, committed, ends, http, succeed, wait};
+use crate::support::compare::{
+    everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_log_worked_off, wait_worked_off,
+};
+use crate::support::events::{Fate, Sent, fate, now, send, stream};
+use crate::support::{
+    EVENTUALLY, Membership, SOON, Service, Settings, Site, committed, ends, http, read_topic, succeed, wait,
+};
 
 const SOURCES: [&str; 2] = ["usage", "billing"];
 
@@ -65,6 +70,11 @@ fn stopped_after(name: &str, first: &[Sent]) -> Site {
     site
 }
 
+/// A client that may set the positions of an empty group.
+fn member_of(site: &Site, group: &str) -> BaseConsumer {
+    ClientConfig::new().set("bootstrap.servers", &site.brokers).set("group.id", group).create().unwrap()
+}
+
 /// Lets Kafka forget the group, once it is empty.
 fn forget(site: &Site, group: &str) {
     wait("the group to be empty and deleted", SOON, || {
@@ -91,8 +101,7 @@ fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
     service.stop();
     assert!(committed(&site.brokers, &group, &site.topic("usage")).iter().all(|position| *position == 0));
     // What the command of the message does.
-    let tool: BaseConsumer =
-        ClientConfig::new().set("bootstrap.servers", &site.brokers).set("group.id", &group).create().unwrap();
+    let tool = member_of(&site, &group);
     let place = |positions: &TopicPartitionList| {
         wait("the positions to be set", SOON, || tool.commit(positions, CommitMode::Sync).ok());
     };
@@ -130,6 +139,79 @@ fn a_model_that_is_reset_before_the_first_start_holds_nobody_up() {
     wait_worked_off(&site);
     service.stop();
     everything_sent_is_there_once(&site);
+}
+
+#[test]
+fn a_source_that_is_gone_is_named_and_taken_in_when_it_is_back() {
+    let sent = stream(16, now(), 100, 4_000, 1);
+    let (first, rest) = sent.split_at(sent.len() / 2);
+    let (second, rest) = rest.split_at(rest.len() * 3 / 4);
+    let (third, fourth) = rest.split_at(rest.len() / 2);
+    let site = Site::with_topics("gone", Settings::default());
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    service.wait_ready();
+    let mut events = give(&site, first);
+    await_taken_in(&site, events);
+    let billing = site.topic("billing");
+    let delete = |topics: &[&str]| finish(admin(&site).delete_topics(topics, &AdminOptions::new())).unwrap();
+    delete(&[&billing]);
+    service.wait_until("a message about the topic", |service| {
+        let named = format!("source topic {billing} does not exist any more");
+        (service.log().contains(&named) && !service.is_ready()).then_some(())
+    });
+    // It stays so, for as many workers as are tried.
+    let tried = service.log().matches("does not exist any more").count();
+    service.wait_until("further attempts", |service| {
+        let again = service.log().matches("does not exist any more").count();
+        assert!(!service.is_ready());
+        (again >= tried + 2).then_some(())
+    });
+    site.create_topics();
+    events += give(&site, second);
+    await_taken_in(&site, events);
+    service.wait_ready();
+    service.stop();
+    // All made anew while nobody runs: Kafka has forgotten every position.
+    delete(&[&billing, &site.topic("usage")]);
+    site.create_topics();
+    events += give(&site, third);
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    await_taken_in(&site, events);
+    service.wait_ready();
+    service.stop();
+    // One, with positions that its records do not reach.
+    delete(&[&billing]);
+    site.create_topics();
+    let mut beyond = ends_of(&site, &["billing"]);
+    beyond.set_all_offsets(Offset::Offset(1_000)).unwrap();
+    let tool = member_of(&site, &site.group("ingest"));
+    wait("the positions to be set", SOON, || tool.commit(&beyond, CommitMode::Sync).ok());
+    events += give(&site, fourth);
+    let mut service = site.start("one", "ingest,engine,serve", Membership::New);
+    await_taken_in(&site, events);
+    service.wait_ready();
+    service.stop();
+    outputs_are_those_of_file_mode(&site, 0);
+}
+
+/// Sends `records`; how many of them are events.
+fn give(site: &Site, records: &[Sent]) -> usize {
+    send(site, records, |_| ());
+    records.iter().filter(|record| fate(record.case) == Fate::Event).count()
+}
+
+/// Waits until `events` stand in the canonical log, and no more, and it has been worked off.
+fn await_taken_in(site: &Site, events: usize) {
+    let so_many = || (taken_in(site) >= events).then_some(());
+    wait(&format!("{events} events in the canonical log"), EVENTUALLY, so_many);
+    wait_log_worked_off(site);
+    assert_eq!(taken_in(site), events);
+}
+
+/// How many events stand in the canonical log.
+fn taken_in(site: &Site) -> usize {
+    let log = read_topic(&site.brokers, &site.topic("events"));
+    log.iter().filter(|record| record.key.as_deref() != Some(CONTROL_KEY)).count()
 }
 
 #[test]
