@@ -162,7 +162,7 @@ fn unknown(path: &str, id: &str, node: &Node) -> Problem {
 
 /// The targets that the KPI cannot sensibly have.
 fn out_of_range(path: &str, kpi: &Kpi, targets: &[Target], node: &Node) -> Vec<Problem> {
-    let range = kpi.targets();
+    let range = &kpi.targets;
     let allowed = match (*range.start(), *range.end()) {
         (from, to) if to.is_finite() => format!("number from {from} to {to}"),
         (from, _) => format!("number from {from} on"),

@@ -243,7 +243,7 @@ fn left_out(sums: &Sums<'_>) -> Table {
         Doubt::ALL.iter().zip(tables.doubts).map(|(doubt, count)| (doubt.name(), count, doubt.told().into())).collect();
     counts.extend(omitted::events(sums));
     counts.extend([
-        ("long_history", tables.left_out, "of long histories: movements told in sums only, terms in no rate".into()),
+        omitted::long_history(sums),
         (
             "sign_ups_repeated",
             tables.days.sum(Count::SignUpsRepeated, until.clone()),

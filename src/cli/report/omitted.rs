@@ -35,15 +35,17 @@ pub fn events(sums: &Sums<'_>) -> Vec<LeftOut> {
     counts
 }
 
+/// What was told of accounts longer ago than their histories reach.
+pub fn long_history(sums: &Sums<'_>) -> LeftOut {
+    let told = "of long histories: movements told in sums only, terms in no rate";
+    ("long_history", sums.report.census.tables.left_out, told.into())
+}
+
 /// What was told of accounts and is in sums only, or in none.
 pub fn ledger(sums: &Sums<'_>) -> Vec<LeftOut> {
     let census = &sums.report.census;
     vec![
-        (
-            "long_history",
-            census.tables.left_out,
-            "of long histories: movements told in sums only, terms in no rate".into(),
-        ),
+        long_history(sums),
         (
             "never_paid",
             whole(census.accounts.saturating_sub(paid(sums))),

@@ -24,6 +24,15 @@ pub struct Kpi {
     pub title: &'static str,
     /// What it is measured in.
     pub unit: Unit,
+    /// Where a target of it can lie, ends included.
+    ///
+    /// ```
+    /// use churnwatch::engine::kpis::registry::find;
+    /// let takes = |id: &str, target: f64| find(id).unwrap().targets.contains(&target);
+    /// assert!(takes("nrr", 1.2) && !takes("nrr", 120.0));
+    /// assert!(takes("net_revenue_churn", -0.05) && !takes("grr", -0.05));
+    /// ```
+    pub targets: RangeInclusive<f64>,
     /// Which way is good.
     pub better: Better,
     /// What it covers.
@@ -43,6 +52,17 @@ pub struct Kpi {
     /// Its value, in its unit (shares as such, not in percent); `None` where it is undefined.
     pub value: fn(&Figures) -> Option<f64>,
 }
+
+/// A part of a whole.
+const WHOLE: RangeInclusive<f64> = 0.0..=1.0;
+/// A share that may grow beyond the whole.
+const GROWING: RangeInclusive<f64> = 0.0..=3.0;
+/// What is lost less what is won.
+const NET: RangeInclusive<f64> = -2.0..=1.0;
+/// Points for and against.
+const POINTS: RangeInclusive<f64> = -100.0..=100.0;
+/// Amounts, counts, months and multiples.
+const ANY: RangeInclusive<f64> = 0.0..=f64::INFINITY;
 
 /// What a KPI is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,26 +127,6 @@ impl Kpi {
         format!("churnwatch:{}:", self.id)
     }
 
-    /// Where a target of it can lie, ends included: shares in what they can reach, those that may grow beyond the whole up
-    /// to three times it; amounts, counts and multiples from 0 on.
-    ///
-    /// ```
-    /// use churnwatch::engine::kpis::registry::find;
-    /// let takes = |id: &str, target: f64| find(id).unwrap().targets().contains(&target);
-    /// assert!(takes("nrr", 1.2) && !takes("nrr", 120.0));
-    /// assert!(takes("net_revenue_churn", -0.05) && !takes("grr", -0.05));
-    /// ```
-    #[must_use]
-    pub fn targets(&self) -> RangeInclusive<f64> {
-        match (self.unit, self.id) {
-            (Unit::Share, "crr" | "nrr") => 0.0..=3.0,
-            (Unit::Share, "net_revenue_churn") => -2.0..=1.0,
-            (Unit::Share, _) => 0.0..=1.0,
-            (Unit::Points, _) => -100.0..=100.0,
-            (Unit::Amount | Unit::Count | Unit::Months | Unit::Times, _) => 0.0..=f64::INFINITY,
-        }
-    }
-
     /// How far from `baseline` to `target` the value has come: 0 at the baseline, 1 at the target, held to [0, 1]. Without
     /// a baseline, how near it is to the target.
     ///
@@ -182,7 +182,8 @@ const SURVEYS: &[&str] = &["churnwatch_surveys_sent", "churnwatch_surveys_answer
 #[rustfmt::skip] // a table, a few lines a KPI
 pub static KPIS: &[Kpi] = &[
     Kpi {
-        id: "crr", title: "Customer retention rate", unit: Unit::Share, better: Better::Higher, span: Span::Period,
+        id: "crr", title: "Customer retention rate", unit: Unit::Share, targets: GROWING,
+        better: Better::Higher, span: Span::Period,
         formula: "(customers at the end - acquired) / customers at the start",
         edges: "Undefined when nobody paid at the start. Customers who return within the period make it larger, up to above 100 %; they are shown apart.",
         source: BILLING, owner: SUCCESS,
@@ -191,28 +192,32 @@ pub static KPIS: &[Kpi] = &[
         value: |f| customer_retention(f.ledger.customers, f.ledger.customers_end(), f.ledger.cell.acquired),
     },
     Kpi {
-        id: "customer_churn_rate", title: "Customer churn rate", unit: Unit::Share, better: Better::Lower, span: Span::Period,
+        id: "customer_churn_rate", title: "Customer churn rate", unit: Unit::Share, targets: WHOLE,
+        better: Better::Lower, span: Span::Period,
         formula: "customers at the start who do not pay at the end / customers at the start",
         edges: "Undefined when nobody paid at the start. Who joins or returns within the period and leaves again is in neither number. The annual rate is that of the calendar year, not twelve months added up.",
         source: BILLING, owner: SUCCESS, metrics: LOSSES, panel: "Customer churn",
         value: |f| customer_churn(f.ledger.customers, f.ledger.cell.lost),
     },
     Kpi {
-        id: "mrr", title: "Monthly recurring revenue", unit: Unit::Amount, better: Better::Higher, span: Span::Period,
+        id: "mrr", title: "Monthly recurring revenue", unit: Unit::Amount, targets: ANY,
+        better: Better::Higher, span: Span::Period,
         formula: "sum of the monthly amounts of all running subscriptions at the end",
         edges: "Trials and paused subscriptions are 0, a year is twelve months; refunds are cash and no movement. At the rates of the month; the gauge is live and at the last rates.",
         source: BILLING, owner: FINANCE, metrics: MRR, panel: "MRR",
         value: |f| Some(f.whole_major(f.ledger.mrr_end_minor())),
     },
     Kpi {
-        id: "arr", title: "Annual recurring revenue", unit: Unit::Amount, better: Better::Higher, span: Span::Period,
+        id: "arr", title: "Annual recurring revenue", unit: Unit::Amount, targets: ANY,
+        better: Better::Higher, span: Span::Period,
         formula: "12 x MRR",
         edges: "A rate, not a forecast: it holds as long as nothing moves.",
         source: BILLING, owner: FINANCE, metrics: MRR, panel: "ARR",
         value: |f| Some(f.whole_major(annual(f.ledger.mrr_end_minor()))),
     },
     Kpi {
-        id: "grr", title: "Gross revenue retention", unit: Unit::Share, better: Better::Higher, span: Span::Period,
+        id: "grr", title: "Gross revenue retention", unit: Unit::Share, targets: WHOLE,
+        better: Better::Higher, span: Span::Period,
         formula: "sum over customers at the start of min(MRR at the start, MRR at the end) / MRR at the start",
         edges: "At most 100 %. It compares start and end of each customer, so it is (start - churned - contraction) / start but for what is made good within the period: who is won back, or pays less after having paid more, has lost only what is gone at the end, and who joined within it has lost nothing. Undefined without MRR at the start. What rates do (fx) is left out.",
         source: BILLING, owner: SUCCESS,
@@ -221,7 +226,8 @@ pub static KPIS: &[Kpi] = &[
         value: |f| gross_retention(f.ledger.mrr_minor, f.ledger.kept_minor()),
     },
     Kpi {
-        id: "nrr", title: "Net revenue retention", unit: Unit::Share, better: Better::Higher, span: Span::Period,
+        id: "nrr", title: "Net revenue retention", unit: Unit::Share, targets: GROWING,
+        better: Better::Higher, span: Span::Period,
         formula: "MRR at the end of the customers at the start / MRR at the start",
         edges: "Above 100 % where expansion outweighs what is lost. Undefined without MRR at the start. What rates do (fx) is left out.",
         source: BILLING, owner: SUCCESS,
@@ -230,21 +236,24 @@ pub static KPIS: &[Kpi] = &[
         value: |f| net_retention(f.ledger.mrr_minor, f.ledger.opening_end_minor()),
     },
     Kpi {
-        id: "revenue_churn", title: "Revenue churn", unit: Unit::Share, better: Better::Lower, span: Span::Period,
+        id: "revenue_churn", title: "Revenue churn", unit: Unit::Share, targets: WHOLE,
+        better: Better::Lower, span: Span::Period,
         formula: "(churned + contraction) / MRR at the start",
         edges: "Counts movements, so that customers who join and leave within the period are in it. Undefined without MRR at the start. What rates do (fx) is left out.",
         source: BILLING, owner: SUCCESS, metrics: MOVEMENTS, panel: "Revenue churn",
         value: |f| revenue_churn(f.ledger.mrr_minor, f.moved_minor(Flow::Churned), f.moved_minor(Flow::Contraction)),
     },
     Kpi {
-        id: "net_revenue_churn", title: "Net revenue churn", unit: Unit::Share, better: Better::Lower, span: Span::Period,
+        id: "net_revenue_churn", title: "Net revenue churn", unit: Unit::Share, targets: NET,
+        better: Better::Lower, span: Span::Period,
         formula: "(churned + contraction - expansion - reactivation) / MRR at the start",
         edges: "Negative where more was won back than lost. Undefined without MRR at the start. What rates do (fx) is left out.",
         source: BILLING, owner: SUCCESS, metrics: MOVEMENTS, panel: "Net revenue churn",
         value: |f| net_revenue_churn(f.ledger.mrr_minor, f.lost_minor(), f.won_back_minor()),
     },
     Kpi {
-        id: "arpa", title: "Average revenue per account", unit: Unit::Amount, better: Better::Higher, span: Span::Period,
+        id: "arpa", title: "Average revenue per account", unit: Unit::Amount, targets: ANY,
+        better: Better::Higher, span: Span::Period,
         formula: "MRR / customers, at the end",
         edges: "Undefined when nobody pays.",
         source: BILLING, owner: FINANCE, metrics: &["churnwatch_mrr_amount", "churnwatch_paying_customers"],
@@ -252,7 +261,8 @@ pub static KPIS: &[Kpi] = &[
         value: |f| arpa(f.ledger.mrr_end_minor(), f.ledger.customers_end()).map(|minor| f.major(minor)),
     },
     Kpi {
-        id: "ltv", title: "Customer lifetime value", unit: Unit::Amount, better: Better::Higher, span: Span::Period,
+        id: "ltv", title: "Customer lifetime value", unit: Unit::Amount, targets: ANY,
+        better: Better::Higher, span: Span::Period,
         formula: "ARPA x margin x lifetime",
         edges: "Undefined when nobody left in the period: that says nothing about how long customers stay; nor is it told of a running period, whose churn is not that of a whole one. Of a small period it jumps; use the quarter or the year. The recording rule has MRR, customers and margin, and takes customers at the start and lost ones by way of that of `lifetime`.",
         source: BILLING, owner: FINANCE,
@@ -267,42 +277,48 @@ pub static KPIS: &[Kpi] = &[
         },
     },
     Kpi {
-        id: "lifetime", title: "Average customer lifetime", unit: Unit::Months, better: Better::Higher, span: Span::Period,
+        id: "lifetime", title: "Average customer lifetime", unit: Unit::Months, targets: ANY,
+        better: Better::Higher, span: Span::Period,
         formula: "months of the period / customer churn rate",
         edges: "Undefined when nobody left in the period, and while the period is running.",
         source: BILLING, owner: SUCCESS, metrics: LOSSES, panel: "Customer lifetime",
         value: lifetime,
     },
     Kpi {
-        id: "quick_ratio", title: "Quick ratio", unit: Unit::Times, better: Better::Higher, span: Span::Period,
+        id: "quick_ratio", title: "Quick ratio", unit: Unit::Times, targets: ANY,
+        better: Better::Higher, span: Span::Period,
         formula: "(new + expansion + reactivation) / (churned + contraction)",
         edges: "Undefined when nothing was lost. What rates do (fx) is left out.",
         source: BILLING, owner: FINANCE, metrics: &["churnwatch_period_mrr_movements_amount"], panel: "Quick ratio",
         value: |f| quick_ratio(f.moved_minor(Flow::New) + f.won_back_minor(), f.lost_minor()),
     },
     Kpi {
-        id: "dau", title: "Daily active users", unit: Unit::Count, better: Better::Higher, span: Span::Present,
+        id: "dau", title: "Daily active users", unit: Unit::Count, targets: ANY,
+        better: Better::Higher, span: Span::Present,
         formula: "distinct users seen on the present day (UTC)",
         edges: "A user of two accounts counts in both. Above 128 users an account's count is an estimate.",
         source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Active users",
         value: |f| active(f, 0),
     },
     Kpi {
-        id: "wau", title: "Weekly active users", unit: Unit::Count, better: Better::Higher, span: Span::Present,
+        id: "wau", title: "Weekly active users", unit: Unit::Count, targets: ANY,
+        better: Better::Higher, span: Span::Present,
         formula: "distinct users seen in the 7 days that end with the present one",
         edges: "As for daily active users.",
         source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Active users",
         value: |f| active(f, 1),
     },
     Kpi {
-        id: "mau", title: "Monthly active users", unit: Unit::Count, better: Better::Higher, span: Span::Present,
+        id: "mau", title: "Monthly active users", unit: Unit::Count, targets: ANY,
+        better: Better::Higher, span: Span::Present,
         formula: "distinct users seen in the 30 days that end with the present one",
         edges: "As for daily active users.",
         source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Active users",
         value: |f| active(f, 2),
     },
     Kpi {
-        id: "stickiness", title: "Stickiness", unit: Unit::Share, better: Better::Higher, span: Span::Present,
+        id: "stickiness", title: "Stickiness", unit: Unit::Share, targets: WHOLE,
+        better: Better::Higher, span: Span::Present,
         formula: "daily active users / monthly active users",
         edges: "Undefined when nobody was active for 30 days. Days of use are UTC: on one that has just begun, as at the end of a date west of Greenwich, it is low.",
         source: USAGE, owner: PRODUCT, metrics: USERS, panel: "Stickiness",
@@ -312,7 +328,8 @@ pub static KPIS: &[Kpi] = &[
         },
     },
     Kpi {
-        id: "onboarding_rate", title: "Onboarding rate", unit: Unit::Share, better: Better::Higher, span: Span::Present,
+        id: "onboarding_rate", title: "Onboarding rate", unit: Unit::Share, targets: WHOLE,
+        better: Better::Higher, span: Span::Present,
         formula: "sign-ups of the latest 90 days that were through their onboarding within kpis.onboarding_days / those old enough",
         edges: "An account signs up with its first usage, trial or subscription, whichever comes first. Undefined while no sign-up is old enough.",
         source: "onboarding steps, usage, trials and subscriptions", owner: PRODUCT,
@@ -320,7 +337,8 @@ pub static KPIS: &[Kpi] = &[
         value: |f| onboarding_rate(f.sign_ups.onboarding_due, f.sign_ups.onboarded),
     },
     Kpi {
-        id: "seven_day_dropoff", title: "Seven-day drop-off", unit: Unit::Share, better: Better::Lower, span: Span::Present,
+        id: "seven_day_dropoff", title: "Seven-day drop-off", unit: Unit::Share, targets: WHOLE,
+        better: Better::Lower, span: Span::Present,
         formula: "sign-ups of the latest 90 days without usage after their first 7 days / those 14 days old",
         edges: "Who comes back later, however late, has not dropped off. Undefined while no sign-up is old enough.",
         source: USAGE, owner: PRODUCT,
@@ -328,21 +346,24 @@ pub static KPIS: &[Kpi] = &[
         value: |f| drop_off(f.sign_ups.drop_off_due, f.sign_ups.dropped_off),
     },
     Kpi {
-        id: "renewal_rate", title: "Renewal rate", unit: Unit::Share, better: Better::Higher, span: Span::Period,
+        id: "renewal_rate", title: "Renewal rate", unit: Unit::Share, targets: WHOLE,
+        better: Better::Higher, span: Span::Period,
         formula: "terms renewed / terms that ended, by count",
         edges: "A term is due from the beginning of its last date; later ones are left out. A subscription that goes on after its term was renewed; one that is cancelled before, or within 30 days after, was not, whatever it does later. Undefined when nothing was due.",
         source: "subscription events with term_ends_at", owner: SUCCESS, metrics: RENEWALS, panel: "Renewal rate",
         value: |f| renewal_rate(f.renewals.due, f.renewals.renewed),
     },
     Kpi {
-        id: "renewal_rate_value", title: "Renewal rate by value", unit: Unit::Share, better: Better::Higher, span: Span::Period,
+        id: "renewal_rate_value", title: "Renewal rate by value", unit: Unit::Share, targets: WHOLE,
+        better: Better::Higher, span: Span::Period,
         formula: "MRR of terms renewed / MRR of terms that ended",
         edges: "At the MRR at the end of the term, before the renewal, so that a dearer renewal makes it no larger, nor a later change of price. Otherwise as by count.",
         source: "subscription events with term_ends_at", owner: SUCCESS, metrics: RENEWALS_AMOUNT, panel: "Renewal rate by value",
         value: |f| renewal_rate(f.renewals.due_minor, f.renewals.renewed_minor),
     },
     Kpi {
-        id: "trial_conversion", title: "Trial conversion", unit: Unit::Share, better: Better::Higher, span: Span::Present,
+        id: "trial_conversion", title: "Trial conversion", unit: Unit::Share, targets: WHOLE,
+        better: Better::Higher, span: Span::Present,
         formula: "trials that converted, as told or by paying / trials that have ended, since the beginning of the log",
         edges: "A trial converts when trial.converted says so, whether or not a subscription is known, or when its account first pays an MRR above 0 and does so after it began. It ends when it converts, expires, or its end has come; one without a known end, after 90 days, and is counted as endless. An end before the trial begins, or more than a year later, is none; one that converts or expires before any start began then: both are counted. Undefined while none has ended.",
         source: "trial and subscription events", owner: MARKETING,
@@ -350,7 +371,8 @@ pub static KPIS: &[Kpi] = &[
         value: |f| trial_conversion(f.trials.ended, f.trials.converted),
     },
     Kpi {
-        id: "nps", title: "Net promoter score", unit: Unit::Points, better: Better::Higher, span: Span::Present,
+        id: "nps", title: "Net promoter score", unit: Unit::Points, targets: POINTS,
+        better: Better::Higher, span: Span::Present,
         formula: "100 x (promoters - detractors) / respondents",
         edges: "The latest answer of each user, for 180 days, whether or not the account has left since: without those who leave unhappy it would flatter. Of an account the latest 20 answers. Undefined without answers.",
         source: "nps.responded", owner: SUCCESS, metrics: &["churnwatch_nps_respondents"], panel: "NPS",
@@ -360,7 +382,8 @@ pub static KPIS: &[Kpi] = &[
         },
     },
     Kpi {
-        id: "csat", title: "Customer satisfaction", unit: Unit::Share, better: Better::Higher, span: Span::Present,
+        id: "csat", title: "Customer satisfaction", unit: Unit::Share, targets: WHOLE,
+        better: Better::Higher, span: Span::Present,
         formula: "users whose latest rating is 4 or 5 of 5 / users who rated",
         edges: "For 180 days, likewise of accounts that have left; of an account the latest 12 ratings. Undefined without ratings.",
         source: "csat.responded", owner: SUCCESS, metrics: &["churnwatch_csat_respondents"], panel: "CSAT",
@@ -370,14 +393,16 @@ pub static KPIS: &[Kpi] = &[
         },
     },
     Kpi {
-        id: "nps_response_rate", title: "NPS response rate", unit: Unit::Share, better: Better::Higher, span: Span::Present,
+        id: "nps_response_rate", title: "NPS response rate", unit: Unit::Share, targets: WHOLE,
+        better: Better::Higher, span: Span::Present,
         formula: "NPS answers / NPS surveys sent, in the latest 90 days",
         edges: "A survey that does not say which it is counts as one of NPS. All answers count, of each user more than one. At most 100 %. Undefined when nobody was asked.",
         source: "survey.sent, nps.responded", owner: SUCCESS, metrics: SURVEYS, panel: "Response rate",
         value: |f| response(f, 0),
     },
     Kpi {
-        id: "csat_response_rate", title: "CSAT response rate", unit: Unit::Share, better: Better::Higher, span: Span::Present,
+        id: "csat_response_rate", title: "CSAT response rate", unit: Unit::Share, targets: WHOLE,
+        better: Better::Higher, span: Span::Present,
         formula: "CSAT answers / CSAT surveys sent, in the latest 90 days",
         edges: "At most 100 %. Undefined when nobody was asked.",
         source: "survey.sent with survey csat, csat.responded", owner: SUCCESS, metrics: SURVEYS, panel: "Response rate",
