@@ -32,9 +32,9 @@ pub struct Subscription {
     /// How often it is billed.
     pub interval: Option<Interval>,
     /// The record that scheduled its end, while that stands.
-    pub cancel_scheduled: Option<Offset>,
+    pub cancel_scheduled: Option<Box<Offset>>,
     /// The record that paused it, while it is paused.
-    pub paused: Option<Offset>,
+    pub paused: Option<Box<Offset>>,
 }
 
 /// What a subscription pays in a currency that is not the reporting one.
@@ -101,10 +101,10 @@ impl Subscription {
             }
             SubscriptionChange::Paused => {
                 self.pay_nothing();
-                self.paused = Some(change.offset);
+                self.paused = Some(Box::new(change.offset));
             }
             SubscriptionChange::CancelScheduled => {
-                self.cancel_scheduled = Some(change.offset);
+                self.cancel_scheduled = Some(Box::new(change.offset));
                 if !self.ended && self.paused.is_none() {
                     self.pay_in_full();
                 }

@@ -178,11 +178,11 @@ fn tell(case: &Case<'_>) -> Telling {
             _ => "The subscription is set to end".to_owned(),
         });
         numbers.extend(known.term_ends_at.map(|end| ("days_to_end", days_to(end))));
-        offset = offset.max(known.cancel_scheduled);
+        offset = offset.max(known.cancel_scheduled.as_deref().copied());
     }
     if let Some((known, _)) = found.paused {
         sentences.push("the subscription is paused".to_owned());
-        offset = offset.max(known.paused);
+        offset = offset.max(known.paused.as_deref().copied());
     }
     if let Some((fall, what, _)) = found.fall {
         let days = case.now.since(fall.at).days().max(0.0);

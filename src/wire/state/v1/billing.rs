@@ -140,8 +140,8 @@ impl SubscriptionForm {
             seats: known.seats,
             term_ends_ms: known.term_ends_at.map(Timestamp::ms),
             interval: known.interval.map(|interval| interval as u8),
-            cancel_scheduled: known.cancel_scheduled.map(|offset| offset.0),
-            paused: known.paused.map(|offset| offset.0),
+            cancel_scheduled: known.cancel_scheduled.as_ref().map(|offset| offset.0),
+            paused: known.paused.as_ref().map(|offset| offset.0),
         }
     }
 
@@ -157,8 +157,8 @@ impl SubscriptionForm {
             term_ends_at: maybe_time(self.term_ends_ms)?,
             renewal_due_at: maybe_time(self.term_ends_ms)?,
             interval: interval(self.interval)?,
-            cancel_scheduled: self.cancel_scheduled.map(Offset),
-            paused: self.paused.map(Offset),
+            cancel_scheduled: self.cancel_scheduled.map(|offset| Box::new(Offset(offset))),
+            paused: self.paused.map(|offset| Box::new(Offset(offset))),
         })
     }
 }
