@@ -309,7 +309,7 @@ impl Member {
         self.ask_partitions(topic, ASK_TIMEOUT).map_err(WorkerError::client("ask for the partitions of a topic"))
     }
 
-    /// Whether nothing that a log holds in a partition bears a time before `time`.
+    /// Whether the first record that a log holds in a partition bears `time` or later.
     pub fn is_younger(&self, topic: &str, partition: PartitionIndex, time: Timestamp) -> Result<bool, WorkerError> {
         let failed = || WorkerError::client("ask for the records since a time");
         let mut asked = TopicPartitionList::new();
