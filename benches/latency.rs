@@ -18,7 +18,7 @@ use churnwatch::units::{PartitionIndex, Timestamp};
 use churnwatch::wire::{canonical, partition_of};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 const PARTITIONS: i32 = 4;
@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     let seconds: u64 = seconds.parse().context("SECONDS is no number")?;
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", brokers).set("linger.ms", "1").set("acks", "all");
-    let producer: BaseProducer = client.create()?;
+    let producer: ThreadedProducer<DefaultProducerContext> = client.create()?;
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "churnwatch-latency")
@@ -79,7 +79,6 @@ fn main() -> Result<()> {
                 send(&producer, events, PartitionIndex(partition), canonical::CONTROL_KEY, &value)?;
             }
         }
-        producer.poll(Duration::ZERO);
         if let Some(record) = consumer.poll(Duration::from_millis(1)) {
             let record = record?;
             let key = String::from_utf8_lossy(record.key().unwrap_or_default());
@@ -105,7 +104,13 @@ const SUBSCRIBED: &str =
 const FAILED: &str = r#""type":"invoice.payment_failed","amount":19900,"currency":"USD","attempt":3"#;
 const USED: &str = r#""type":"feature.used","user_id":"u","feature":"search.query","quantity":1"#;
 
-fn send(producer: &BaseProducer, topic: &str, partition: PartitionIndex, key: &[u8], value: &[u8]) -> Result<()> {
+fn send(
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    topic: &str,
+    partition: PartitionIndex,
+    key: &[u8],
+    value: &[u8],
+) -> Result<()> {
     let record = BaseRecord::to(topic).partition(partition.0).key(key).payload(value);
     producer.send(record).map_err(|(error, _)| error)?;
     Ok(())
