@@ -1,18 +1,15 @@
 //! What becomes of the place in the sources when Kafka has lost it, or what stood there.
 
-use churnwatch::wire::canonical::CONTROL_KEY;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::support::compare::{
-    everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_log_worked_off, wait_worked_off,
+    events_of_log, everything_sent_is_there_once, outputs_are_those_of_file_mode, wait_log_worked_off, wait_worked_off,
 };
 use crate::support::events::{Fate, Sent, fate, now, send, stream};
-use crate::support::{
-    EVENTUALLY, Membership, SOON, Service, Settings, Site, committed, ends, http, read_topic, succeed, wait,
-};
+use crate::support::{EVENTUALLY, Membership, SOON, Service, Settings, Site, committed, ends, http, succeed, wait};
 
 const SOURCES: [&str; 2] = ["usage", "billing"];
 
@@ -70,9 +67,12 @@ fn stopped_after(name: &str, first: &[Sent]) -> Site {
     site
 }
 
-/// A client that may set the positions of an empty group.
-fn member_of(site: &Site, group: &str) -> BaseConsumer {
-    ClientConfig::new().set("bootstrap.servers", &site.brokers).set("group.id", group).create().unwrap()
+/// Sets the positions of the ingest role, as the command of its messages does; possible once nobody runs.
+fn place(site: &Site, positions: &TopicPartitionList) {
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", &site.brokers).set("group.id", site.group("ingest"));
+    let tool: BaseConsumer = client.create().unwrap();
+    wait("the positions to be set", SOON, || tool.commit(positions, CommitMode::Sync).ok());
 }
 
 /// Lets Kafka forget the group, once it is empty.
@@ -100,26 +100,21 @@ fn a_group_that_kafka_has_forgotten_takes_nothing_in_a_second_time() {
     assert!(!service.is_ready());
     service.stop();
     assert!(committed(&site.brokers, &group, &site.topic("usage")).iter().all(|position| *position == 0));
-    // What the command of the message does.
-    let tool = member_of(&site, &group);
-    let place = |positions: &TopicPartitionList| {
-        wait("the positions to be set", SOON, || tool.commit(positions, CommitMode::Sync).ok());
-    };
-    place(&positions);
+    place(&site, &positions);
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     service.wait_ready();
     wait_worked_off(&site);
     service.stop();
     // The same where one source alone is forgotten.
     forget(&site, &group);
-    place(&ends_of(&site, &["usage"]));
+    place(&site, &ends_of(&site, &["usage"]));
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     service.wait_until("a message about the position", |service| {
         service.log().contains(&format!("has no position in {}/0", site.topic("billing"))).then_some(())
     });
     assert!(!service.is_ready());
     service.stop();
-    place(&source_ends(&site));
+    place(&site, &source_ends(&site));
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     service.wait_ready();
     wait_worked_off(&site);
@@ -184,8 +179,7 @@ fn a_source_that_is_gone_is_named_and_taken_in_when_it_is_back() {
     site.create_topics();
     let mut beyond = ends_of(&site, &["billing"]);
     beyond.set_all_offsets(Offset::Offset(1_000)).unwrap();
-    let tool = member_of(&site, &site.group("ingest"));
-    wait("the positions to be set", SOON, || tool.commit(&beyond, CommitMode::Sync).ok());
+    place(&site, &beyond);
     events += give(&site, fourth);
     let mut service = site.start("one", "ingest,engine,serve", Membership::New);
     await_taken_in(&site, events);
@@ -202,16 +196,10 @@ fn give(site: &Site, records: &[Sent]) -> usize {
 
 /// Waits until `events` stand in the canonical log, and no more, and it has been worked off.
 fn await_taken_in(site: &Site, events: usize) {
-    let so_many = || (taken_in(site) >= events).then_some(());
+    let so_many = || (events_of_log(site).len() >= events).then_some(());
     wait(&format!("{events} events in the canonical log"), EVENTUALLY, so_many);
     wait_log_worked_off(site);
-    assert_eq!(taken_in(site), events);
-}
-
-/// How many events stand in the canonical log.
-fn taken_in(site: &Site) -> usize {
-    let log = read_topic(&site.brokers, &site.topic("events"));
-    log.iter().filter(|record| record.key.as_deref() != Some(CONTROL_KEY)).count()
+    assert_eq!(events_of_log(site).len(), events);
 }
 
 #[test]

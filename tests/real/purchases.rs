@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::support::compare::{outputs_are_those_of_file_mode, wait_log_worked_off, wait_worked_off};
+use crate::support::compare::{events_of_log, outputs_are_those_of_file_mode, wait_log_worked_off, wait_worked_off};
 use crate::support::{EVENTUALLY, Membership, Read, Settings, Site, read_topic, said, script, succeed, wait};
 
 const ORDERS: usize = 6_919;
@@ -76,10 +76,7 @@ fn every_order_sent_to_the_source_topics_is_in_the_canonical_log_once() {
     });
     wait_log_worked_off(&site);
     service.stop();
-    let events: Vec<_> = read_topic(&site.brokers, &site.topic("events"))
-        .into_iter()
-        .filter(|record| record.key.as_deref() != Some(churnwatch::wire::canonical::CONTROL_KEY))
-        .collect();
+    let events = events_of_log(&site);
     assert_eq!(events.len(), ORDERS);
     let customers: std::collections::HashSet<_> = events.iter().map(|record| record.key.clone()).collect();
     assert_eq!(customers.len(), CUSTOMERS);

@@ -37,6 +37,13 @@ pub fn wait_log_worked_off(site: &Site) {
     });
 }
 
+/// The events in the canonical log, without the records that control the engine.
+pub fn events_of_log(site: &Site) -> Vec<Read> {
+    let control = Some(churnwatch::wire::canonical::CONTROL_KEY);
+    let log = read_topic(&site.brokers, &site.topic("events"));
+    log.into_iter().filter(|record| record.key.as_deref() != control).collect()
+}
+
 /// What file mode made of the canonical log.
 pub struct Replayed {
     /// Alerts, one a line.
@@ -160,10 +167,8 @@ pub fn everything_sent_is_there_once(site: &Site) {
         }
     }
 
-    for record in read_topic(&site.brokers, &site.topic("events")) {
-        if record.key.as_deref() != Some(churnwatch::wire::canonical::CONTROL_KEY) {
-            *events_wanted.entry(id_of(&record)).or_default() -= 1;
-        }
+    for record in events_of_log(site) {
+        *events_wanted.entry(id_of(&record)).or_default() -= 1;
     }
     assert_balanced("the canonical log", &events_wanted);
 
